@@ -1,0 +1,29 @@
+/* config: reads a configuration into a model.
+ *
+ * Everything that is wrong in form (syntax, unknown and repeated keys, types, ranges, missing keys)
+ * is reported in one go. On false there is at least one error in `problems`; no model is made. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "config/model.h"
+#include "config/problems.h"
+
+struct config {
+    struct model *model;
+    struct problems *problems;   /* keeps its index: compile steps report into it */
+    struct locations *locations;
+};
+
+/* Reads FILE. `ret` is filled in both cases (problems are there to be printed); config_free() it. */
+bool config_read_file(struct config *ret, const char *file) MUST_CHECK;
+
+/* The same from memory; `file` is the name in messages, `folder` what relative paths start from. */
+bool config_read_text(struct config *ret, const char *file, const char *folder, const char *text, size_t length) MUST_CHECK;
+
+void config_free(struct config *config);
+
+struct text;
+/* The effective configuration, defaults filled in, itself a valid file. */
+bool config_dump(const struct model *model, struct text *ret) MUST_CHECK;
+
+#endif

@@ -1,0 +1,161 @@
+/* model: one configuration file as plain values, defaults filled in, form checked.
+ *
+ * Immutable once read; freed whole by model_free(). Strings are NUL-terminated and owned by the
+ * model. Durations are milliseconds, sizes bytes. `path` members name the object for messages
+ * ("listeners.combined.rules[1]"). What the values mean (protocol names, ciphers, certificate
+ * files, pool names) is checked by each floor's X_compile(). */
+#ifndef CONFIG_MODEL_H
+#define CONFIG_MODEL_H
+
+#include "base/address.h"
+#include "base/cidr.h"
+#include "base/log.h"
+
+struct string_list {
+    char **item;
+    size_t count;
+};
+
+struct cidr_list {
+    struct cidr *item;
+    size_t count;
+};
+
+/* "keepalive" of a listener or pool. */
+struct model_keepalive {
+    bool on;
+    uint64_t idle_ms, interval_ms, user_timeout_ms;
+    unsigned count;
+};
+
+enum host_kind { HOST_ADDRESS, HOST_NAME, HOST_ANY /* "*:80" */ };
+
+/* An address as configured: a socket address, any ("*:80") or a name still to be resolved. */
+struct model_address {
+    char *text; /* as written */
+    char *path;
+    enum host_kind kind;
+    struct address address; /* HOST_ADDRESS; HOST_ANY: [::]:port */
+    char *name;             /* HOST_NAME */
+    uint16_t port;
+};
+
+/* Each list value means any of; all keys that are there must hold. */
+struct model_match {
+    char *path;
+    bool present;
+    struct string_list protocol; /* names, not yet checked */
+    struct string_list sni;      /* patterns in normal form */
+    struct string_list alpn;
+    struct cidr_list source;
+    bool has_silent, silent;
+    struct model_match *negated; /* "not"; NULL for none */
+};
+
+enum tls_action { TLS_ACTION_PLAIN, TLS_ACTION_TERMINATE, TLS_ACTION_PASSTHROUGH };
+
+struct model_certificate {
+    char *path;
+    char *cert, *key; /* absolute files; {pem} gives the same file twice */
+};
+
+struct model_tls {
+    char *path; /* NULL: there is no policy */
+    struct model_certificate *certificates;
+    size_t certificate_count;
+    bool strict_sni;
+    int min_version, max_version; /* TLS1_2_VERSION …; max 0: the newest */
+    char *ciphers, *ciphersuites, *groups; /* NULL: the library's defaults as muxgate sets them */
+    bool prefer_server_ciphers;
+    struct string_list alpn;
+    bool watch;
+};
+
+struct model_rule {
+    char *path, *name;
+    struct model_match match;
+    enum tls_action tls;
+    struct model_tls *policy; /* "policy" merged over the listener's; NULL: the listener's own */
+    char *pool;               /* NULL with reject or rules */
+    bool reject;
+    struct model_rule *rules; /* nested */
+    size_t rule_count;
+};
+
+struct model_listener {
+    char *path, *name;
+    struct model_address *binds;
+    size_t bind_count;
+    uint64_t inspect_delay_ms;
+    bool has_accept_proxy;
+    struct cidr_list accept_proxy;
+    bool has_allow;
+    struct cidr_list allow, deny;
+    struct model_tls tls;
+    struct model_rule *rules;
+    size_t rule_count;
+    uint64_t max_sessions; /* 0: no limit; likewise below */
+    uint64_t handshake_timeout_ms, idle_timeout_ms, half_closed_timeout_ms;
+    uint64_t max_undecided, max_undecided_per_source, max_inspect_bytes;
+    struct model_keepalive keepalive;
+    bool log;
+};
+
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN };
+enum proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
+
+struct model_server {
+    char *path, *name; /* the name defaults to the address as written */
+    struct model_address address;
+    unsigned weight; /* 0-256 */
+    bool backup;
+};
+
+struct model_health {
+    bool on;
+    char *path;
+    uint64_t interval_ms, timeout_ms;
+    unsigned fall, rise;
+    uint16_t port; /* 0: the server's */
+};
+
+struct model_pool {
+    char *path, *name;
+    enum balance balance;
+    struct model_server *servers;
+    size_t server_count;
+    struct model_health health;
+    uint64_t connect_timeout_ms;
+    unsigned connect_retries;
+    enum proxy_protocol proxy_protocol;
+    struct model_keepalive keepalive;
+};
+
+enum log_target { LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF, LOG_TARGET_FILE };
+enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+
+struct model_log {
+    enum log_target access;
+    char *file; /* LOG_TARGET_FILE; absolute */
+    enum log_format format;
+    enum log_level level;
+};
+
+struct model {
+    char *file, *folder;
+    struct model_listener *listeners;
+    size_t listener_count;
+    struct model_pool *pools;
+    size_t pool_count;
+    struct model_log log;
+    unsigned workers; /* 0: one per core */
+    char *user, *group;
+    uint64_t max_sessions;     /* of the process; 0: no limit */
+    uint64_t drain_timeout_ms; /* 0: none */
+};
+
+const struct model_pool *model_find_pool(const struct model *model, const char *name);
+const struct model_listener *model_find_listener(const struct model *model, const char *name);
+void model_free(struct model *model); /* accepts NULL */
+
+#endif

@@ -1,0 +1,38 @@
+/* problems: the errors and warnings of one configuration file, each with its place.
+ *
+ * Every compile step (rules, TLS, pools) reports here by path; the place is found through the index
+ * that the reader made. One line each: FILE:LINE:COL: PATH: text, or FILE:LINE:COL: warning: PATH: text. */
+#ifndef CONFIG_PROBLEMS_H
+#define CONFIG_PROBLEMS_H
+
+#include "base/compiler.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct problems;
+struct locations;
+
+bool problems_create(struct problems **ret, const char *file) MUST_CHECK;
+void problems_free(struct problems *problems); /* accepts NULL */
+
+/* The index to look paths up in; borrowed until the problems are freed. */
+void problems_locate(struct problems *problems, const struct locations *locations);
+
+/* At the value of PATH; the nearest parent that exists where it is missing. */
+void problems_error(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
+void problems_warning(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
+/* At the key of PATH (unknown and repeated keys). */
+void problems_error_key(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
+/* A syntax error: no path, and it ends the list. */
+void problems_syntax(struct problems *p, int line, int column, const char *format, ...) PRINTF(4, 5);
+
+size_t problems_errors(const struct problems *p);
+size_t problems_warnings(const struct problems *p);
+
+/* In the order of their places. */
+void problems_print(const struct problems *p, FILE *stream);
+/* Calls `each` with every line (no newline), errors and warnings in order of place. */
+void problems_each(const struct problems *p, void (*each)(void *context, bool warning, const char *line), void *context);
+
+#endif

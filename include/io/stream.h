@@ -1,0 +1,96 @@
+/* stream: one side of a session, plain or TLS, behind the same few operations.
+ *
+ * A value inside its owner; `fd` and `state` are the stream's own from stream_plain() or the TLS
+ * hand-over until stream_close(). All operations are non-blocking and belong to one worker.
+ *
+ * Waiting: after STREAM_AGAIN, `read_waits` / `write_waits` say for which readiness of the
+ * descriptor that direction waits (EV_READ or EV_WRITE: TLS may cross them).
+ *
+ * A reset is never reported as an end, nor an end as a reset. */
+#ifndef IO_STREAM_H
+#define IO_STREAM_H
+
+#include "base/compiler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum stream_status {
+    STREAM_OK,     /* *ret_count bytes moved, at least one */
+    STREAM_AGAIN,  /* nothing now; see read_waits / write_waits */
+    STREAM_EOF,    /* the peer has finished sending (FIN or close_notify) */
+    STREAM_RESET,  /* the peer reset the connection */
+    STREAM_BROKEN, /* anything else: a bad record, an I/O error; see stream_fault() */
+};
+
+struct stream;
+
+struct stream_ops {
+    enum stream_status (*read)(struct stream *s, void *room, size_t size, size_t *ret_count);
+    enum stream_status (*write)(struct stream *s, const void *bytes, size_t size, size_t *ret_count);
+    /* Nothing more will be written: FIN, after a close_notify where there is one. STREAM_OK when it
+     * is out, STREAM_AGAIN when it must be called again on write_waits. */
+    enum stream_status (*finish)(struct stream *s);
+    /* Input that is already inside (decrypted or read ahead): readiness will not announce it. */
+    bool (*pending)(const struct stream *s);
+    /* Readiness was announced by the loop: a stream that remembers "dry" forgets it. */
+    void (*ready)(struct stream *s);
+    /* Frees `state`; the descriptor is closed by stream_close(). */
+    void (*release)(struct stream *s);
+    const char *(*fault)(const struct stream *s); /* a person's words for STREAM_BROKEN, or NULL */
+};
+
+struct stream {
+    const struct stream_ops *ops; /* NULL: not open */
+    void *state;                  /* TLS: owned by the stream; plain: NULL */
+    int fd;
+    uint8_t read_waits, write_waits;
+    bool truncated; /* TLS: the end came as a FIN without close_notify */
+    bool finished;  /* finish() returned STREAM_OK */
+};
+
+static inline bool stream_is_open(const struct stream *s)
+{
+    return s->ops != NULL;
+}
+
+static inline enum stream_status stream_read(struct stream *s, void *room, size_t size, size_t *ret_count)
+{
+    return s->ops->read(s, room, size, ret_count);
+}
+
+static inline enum stream_status stream_write(struct stream *s, const void *bytes, size_t size, size_t *ret_count)
+{
+    return s->ops->write(s, bytes, size, ret_count);
+}
+
+static inline enum stream_status stream_finish(struct stream *s)
+{
+    return s->ops->finish(s);
+}
+
+static inline bool stream_pending(const struct stream *s)
+{
+    return s->ops->pending != NULL && s->ops->pending(s);
+}
+
+static inline void stream_ready(struct stream *s)
+{
+    if (s->ops != NULL && s->ops->ready != NULL)
+        s->ops->ready(s);
+}
+
+/* Raw bytes can be moved with splice(2). */
+bool stream_is_plain(const struct stream *s);
+
+/* Takes a connected, non-blocking socket. */
+void stream_plain(struct stream *ret, int fd);
+
+/* Closes; with `reset` the peer gets a TCP reset (SO_LINGER 0), never a clean end. Safe on a stream
+ * that is not open. Leaves the stream not open. */
+void stream_close(struct stream *s, bool reset);
+
+const char *stream_fault(const struct stream *s);
+
+#endif

@@ -1,0 +1,89 @@
+/* tls: termination. The contract of the TLS floor; OpenSSL does not show above it.
+ *
+ * Three things:
+ *   policy   what a listener (or a rule's "policy") demands: versions, ciphers, ALPN, tickets. One
+ *            SSL_CTX, compiled once per configuration, immutable, counted.
+ *   store    the certificates of a policy: names → credentials (an RSA, an ECDSA, an Ed25519 pair
+ *            side by side). Loaded from files, replaced whole when they change, counted.
+ *   stream   one terminated connection: the handshake, then a struct stream.
+ *
+ * Renewal: the control thread loads a new store and hands one reference to each worker through its
+ * mailbox; the worker puts it into its own slot of the policy (tls_policy_set_store). A handshake
+ * reads only its worker's slot: nothing shared, nothing locked. */
+#ifndef TLS_TLS_H
+#define TLS_TLS_H
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "config/model.h"
+#include "config/problems.h"
+#include "io/stream.h"
+
+struct tls_policy;
+struct tls_store;
+
+/* Process-wide start and stop: library version, random state, error strings. */
+bool tls_start(struct error *error) MUST_CHECK;
+const char *tls_library_version(void); /* "OpenSSL 3.0.17 1 Jul 2025" */
+
+/* --- policy and store (control thread) ------------------------------------------------------- */
+
+/* Compiles the policy and loads its certificates into every worker's slot. Problems (unknown
+ * cipher, unreadable file, key that does not match, …) go to `problems` at the paths of the model;
+ * so do the warnings: a certificate that has expired or expires within 30 days, a key that is group
+ * or world readable. `now` is seconds since 1970. `previous` (may be NULL) is the policy of the same
+ * path in the running configuration: its ticket keys are carried over. */
+bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, unsigned workers,
+                        const struct tls_policy *previous, struct problems *problems) MUST_CHECK;
+struct tls_policy *tls_policy_ref(struct tls_policy *policy);
+void tls_policy_unref(struct tls_policy *policy); /* accepts NULL; any thread */
+
+/* Files the certificates came from, for watch_start(): a NULL-terminated list owned by the policy. */
+const char *const *tls_policy_files(const struct tls_policy *policy);
+
+/* Looks whether the files differ from what is loaded and, where they do, loads and verifies them:
+ * parses, the key matches, each certificate signs the one before, not expired, holds the same
+ * names as before. Returns TLS_REFRESH_NEW with a store of one reference, or
+ * TLS_REFRESH_SAME, or TLS_REFRESH_REFUSED with the reason (told once per state of the files:
+ * the same refusal again gives TLS_REFRESH_SAME). Control thread only. */
+enum tls_refresh { TLS_REFRESH_SAME, TLS_REFRESH_NEW, TLS_REFRESH_REFUSED };
+enum tls_refresh tls_policy_refresh(struct tls_policy *policy, struct tls_store **ret, struct error *error);
+
+struct tls_store *tls_store_ref(struct tls_store *store);
+void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
+
+/* For the log line after a renewal: "CN or first name, serial …, not after …". */
+void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
+
+/* --- worker side ----------------------------------------------------------------------------- */
+
+/* Puts `store` into this worker's slot (takes over one reference), drops the one that was there. */
+void tls_policy_set_store(struct tls_policy *policy, unsigned worker, struct tls_store *store);
+
+/* Starts the server side of a handshake on a connected socket whose ClientHello still is in the
+ * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's own
+ * view must be the same, or it is refused with a fatal alert. On success the stream owns fd; on
+ * failure nothing was taken. The policy must outlive the stream. */
+bool tls_accept(struct stream *ret, struct tls_policy *policy, unsigned worker, int fd,
+                const char *expected_sni, struct error *error) MUST_CHECK;
+
+enum tls_progress { TLS_DONE, TLS_AGAIN, TLS_FAILED, TLS_CLIENT_CLOSED, TLS_CLIENT_RESET };
+/* Goes on with the handshake. TLS_AGAIN: wait for stream.read_waits. TLS_FAILED: an alert was sent
+ * where one is due; stream_fault() has the reason in a person's words. */
+enum tls_progress tls_handshake(struct stream *stream);
+
+/* Facts of a finished handshake. Spans and strings live as long as the stream. */
+struct tls_facts {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
+    struct span alpn;    /* negotiated; empty: none */
+    bool resumed;
+};
+void tls_get_facts(const struct stream *stream, struct tls_facts *ret);
+
+/* A fatal alert record for a connection on which no handshake was started (a malformed hello):
+ * seven bytes. */
+size_t tls_alert_record(unsigned char room[7], unsigned char description);
+
+#endif

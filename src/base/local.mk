@@ -1,0 +1,15 @@
+noinst_LIBRARIES += src/libbase.a
+src_libbase_a_SOURCES = \
+	include/base/address.h src/base/address.c \
+	include/base/buffer.h src/base/buffer.c \
+	include/base/cidr.h src/base/cidr.c \
+	include/base/clock.h src/base/clock.c \
+	include/base/compiler.h \
+	include/base/error.h src/base/error.c \
+	include/base/hash.h \
+	include/base/list.h \
+	include/base/log.h src/base/log.c \
+	include/base/name.h src/base/name.c \
+	include/base/span.h \
+	include/base/text.h src/base/text.c \
+	include/base/units.h src/base/units.c

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += src/libsession.a
+src_libsession_a_SOURCES =
