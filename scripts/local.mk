@@ -1,1 +1,5 @@
-# what this folder adds to the build and the tarball
+# scripts: the checks that are part of `make check`, and the tools that travel with the tarball.
+dist_check_SCRIPTS += scripts/check-floors
+TESTS += scripts/check-floors
+
+EXTRA_DIST += .ci/run scripts/check scripts/common.sh scripts/quickstart
