@@ -2,7 +2,8 @@
  *
  * Ownership  the caller's struct; the memory is the buffer's, freed by buffer_release().
  * Idle cost  an empty buffer holds no memory once buffer_release() was called: {0} is valid.
- * Errors     buffer_reserve() and buffer_append() return false when memory is out; nothing is lost. */
+ * Errors     buffer_reserve() and buffer_append() return false when memory is out; nothing is lost.
+ */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 

@@ -8,9 +8,9 @@
 #include "base/address.h"
 
 struct cidr {
-    uint8_t family_bits;  /* 32 or 128 */
+    uint8_t family_bits; /* 32 or 128 */
     uint8_t prefix_bits;
-    uint8_t network[16];  /* big-endian; IPv4 in the first four */
+    uint8_t network[16]; /* big-endian; IPv4 in the first four */
 };
 
 /* "10.0.0.0/8", "::1/128", or an address alone (all bits). Bits behind the prefix must be zero:

@@ -15,7 +15,7 @@ enum error_kind {
     ERROR_INPUT,  /* what the user gave is wrong */
     ERROR_SYSTEM, /* a system call failed; `number` is its errno */
     ERROR_MEMORY,
-    ERROR_TLS,    /* OpenSSL refused */
+    ERROR_TLS, /* OpenSSL refused */
 };
 
 struct error {

@@ -12,9 +12,9 @@
 #define MS_PER_SECOND UINT64_C(1000)
 
 bool duration_parse(uint64_t *ret_ms, struct span text) MUST_CHECK; /* ms s m h d */
-bool size_parse(uint64_t *ret_bytes, struct span text) MUST_CHECK;  /* k m g (1024) */
+bool size_parse(uint64_t *ret_bytes, struct span text) MUST_CHECK;  /* k m g, of 1024 */
 
-/* The shortest exact form: 2000 → "2s", 1500 → "1500ms"; 65536 → "64k". At most 24 bytes. */
+/* The shortest exact form: 2000 → "2s", 1500 → "1500ms"; 65536 → "64k". at most 24 bytes. */
 void duration_format(uint64_t ms, char text[24]);
 void size_format(uint64_t bytes, char text[24]);
 

@@ -28,7 +28,8 @@ struct stream;
 
 struct stream_ops {
     enum stream_status (*read)(struct stream *s, void *room, size_t size, size_t *ret_count);
-    enum stream_status (*write)(struct stream *s, const void *bytes, size_t size, size_t *ret_count);
+    enum stream_status (*write)(struct stream *s, const void *bytes, size_t size,
+                                size_t *ret_count);
     /* Nothing more will be written: FIN, after a close_notify where there is one. STREAM_OK when it
      * is out, STREAM_AGAIN when it must be called again on write_waits. */
     enum stream_status (*finish)(struct stream *s);
@@ -55,12 +56,14 @@ static inline bool stream_is_open(const struct stream *s)
     return s->ops != NULL;
 }
 
-static inline enum stream_status stream_read(struct stream *s, void *room, size_t size, size_t *ret_count)
+static inline enum stream_status stream_read(struct stream *s, void *room, size_t size,
+                                             size_t *ret_count)
 {
     return s->ops->read(s, room, size, ret_count);
 }
 
-static inline enum stream_status stream_write(struct stream *s, const void *bytes, size_t size, size_t *ret_count)
+static inline enum stream_status stream_write(struct stream *s, const void *bytes, size_t size,
+                                              size_t *ret_count)
 {
     return s->ops->write(s, bytes, size, ret_count);
 }
