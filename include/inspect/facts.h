@@ -25,14 +25,15 @@ struct facts {
 
     /* Facts that do not come from the bytes; set by the caller. */
     const struct address *source;
-    bool terminated;         /* nested rules: the bytes are decrypted, the names are the handshake's */
-    const char *sni;         /* terminated: normal form, NULL for none */
-    struct span alpn;        /* terminated: the negotiated protocol, empty for none */
+    bool terminated;  /* nested rules: the bytes are decrypted, the names are the handshake's */
+    const char *sni;  /* terminated: normal form, NULL for none */
+    struct span alpn; /* terminated: the negotiated protocol, empty for none */
 };
 
 /* Fills all but the last group. `look_for_tls` is false for decrypted bytes, which stay plain
  * whatever they look like. `scratch` as for client_hello_parse(). */
-void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_tls, unsigned char *scratch);
+void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_tls,
+                unsigned char *scratch);
 
 /* The least number of bytes with which anything in the facts can change (for SO_RCVLOWAT);
  * always more than bytes.length. */

@@ -6,6 +6,8 @@
 #include "base/span.h"
 #include "inspect/verdict.h"
 
+#define TLS_RECORD_PROBE_BYTES 6u
+
 /* YES, NO (on the byte that breaks the pattern) or MORE (fewer fitting bytes; also for none). */
 enum verdict tls_record_probe(struct span bytes);
 
