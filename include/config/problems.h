@@ -24,9 +24,15 @@ void problems_error(struct problems *p, const char *path, const char *format, ..
 void problems_warning(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
 /* At the key of PATH (unknown and repeated keys). */
 void problems_error_key(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
+/* At a place that the caller knows. */
+void problems_error_at(struct problems *p, int line, int column, const char *path,
+                       const char *format, ...) PRINTF(5, 6);
+/* About the file as a whole ("cannot read: …"): no place. */
+void problems_file(struct problems *p, const char *format, ...) PRINTF(2, 3);
 /* A syntax error: no path, and it ends the list. */
 void problems_syntax(struct problems *p, int line, int column, const char *format, ...) PRINTF(4, 5);
 
+/* NULL stands for problems for which there was no memory: one error, "out of memory". */
 size_t problems_errors(const struct problems *p);
 size_t problems_warnings(const struct problems *p);
 
