@@ -1,0 +1,272 @@
+#include "form.h"
+#include "host.h"
+#include "suggest.h"
+
+#include "base/name.h"
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* "expected WHAT, got VALUE", with a hint in parentheses where there is one. */
+static void unexpected(struct form *f, const char *what, const json_t *value, const char *hint)
+{
+    char shown[FORM_SHOWN_MAX];
+    form_show(value, shown);
+    form_error(f, hint[0] == '\0' ? "expected %s, got %s%s" : "expected %s, got %s (%s)", what,
+               shown, hint);
+}
+
+static void check_duration(struct form *f, const struct key *key, const json_t *value)
+{
+    char hint[80] = "", low[24], high[24], range[64];
+    uint64_t ms;
+    if (!json_is_string(value)) {
+        if (json_is_integer(value) && json_integer_value(value) > 0)
+            snprintf(hint, sizeof hint, "write \"%" JSON_INTEGER_FORMAT "s\"",
+                     json_integer_value(value));
+        unexpected(f, "a duration", value, hint);
+    } else if (!duration_parse(&ms, span_text(json_string_value(value)))) {
+        unexpected(f, "a duration", value,
+                   "a whole number and one of ms, s, m, h, d, such as \"2s\"");
+    } else if (ms < key->min || ms > key->max) {
+        duration_format(key->min, low);
+        duration_format(key->max, high);
+        snprintf(range, sizeof range, "%s to %s", low, high);
+        unexpected(f, range, value, "");
+    }
+}
+
+static void check_size(struct form *f, const struct key *key, const json_t *value)
+{
+    char hint[80] = "", low[24], high[24], range[64];
+    uint64_t bytes;
+    if (!json_is_string(value)) {
+        json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+        if (number > 0 && number % 1024 == 0) {
+            size_format((uint64_t)number, low);
+            snprintf(hint, sizeof hint, "write \"%s\"", low);
+        }
+        unexpected(f, "a size", value, hint);
+    } else if (!size_parse(&bytes, span_text(json_string_value(value)))) {
+        unexpected(f, "a size", value, "a whole number and one of k, m, g, such as \"16k\"");
+    } else if (bytes < key->min || bytes > key->max) {
+        size_format(key->min, low);
+        size_format(key->max, high);
+        snprintf(range, sizeof range, "%s to %s", low, high);
+        unexpected(f, range, value, "");
+    }
+}
+
+/* A number in quotes is the usual slip. */
+static void hint_at_number(const json_t *value, char *hint, size_t size)
+{
+    const char *text = json_string_value(value);
+    hint[0] = '\0';
+    if (text != NULL && text[0] != '\0' && strlen(text) < 10 &&
+        strspn(text, "0123456789") == strlen(text))
+        snprintf(hint, size, "write %s", text);
+}
+
+static void check_count(struct form *f, const struct key *key, const json_t *value,
+                        const char *otherwise)
+{
+    char range[80], hint[32];
+    json_int_t number = json_integer_value(value);
+    snprintf(range, sizeof range, "%sa number from %" PRIu64 " to %" PRIu64, otherwise, key->min,
+             key->max);
+    hint_at_number(value, hint, sizeof hint);
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number < key->min ||
+        (uint64_t)number > key->max)
+        unexpected(f, range, value, hint);
+}
+
+static void check_workers(struct form *f, const struct key *key, const json_t *value)
+{
+    if (!json_is_string(value) || strcmp(json_string_value(value), "auto") != 0)
+        check_count(f, key, value, "\"auto\" or ");
+}
+
+static void check_boolean(struct form *f, const struct key *key, const json_t *value)
+{
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    const char *hint = strcmp(text, "true") == 0    ? "write true"
+                       : strcmp(text, "false") == 0 ? "write false"
+                                                    : "";
+    if (key->type == TYPE_TRUE && !json_is_true(value))
+        unexpected(f, "true", value, json_is_false(value) ? "leave it out" : hint);
+    else if (key->type == TYPE_FALSE && !json_is_false(value))
+        unexpected(f, "false", value, "");
+    else if (!json_is_boolean(value))
+        unexpected(f, "true or false", value, hint);
+}
+
+enum choice { CHOICE_KNOWN, CHOICE_LATER, CHOICE_UNKNOWN };
+
+static enum choice find_choice(const char *values, const char *text, struct suggestion *s)
+{
+    struct key_value v;
+    while (key_next_value(&values, &v)) {
+        if (strlen(text) == v.length && memcmp(text, v.text, v.length) == 0)
+            return v.supported ? CHOICE_KNOWN : CHOICE_LATER;
+        if (v.supported)
+            suggest_offer(s, v.text, v.length);
+    }
+    return CHOICE_UNKNOWN;
+}
+
+static void not_a_choice(struct form *f, const struct key *key, const json_t *value,
+                         const char *best)
+{
+    char what[200] = "one of ", hint[SUGGEST_MAX + 40] = "";
+    const char *cursor = key->values;
+    struct key_value v;
+    size_t at = strlen(what);
+    for (bool first = true; at < sizeof what && key_next_value(&cursor, &v); first = false)
+        if (v.supported)
+            at += (size_t)snprintf(what + at, sizeof what - at, "%s\"%.*s\"", first ? "" : ", ",
+                                   (int)v.length, v.text);
+    if (best[0] != '\0')
+        snprintf(hint, sizeof hint, json_is_string(value) ? "did you mean \"%s\"?" : "write \"%s\"",
+                 best);
+    unexpected(f, what, value, hint);
+}
+
+static void check_choice(struct form *f, const struct key *key, const json_t *value)
+{
+    char shown[FORM_SHOWN_MAX];
+    form_show(value, shown);
+    const char *text = json_is_string(value) ? json_string_value(value) : shown;
+    struct suggestion s = {.word = text};
+    enum choice choice = find_choice(key->values, text, &s);
+    if (choice == CHOICE_LATER && json_is_string(value))
+        form_error(f, "%s is not supported by this version", shown);
+    else if (choice == CHOICE_KNOWN && !json_is_string(value))
+        not_a_choice(f, key, value, text);
+    else if (choice != CHOICE_KNOWN)
+        not_a_choice(f, key, value, json_is_string(value) ? s.best : "");
+}
+
+/* Whatever has a dot or a slash is meant as a file; other words may be slips. */
+static void check_access(struct form *f, const struct key *key, const json_t *value)
+{
+    char shown[FORM_SHOWN_MAX];
+    const char *text = json_string_value(value);
+    struct suggestion s = {.word = text == NULL ? "" : text};
+    form_show(value, shown);
+    if (text == NULL || text[0] == '\0') {
+        unexpected(f, "\"stdout\", \"stderr\", \"off\" or a file", value, "");
+        return;
+    }
+    enum choice choice = find_choice(key->values, text, &s);
+    if (choice == CHOICE_LATER)
+        form_error(f, "%s is not supported by this version", shown);
+    else if (choice == CHOICE_UNKNOWN && s.best[0] != '\0' && strpbrk(text, "./") == NULL)
+        form_error(f,
+                   "expected \"stdout\", \"stderr\", \"off\" or a file, got %s "
+                   "(did you mean \"%s\"? a file is written \"./%s\")",
+                   shown, s.best, text);
+}
+
+static void check_text(struct form *f, const struct key *key, const json_t *value)
+{
+    const char *what = key->type == TYPE_FILE       ? "a file"
+                       : key->type == TYPE_PROTOCOL ? "a protocol's name"
+                       : key->type == TYPE_ALPN     ? "a protocol's name of 1 to 255 bytes"
+                                                    : "a text";
+    size_t length = json_string_length(value);
+    if (!json_is_string(value) || length == 0 || (key->type == TYPE_ALPN && length > 255))
+        unexpected(f, what, value, "");
+    else if (key->type == TYPE_PROTOCOL && strcmp(json_string_value(value), "tls") == 0)
+        form_error(f, "\"tls\" is no protocol to match (write \"tls\": \"terminate\" or "
+                      "\"passthrough\" in the rule)");
+}
+
+static void check_sni(struct form *f, const json_t *value)
+{
+    char normal[NAME_MAX_LENGTH + 3];
+    if (!json_is_string(value) ||
+        !name_normalise_pattern(normal, span_text(json_string_value(value))))
+        unexpected(f, "a host name or \"*.example.com\"", value, "");
+}
+
+static void check_cidr(struct form *f, const json_t *value)
+{
+    struct cidr cidr;
+    struct error error;
+    char shown[FORM_SHOWN_MAX];
+    form_show(value, shown);
+    if (!json_is_string(value))
+        unexpected(f, "a network such as \"10.0.0.0/8\"", value, "");
+    else if (!cidr_parse(&cidr, span_text(json_string_value(value)), &error))
+        form_error(f, "%s: %s", shown, error.text);
+}
+
+static void check_address(struct form *f, const struct key *key, const json_t *value)
+{
+    struct model_address address;
+    struct error error;
+    char name[256], shown[FORM_SHOWN_MAX];
+    const char *text = json_string_value(value);
+    form_show(value, shown);
+    if (text == NULL)
+        unexpected(f, key->type == TYPE_SERVER ? "an address or an object" : "an address", value,
+                   "such as \"10.0.0.5:80\"");
+    else if (key->type != TYPE_BIND && strncmp(text, "srv:", 4) == 0)
+        form_error(f, "srv: names are not supported by this version");
+    else if (!host_parse(&address, name, text, f->folder, &error))
+        form_error(f, "%s is no address: %s", shown, error.text);
+    else if (key->type != TYPE_BIND && address.kind == HOST_ANY)
+        form_error(f, "%s is no address of a server", shown);
+    else if (key->type != TYPE_BIND && address.port == 0 && strncmp(text, "unix:", 5) != 0)
+        form_error(f, "%s: a server's port must not be 0", shown);
+}
+
+void form_check_scalar(struct form *f, const struct key *key, const json_t *value)
+{
+    switch (key->type) {
+    case TYPE_DURATION:
+        check_duration(f, key, value);
+        break;
+    case TYPE_SIZE:
+        check_size(f, key, value);
+        break;
+    case TYPE_COUNT:
+        check_count(f, key, value, "");
+        break;
+    case TYPE_WORKERS:
+        check_workers(f, key, value);
+        break;
+    case TYPE_BOOLEAN:
+    case TYPE_TRUE:
+    case TYPE_FALSE:
+        check_boolean(f, key, value);
+        break;
+    case TYPE_CHOICE:
+        check_choice(f, key, value);
+        break;
+    case TYPE_ACCESS:
+        check_access(f, key, value);
+        break;
+    case TYPE_STRING:
+    case TYPE_FILE:
+    case TYPE_ALPN:
+    case TYPE_PROTOCOL:
+        check_text(f, key, value);
+        break;
+    case TYPE_SNI:
+        check_sni(f, value);
+        break;
+    case TYPE_CIDR:
+        check_cidr(f, value);
+        break;
+    case TYPE_BIND:
+    case TYPE_ADDRESS:
+    case TYPE_SERVER:
+        check_address(f, key, value);
+        break;
+    case TYPE_OBJECT:
+    case TYPE_LATER:
+        break;
+    }
+}

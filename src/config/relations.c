@@ -1,0 +1,235 @@
+#include "relations.h"
+
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Objects merge key by key, everything else is replaced. */
+static json_t *merge_one(const json_t *defaults, json_t *own)
+{
+    if (!json_is_object(defaults) || !json_is_object(own))
+        return json_incref(own);
+    json_t *merged = json_deep_copy(defaults);
+    if (merged != NULL && json_object_update_recursive(merged, own) == 0)
+        return merged;
+    json_decref(merged);
+    return NULL;
+}
+
+static bool merge_map(json_t *merged, const char *map, const json_t *defaults)
+{
+    json_t *own = json_object_get(merged, map), *value, *result = json_object();
+    const char *name;
+    if (!json_is_object(own) || !json_is_object(defaults)) {
+        json_decref(result);
+        return result != NULL;
+    }
+    json_object_foreach(own, name, value)
+    {
+        if (json_object_set_new(result, name, merge_one(defaults, value)) != 0) {
+            json_decref(result);
+            return false;
+        }
+    }
+    return json_object_set_new(merged, map, result) == 0;
+}
+
+static void inherit(struct locations *l, const char *map, const char *name, const char *defaults)
+{
+    struct text path = {0}, source = {0};
+    text_format(&path, "%s.%s", map, name);
+    text_format(&source, "defaults.%s", defaults);
+    if (!path.failed && !source.failed)
+        locations_inherit(l, path.data, source.data);
+    text_add(&path, ".tls");
+    text_add(&source, ".tls");
+    if (!path.failed && !source.failed)
+        locations_inherit(l, path.data, source.data);
+    text_release(&path);
+    text_release(&source);
+}
+
+static void inherit_map(struct locations *l, const json_t *root, const char *map,
+                        const char *defaults)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(root, map), name, value) inherit(l, map, name, defaults);
+}
+
+json_t *relations_merge(const json_t *root, struct locations *locations)
+{
+    const json_t *defaults = json_object_get(root, "defaults");
+    json_t *merged = json_copy((json_t *)(uintptr_t)root);
+    if (merged == NULL || !merge_map(merged, "listeners", json_object_get(defaults, "listener")) ||
+        !merge_map(merged, "pools", json_object_get(defaults, "pool"))) {
+        json_decref(merged);
+        return NULL;
+    }
+    if (defaults != NULL) {
+        inherit_map(locations, root, "listeners", "listener");
+        inherit_map(locations, root, "pools", "pool");
+    }
+    return merged;
+}
+
+/* Notes `key` → the path at hand; where it is there already, `*ret_first` is the earlier path. */
+static bool seen_before(json_t *seen, const char *key, const struct form *f, const char **ret_first)
+{
+    const json_t *first = json_object_get(seen, key);
+    if (first != NULL) {
+        *ret_first = json_string_value(first);
+        return true;
+    }
+    (void)json_object_set_new(seen, key, json_string(f->path.data));
+    return false;
+}
+
+static void check_bind_text(struct form *f, json_t *seen, const char *text)
+{
+    struct model_address a;
+    char name[256], key[ADDRESS_TEXT_MAX + 256];
+    const char *first;
+    if (text == NULL || !host_parse(&a, name, text, f->folder, NULL))
+        return;
+    if (a.port == 0 && strncmp(text, "unix:", 5) != 0)
+        return;
+    for (size_t i = 0; i < (a.kind == HOST_ANY ? 2u : 1u); i++) {
+        if (a.kind == HOST_NAME)
+            snprintf(key, sizeof key, "%s:%u", name, a.port);
+        else if (a.kind == HOST_ANY)
+            snprintf(key, sizeof key, i == 0 ? "0.0.0.0:%u" : "[::]:%u", a.port);
+        else
+            address_format(&a.address, key);
+        if (seen_before(seen, key, f, &first)) {
+            form_error(f, "the same address as %s", first);
+            return;
+        }
+    }
+}
+
+static void check_binds(struct form *f, json_t *seen, const json_t *bind)
+{
+    size_t back = form_enter_key(f, "bind");
+    if (json_is_string(bind))
+        check_bind_text(f, seen, json_string_value(bind));
+    for (size_t i = 0; i < json_array_size(bind); i++) {
+        size_t list = form_enter_index(f, i);
+        check_bind_text(f, seen, json_string_value(json_array_get(bind, i)));
+        form_leave(f, list);
+    }
+    form_leave(f, back);
+}
+
+void relations_check_versions(struct relations *r, const json_t *tls)
+{
+    const char *low = json_string_value(json_object_get(tls, "min_version"));
+    const char *high = json_string_value(json_object_get(tls, "max_version"));
+    const char *fallback = key_at(KEY_tls_min_version)->fallback;
+    if (high == NULL || strlen(high) != 3 || strcmp(high, low == NULL ? fallback : low) >= 0)
+        return;
+    size_t back = form_enter_key(r->form, "max_version");
+    form_error(r->form, "below min_version (\"%s\")", low == NULL ? fallback : low);
+    form_leave(r->form, back);
+}
+
+static bool check_listeners(struct relations *r)
+{
+    struct form *f = r->form;
+    json_t *seen = json_object(), *listener;
+    const char *name;
+    size_t map = form_enter_key(f, "listeners");
+    json_object_foreach(json_object_get(r->merged, "listeners"), name, listener)
+    {
+        size_t back = form_enter_key(f, name);
+        check_binds(f, seen, json_object_get(listener, "bind"));
+        size_t tls = form_enter_key(f, "tls");
+        relations_check_versions(r, json_object_get(listener, "tls"));
+        form_leave(f, tls);
+        relations_check_rules(r, listener);
+        form_leave(f, back);
+    }
+    form_leave(f, map);
+    json_decref(seen);
+    return seen != NULL;
+}
+
+static void check_server_name(struct form *f, json_t *seen, const json_t *server)
+{
+    const char *key = "", *first;
+    const json_t *name = server;
+    if (json_is_object(server)) {
+        key = json_object_get(server, "name") != NULL ? "name" : "address";
+        name = json_object_get(server, key);
+    }
+    if (!json_is_string(name))
+        return;
+    size_t length = f->path.length;
+    bool again = seen_before(seen, json_string_value(name), f, &first);
+    if (again && key[0] != '\0')
+        length = form_enter_key(f, key);
+    if (again)
+        form_error(f, "the same name as %s (give it another \"name\")", first);
+    form_leave(f, length);
+}
+
+static bool check_pool(struct form *f, const json_t *pool)
+{
+    json_t *seen = json_object();
+    const json_t *servers = json_object_get(pool, "servers");
+    size_t back = form_enter_key(f, "servers");
+    for (size_t i = 0; i < json_array_size(servers); i++) {
+        size_t list = form_enter_index(f, i);
+        check_server_name(f, seen, json_array_get(servers, i));
+        form_leave(f, list);
+    }
+    form_leave(f, back);
+    json_decref(seen);
+    return seen != NULL;
+}
+
+static bool check_pools(struct relations *r)
+{
+    struct form *f = r->form;
+    json_t *pool;
+    const char *name;
+    bool done = true;
+    size_t map = form_enter_key(f, "pools");
+    json_object_foreach(json_object_get(r->merged, "pools"), name, pool)
+    {
+        size_t back = form_enter_key(f, name);
+        done = check_pool(f, pool) && done;
+        form_leave(f, back);
+    }
+    form_leave(f, map);
+    return done;
+}
+
+/* Only of a file without errors: a slip in a rule's pool should not be told twice. */
+static void warn_of_unused_pools(struct relations *r)
+{
+    struct form *f = r->form;
+    json_t *pool;
+    const char *name;
+    size_t map = form_enter_key(f, "pools");
+    json_object_foreach(json_object_get(r->merged, "pools"), name, pool)
+    {
+        size_t back = form_enter_key(f, name);
+        if (json_object_get(r->used_pools, name) == NULL)
+            problems_warning(f->problems, f->path.data, "no rule uses this pool");
+        form_leave(f, back);
+    }
+    form_leave(f, map);
+}
+
+bool relations_check(struct form *f, const json_t *merged, struct locations *locations)
+{
+    struct relations r = {f, merged, json_object(), locations};
+    bool done = r.used_pools != NULL && check_listeners(&r);
+    done = check_pools(&r) && done;
+    if (done && problems_errors(f->problems) == 0)
+        warn_of_unused_pools(&r);
+    json_decref(r.used_pools);
+    return done;
+}

@@ -1,0 +1,35 @@
+/* relations: is the file consistent in itself? What one key's value says about another's: names
+ * that must exist or be unique, keys that exclude or need each other.
+ *
+ * Listeners and pools are looked at with their defaults merged in. Values of a wrong form were
+ * reported before and are passed over. */
+#ifndef CONFIG_RELATIONS_H
+#define CONFIG_RELATIONS_H
+
+#include "form.h"
+#include "locate.h"
+
+/* Rules may be nested this deep. */
+#define RULES_MAX_DEPTH 8u
+
+struct relations {
+    struct form *form;    /* for its path and problems */
+    const json_t *merged; /* the file, defaults merged into every listener and pool */
+    json_t *used_pools;   /* owned: an object with a key per pool that a rule names */
+    struct locations *locations;
+};
+
+/* `root` with the defaults merged in; a new reference, NULL when memory is out. Tells `locations`
+ * where merged keys come from. */
+json_t *relations_merge(const json_t *root, struct locations *locations) MUST_CHECK;
+
+/* False when memory is out. */
+bool relations_check(struct form *f, const json_t *merged, struct locations *locations) MUST_CHECK;
+
+/* The listener's rules; the form's path is "listeners.NAME". */
+void relations_check_rules(struct relations *r, const json_t *listener);
+
+/* The lowest version above the highest? The form's path is the policy's. */
+void relations_check_versions(struct relations *r, const json_t *tls);
+
+#endif

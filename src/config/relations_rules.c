@@ -1,0 +1,193 @@
+#include "relations.h"
+#include "suggest.h"
+
+#include <stdio.h>
+
+/* One list of rules: the listener's own or a nested one. */
+struct rule_list {
+    struct relations *r;
+    const json_t *listener;
+    unsigned depth; /* 0: the listener's own */
+};
+
+static void error_at_key(struct form *f, const char *key, const char *text)
+{
+    size_t back = form_enter_key(f, key);
+    form_error(f, "%s", text);
+    form_leave(f, back);
+}
+
+static bool has(const json_t *object, const char *key)
+{
+    return json_object_get(object, key) != NULL;
+}
+
+/* Where it goes: exactly one of the four. */
+static void check_actions(struct form *f, const json_t *rule)
+{
+    static const char *const actions[] = {"pool", "reject", "redirect", "rules"};
+    const char *first = NULL;
+    for (size_t i = 0; i < COUNT_OF(actions); i++) {
+        if (!has(rule, actions[i]))
+            continue;
+        if (first != NULL) {
+            size_t back = form_enter_key(f, actions[i]);
+            form_error(f, "not together with \"%s\"", first);
+            form_leave(f, back);
+        }
+        first = first == NULL ? actions[i] : first;
+    }
+    if (first == NULL)
+        form_error(f, "needs one of \"pool\", \"reject\" or \"rules\"");
+}
+
+static void unknown_pool(struct form *f, const json_t *pools, const char *name)
+{
+    char shown[FORM_SHOWN_MAX];
+    struct suggestion s = {.word = name};
+    const char *candidate;
+    json_t *pool;
+    form_show_text(name, shown);
+    json_object_foreach((json_t *)(uintptr_t)pools, candidate, pool)
+        suggest_offer(&s, candidate, strlen(candidate));
+    if (s.best[0] != '\0')
+        form_error(f, "no pool named %s (did you mean \"%s\"?)", shown, s.best);
+    else
+        form_error(f, "no pool named %s", shown);
+}
+
+static void check_pool_name(struct relations *r, const json_t *rule)
+{
+    const json_t *pools = json_object_get(r->merged, "pools");
+    const char *name = json_string_value(json_object_get(rule, "pool"));
+    if (name == NULL || name[0] == '\0' || !json_is_object(pools))
+        return;
+    (void)json_object_set_new(r->used_pools, name, json_true());
+    if (has(pools, name))
+        return;
+    size_t back = form_enter_key(r->form, "pool");
+    unknown_pool(r->form, pools, name);
+    form_leave(r->form, back);
+}
+
+/* What only a ClientHello can tell is never there for a plain rule. "not" may hold "not" in turn.
+ */
+static void check_plain_match(struct form *f, const json_t *rule)
+{
+    static const char *const keys[] = {"sni", "alpn"};
+    const json_t *match = json_object_get(rule, "match");
+    size_t back = form_enter_key(f, "match");
+    while (json_is_object(match)) {
+        for (size_t i = 0; i < COUNT_OF(keys); i++)
+            if (has(match, keys[i]))
+                error_at_key(f, keys[i], "only known of TLS connections (add \"tls\" to the rule)");
+        match = json_object_get(match, "not");
+        (void)form_enter_key(f, "not");
+    }
+    form_leave(f, back);
+}
+
+static void check_outer_rule(struct rule_list *l, const json_t *rule, const char *tls)
+{
+    struct form *f = l->r->form;
+    bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
+    if (!has(rule, "tls") && !has(rule, "starttls"))
+        check_plain_match(f, rule);
+    if (has(rule, "policy") && !terminate)
+        error_at_key(f, "policy", "needs \"tls\": \"terminate\"");
+    if (has(rule, "rules") && !terminate)
+        error_at_key(f, "rules", "needs \"tls\": \"terminate\"");
+    if (has(rule, "reject") && terminate)
+        error_at_key(f, "reject",
+                     "only in nested rules once TLS is terminated "
+                     "(\"tls\": \"passthrough\" refuses TLS clients at once)");
+    if (terminate && !has(json_object_get(l->listener, "tls"), "certificates") &&
+        !has(json_object_get(rule, "policy"), "certificates"))
+        error_at_key(f, "tls", "needs \"certificates\" in the listener's tls or the rule's policy");
+}
+
+static void check_nested_rule(struct form *f, const json_t *rule)
+{
+    if (has(rule, "tls"))
+        error_at_key(f, "tls", "not in a nested rule, whose bytes are decrypted already");
+    if (has(rule, "policy"))
+        error_at_key(f, "policy", "not in a nested rule, whose bytes are decrypted already");
+}
+
+/* What the rule's policy does not say is the listener's. */
+static void check_policy(struct rule_list *l, const json_t *rule)
+{
+    struct form *f = l->r->form;
+    json_t *policy = json_object_get(rule, "policy");
+    json_t *tls = json_object_get(l->listener, "tls");
+    if (!json_is_object(policy))
+        return;
+    json_t *merged = json_is_object(tls) ? json_copy(tls) : json_object();
+    if (merged != NULL && json_object_update(merged, policy) == 0) {
+        size_t back = form_enter_key(f, "policy");
+        if (has(policy, "min_version") || has(policy, "max_version"))
+            relations_check_versions(l->r, merged);
+        form_leave(f, back);
+    }
+    json_decref(merged);
+}
+
+/* Errors about what the policy lacks belong to where it takes it from. */
+static void inherit_policy(struct rule_list *l, size_t listener_length)
+{
+    struct form *f = l->r->form;
+    struct text path = {0}, tls = {0};
+    text_format(&path, "%s.policy", f->path.data);
+    text_format(&tls, "%.*s.tls", (int)listener_length, f->path.data);
+    if (!path.failed && !tls.failed) {
+        struct location place;
+        bool own = locations_find(l->r->locations, tls.data, &place);
+        locations_inherit(l->r->locations, path.data, own ? tls.data : "defaults.listener.tls");
+    }
+    text_release(&path);
+    text_release(&tls);
+}
+
+static void check_list(struct rule_list *l, const json_t *holder, size_t listener_length);
+
+static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_length)
+{
+    struct form *f = l->r->form;
+    if (!json_is_object(rule))
+        return;
+    check_actions(f, rule);
+    check_pool_name(l->r, rule);
+    if (l->depth == 0) {
+        check_outer_rule(l, rule, json_string_value(json_object_get(rule, "tls")));
+        check_policy(l, rule);
+        if (has(rule, "policy"))
+            inherit_policy(l, listener_length);
+    } else {
+        check_nested_rule(f, rule);
+    }
+    if (has(rule, "rules") && l->depth + 1 >= RULES_MAX_DEPTH) {
+        error_at_key(f, "rules", "rules are nested too deeply");
+        return;
+    }
+    struct rule_list nested = {l->r, l->listener, l->depth + 1};
+    check_list(&nested, rule, listener_length);
+}
+
+static void check_list(struct rule_list *l, const json_t *holder, size_t listener_length)
+{
+    struct form *f = l->r->form;
+    const json_t *rules = json_object_get(holder, "rules");
+    size_t back = form_enter_key(f, "rules");
+    for (size_t i = 0; i < json_array_size(rules); i++) {
+        size_t list = form_enter_index(f, i);
+        check_rule(l, json_array_get(rules, i), listener_length);
+        form_leave(f, list);
+    }
+    form_leave(f, back);
+}
+
+void relations_check_rules(struct relations *r, const json_t *listener)
+{
+    struct rule_list list = {r, listener, 0};
+    check_list(&list, listener, r->form->path.length);
+}
