@@ -1,0 +1,77 @@
+#include "build.h"
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void build_keepalive(struct build *b, struct model_keepalive *ret, const json_t *value)
+{
+    (void)b;
+    ret->on = !json_is_false(value);
+    ret->idle_ms = build_get_duration(value, KEY_keepalive_idle);
+    ret->interval_ms = build_get_duration(value, KEY_keepalive_interval);
+    ret->user_timeout_ms = build_get_duration(value, KEY_keepalive_user_timeout);
+    ret->count = (unsigned)build_get_count(value, KEY_keepalive_count);
+}
+
+static void build_log(struct build *b, struct model_log *ret, const json_t *log)
+{
+    static const enum log_target targets[] = {LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF};
+    static const enum log_format formats[] = {LOG_FORMAT_JSON, LOG_FORMAT_TEXT};
+    static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+                                            LOG_LEVEL_DEBUG};
+    int access = build_get_choice(log, KEY_log_access);
+    ret->access = access < 0 ? LOG_TARGET_FILE : targets[access];
+    if (access < 0) {
+        ret->file = host_resolve_file(b->folder, build_get_text(log, KEY_log_access));
+        b->failed = b->failed || ret->file == NULL;
+    }
+    ret->format = formats[build_get_choice(log, KEY_log_format)];
+    ret->level = levels[build_get_choice(log, KEY_log_level)];
+}
+
+static void build_listeners(struct build *b, struct model *model, json_t *listeners)
+{
+    const char *name;
+    json_t *listener;
+    model->listeners = build_array(b, json_object_size(listeners), sizeof *model->listeners);
+    if (model->listeners == NULL)
+        return;
+    json_object_foreach(listeners, name, listener)
+        build_listener(b, &model->listeners[model->listener_count++], name, listener);
+}
+
+static void build_pools(struct build *b, struct model *model, json_t *pools)
+{
+    const char *name;
+    json_t *pool;
+    model->pools = build_array(b, json_object_size(pools), sizeof *model->pools);
+    if (model->pools == NULL)
+        return;
+    json_object_foreach(pools, name, pool)
+        build_pool(b, &model->pools[model->pool_count++], name, pool);
+}
+
+struct model *build_model(const json_t *merged, const char *file, const char *folder)
+{
+    struct build b = {.folder = folder};
+    struct model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return NULL;
+    model->file = build_text(&b, file);
+    model->folder = build_text(&b, folder);
+    build_listeners(&b, model, json_object_get(merged, "listeners"));
+    build_pools(&b, model, json_object_get(merged, "pools"));
+    build_log(&b, &model->log, json_object_get(merged, "log"));
+    const json_t *workers = json_object_get(merged, "workers");
+    model->workers = (unsigned)json_integer_value(workers); /* "auto" is no integer: 0 */
+    model->user = build_text(&b, build_get_text(merged, KEY_top_user));
+    model->group = build_text(&b, build_get_text(merged, KEY_top_group));
+    model->max_sessions =
+        build_get_count(json_object_get(merged, "limits"), KEY_limits_max_sessions);
+    model->drain_timeout_ms = build_get_duration(merged, KEY_top_drain_timeout);
+    if (!b.failed)
+        return model;
+    model_free(model);
+    return NULL;
+}

@@ -1,0 +1,57 @@
+#include "build.h"
+
+static void build_server(struct build *b, struct model_server *ret, const json_t *server,
+                         char *path)
+{
+    const char *text = json_string_value(server), *name = NULL;
+    const json_t *object = json_is_object(server) ? server : NULL;
+    ret->path = path;
+    if (object != NULL) {
+        text = build_get_text(object, KEY_server_address);
+        name = build_get_text(object, KEY_server_name);
+    }
+    build_address(b, &ret->address, text,
+                  build_format(b, object == NULL ? "%s" : "%s.address", path));
+    ret->name = build_text(b, name != NULL ? name : text);
+    ret->weight = (unsigned)build_get_count(object, KEY_server_weight);
+    ret->backup = build_get_boolean(object, KEY_server_backup);
+}
+
+static void build_servers(struct build *b, struct model_pool *ret, const json_t *servers)
+{
+    size_t count = json_array_size(servers);
+    ret->servers = build_array(b, count, sizeof *ret->servers);
+    for (; ret->servers != NULL && !b->failed && ret->server_count < count; ret->server_count++)
+        build_server(b, &ret->servers[ret->server_count],
+                     json_array_get(servers, ret->server_count),
+                     build_format(b, "%s.servers[%zu]", ret->path, ret->server_count));
+}
+
+static void build_health(struct build *b, struct model_health *ret, const json_t *check,
+                         const char *pool_path)
+{
+    ret->on = json_is_object(check);
+    ret->path = build_format(b, "%s.health_check", pool_path);
+    ret->interval_ms = build_get_duration(check, KEY_health_check_interval);
+    ret->timeout_ms = build_get_duration(check, KEY_health_check_timeout);
+    ret->fall = (unsigned)build_get_count(check, KEY_health_check_fall);
+    ret->rise = (unsigned)build_get_count(check, KEY_health_check_rise);
+    ret->port = (uint16_t)build_get_count(check, KEY_health_check_port);
+}
+
+void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
+{
+    static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN};
+    static const enum proxy_protocol protocols[] = {PROXY_OFF, PROXY_V1, PROXY_V2};
+    ret->name = build_text(b, name);
+    ret->path = build_format(b, "pools.%s", name);
+    if (b->failed)
+        return;
+    ret->balance = balances[build_get_choice(pool, KEY_pool_balance)];
+    build_servers(b, ret, json_object_get(pool, "servers"));
+    build_health(b, &ret->health, json_object_get(pool, "health_check"), ret->path);
+    ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);
+    ret->connect_retries = (unsigned)build_get_count(pool, KEY_pool_connect_retries);
+    ret->proxy_protocol = protocols[build_get_choice(pool, KEY_pool_proxy_protocol)];
+    build_keepalive(b, &ret->keepalive, json_object_get(pool, "keepalive"));
+}

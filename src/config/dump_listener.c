@@ -1,0 +1,122 @@
+#include "dump.h"
+
+#include <string.h>
+
+static void dump_certificates(struct json_writer *w, const struct model_tls *tls)
+{
+    if (tls->certificate_count == 0)
+        return;
+    json_open(w, "certificates", '[');
+    for (size_t i = 0; i < tls->certificate_count; i++) {
+        const struct model_certificate *c = &tls->certificates[i];
+        bool pem = strcmp(c->cert, c->key) == 0;
+        json_open(w, NULL, '{');
+        dump_text(w, KEY_certificate_pem, pem ? c->cert : NULL);
+        dump_text(w, KEY_certificate_cert, pem ? NULL : c->cert);
+        dump_text(w, KEY_certificate_key, pem ? NULL : c->key);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void dump_tls(struct json_writer *w, const char *key, const struct model_tls *tls)
+{
+    const int oldest = 0x0301;
+    json_open(w, key, '{');
+    dump_certificates(w, tls);
+    dump_boolean(w, KEY_tls_strict_sni, tls->strict_sni);
+    dump_choice(w, KEY_tls_min_version, (unsigned)(tls->min_version - oldest));
+    if (tls->max_version != 0)
+        dump_choice(w, KEY_tls_max_version, (unsigned)(tls->max_version - oldest));
+    dump_text(w, KEY_tls_ciphers, tls->ciphers);
+    dump_text(w, KEY_tls_ciphersuites, tls->ciphersuites);
+    dump_text(w, KEY_tls_groups, tls->groups);
+    dump_boolean(w, KEY_tls_prefer_server_ciphers, tls->prefer_server_ciphers);
+    dump_strings(w, KEY_tls_alpn, &tls->alpn);
+    dump_boolean(w, KEY_tls_early_data, false);
+    dump_boolean(w, KEY_tls_watch, tls->watch);
+    json_close(w, '}');
+}
+
+static void dump_match(struct json_writer *w, const char *key, const struct model_match *match)
+{
+    unsigned open = 0;
+    for (; match != NULL; match = match->negated, key = "not", open++) {
+        json_open(w, key, '{');
+        dump_strings(w, KEY_match_protocol, &match->protocol);
+        if (match->has_silent)
+            dump_boolean(w, KEY_match_silent, match->silent);
+        dump_strings(w, KEY_match_sni, &match->sni);
+        dump_strings(w, KEY_match_alpn, &match->alpn);
+        if (match->source.count > 0)
+            dump_cidrs(w, KEY_match_source, &match->source);
+    }
+    while (open-- > 0)
+        json_close(w, '}');
+}
+
+/* As deep as rules may be nested. */
+static void dump_rules(struct json_writer *w, const struct model_rule *rules, size_t count)
+{
+    json_open(w, "rules", '[');
+    for (size_t i = 0; i < count; i++) {
+        const struct model_rule *rule = &rules[i];
+        json_open(w, NULL, '{');
+        dump_text(w, KEY_rule_name, rule->name);
+        if (rule->match.present)
+            dump_match(w, "match", &rule->match);
+        if (rule->tls != TLS_ACTION_PLAIN)
+            dump_choice(w, KEY_rule_tls, rule->tls == TLS_ACTION_TERMINATE ? 0 : 1);
+        if (rule->policy != NULL)
+            dump_tls(w, "policy", rule->policy);
+        dump_text(w, KEY_rule_pool, rule->pool);
+        if (rule->reject)
+            dump_boolean(w, KEY_rule_reject, true);
+        if (rule->rule_count > 0)
+            dump_rules(w, rule->rules, rule->rule_count);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void dump_limits(struct json_writer *w, const struct model_listener *l)
+{
+    if (l->max_sessions != 0) {
+        json_open(w, "limits", '{');
+        dump_limit(w, KEY_listener_limits_max_sessions, l->max_sessions);
+        json_close(w, '}');
+    }
+    json_open(w, "timeouts", '{');
+    dump_duration(w, KEY_timeouts_handshake, l->handshake_timeout_ms);
+    dump_duration(w, KEY_timeouts_idle, l->idle_timeout_ms);
+    dump_duration(w, KEY_timeouts_half_closed, l->half_closed_timeout_ms);
+    json_close(w, '}');
+    json_open(w, "inspect_limits", '{');
+    dump_limit(w, KEY_inspect_limits_max_undecided, l->max_undecided);
+    dump_limit(w, KEY_inspect_limits_max_undecided_per_source, l->max_undecided_per_source);
+    dump_size(w, KEY_inspect_limits_max_bytes, l->max_inspect_bytes);
+    json_close(w, '}');
+}
+
+void dump_listener(struct json_writer *w, const struct model_listener *l)
+{
+    json_open(w, l->name, '{');
+    json_open(w, "bind", '[');
+    for (size_t i = 0; i < l->bind_count; i++)
+        dump_address(w, NULL, &l->binds[i]);
+    json_close(w, ']');
+    dump_duration(w, KEY_listener_inspect_delay, l->inspect_delay_ms);
+    if (l->has_accept_proxy)
+        dump_cidrs(w, KEY_listener_accept_proxy, &l->accept_proxy);
+    if (l->has_allow)
+        dump_cidrs(w, KEY_listener_allow, &l->allow);
+    if (l->deny.count > 0)
+        dump_cidrs(w, KEY_listener_deny, &l->deny);
+    if (l->tls.path != NULL)
+        dump_tls(w, "tls", &l->tls);
+    dump_rules(w, l->rules, l->rule_count);
+    dump_limits(w, l);
+    dump_keepalive(w, &l->keepalive);
+    dump_boolean(w, KEY_listener_log, l->log);
+    json_close(w, '}');
+}
