@@ -1,0 +1,65 @@
+"""What the kernel says about the gateway's process: descriptors, memory, time, threads."""
+
+import os
+from pathlib import Path
+
+
+def descriptors(pid: int) -> list:
+    """Where each open descriptor points to."""
+    found = []
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(entry.path))
+        except FileNotFoundError:
+            pass
+    return sorted(found)
+
+
+def sockets(pid: int) -> int:
+    return sum(link.startswith("socket:") for link in descriptors(pid))
+
+
+def pipes(pid: int) -> int:
+    return sum(link.startswith("pipe:") for link in descriptors(pid))
+
+
+def _status(pid: int, key: str) -> str:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return line.split(":", 1)[1].strip()
+    raise KeyError(key)
+
+
+def memory(pid: int) -> int:
+    """Resident bytes."""
+    return int(_status(pid, "VmRSS").split()[0]) * 1024
+
+
+def user_id(pid: int) -> int:
+    return int(_status(pid, "Uid").split()[1])
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads so far."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def soft_descriptor_limit(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
+        if line.startswith("Max open files"):
+            return int(line.split()[3])
+    raise KeyError("Max open files")
+
+
+def processes_of(program: str) -> list:
+    """Processes that run this very file."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                if os.readlink(f"/proc/{entry.name}/exe").removesuffix(" (deleted)") == os.path.realpath(program):
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+    return found

@@ -1,0 +1,213 @@
+"""One end of a TCP connection, with the words a test needs and a deadline on every wait."""
+
+import random
+import select
+import socket
+import struct
+import time
+
+from . import cleanup, settings
+
+HOST = "127.0.0.1"
+
+
+def free_port(host: str = HOST) -> int:
+    """A port nobody listens on, below the range that the kernel gives to outgoing connections."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(200):
+        port = random.randrange(10240, 32000)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+def text_of(address) -> str:
+    """A socket address as the access log writes it."""
+    if isinstance(address, tuple) and len(address) == 4:
+        return f"[{address[0]}]:{address[1]}"
+    if isinstance(address, tuple):
+        return f"{address[0]}:{address[1]}"
+    return str(address)
+
+
+class Peer:
+    """A connected stream socket. Blocking calls raise TimeoutError at their deadline."""
+
+    def __init__(self, sock: socket.socket, timeout: float = 10.0):
+        self.sock = sock
+        self.timeout = settings.seconds(timeout)
+        sock.settimeout(self.timeout)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.name = text_of(sock.getsockname())
+            self.remote = text_of(sock.getpeername())
+        else:
+            self.name = self.remote = "unix"
+        self.buffer = b""
+        cleanup.remember(self)
+
+    # --- sending -------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> "Peer":
+        self.sock.sendall(data)
+        return self
+
+    def drip(self, data: bytes, size: int = 1, pause: float = 0.0005) -> "Peer":
+        """In segments of `size` bytes. The pause only spaces them; nothing relies on its length."""
+        for at in range(0, len(data), size):
+            self.sock.sendall(data[at:at + size])
+            time.sleep(pause)
+        return self
+
+    def finish(self) -> "Peer":
+        """FIN: no more from this side."""
+        self.sock.shutdown(socket.SHUT_WR)
+        return self
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def close(self):
+        self.sock.close()
+
+    # --- receiving -----------------------------------------------------------------------------
+
+    def recv_some(self) -> bytes:
+        """What is there, at least a byte; empty at the end."""
+        if self.buffer:
+            data, self.buffer = self.buffer, b""
+            return data
+        return self.sock.recv(262144)
+
+    def recv(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        data = bytearray()
+        while len(data) < count:
+            piece = self.recv_some()
+            if not piece:
+                raise EOFError(f"the end after {len(data)} of {count} bytes: {bytes(data[:200])!r}")
+            data += piece
+        self.buffer = bytes(data[count:]) + self.buffer
+        return bytes(data[:count])
+
+    def recv_until(self, marker: bytes) -> bytes:
+        data = bytearray()
+        while marker not in data:
+            piece = self.recv_some()
+            if not piece:
+                raise EOFError(f"the end before {marker!r}: {bytes(data[:200])!r}")
+            data += piece
+        cut = data.index(marker) + len(marker)
+        self.buffer = bytes(data[cut:])
+        return bytes(data[:cut])
+
+    def recv_all(self) -> bytes:
+        """Everything up to a clean end; a reset raises."""
+        data = bytearray()
+        while piece := self.recv_some():
+            data += piece
+        return bytes(data)
+
+    def echo(self, data: bytes):
+        """Sends and expects the same back."""
+        self.send(data)
+        assert self.recv(len(data)) == data
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def expect_eof(self):
+        rest = self.recv_all()
+        assert rest == b"", f"bytes instead of a clean end: {rest[:200]!r}"
+
+    def expect_reset(self):
+        try:
+            rest = self.recv_all()
+        except ConnectionResetError:
+            return
+        raise AssertionError(f"a clean end instead of a reset, after {rest[:200]!r}")
+
+    def expect_closed(self) -> str:
+        """Closed one way or the other: "eof" or "reset"; no bytes before it."""
+        try:
+            self.expect_eof()
+        except ConnectionResetError:
+            return "reset"
+        return "eof"
+
+    def expect_silence(self, seconds: float = 0.3):
+        readable, _, _ = select.select([self.sock], [], [], seconds)
+        if readable:
+            raise AssertionError(f"expected silence, got {self.sock.recv(200, socket.MSG_PEEK)!r}")
+
+    # --- for exchange() ------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def wants_write(self) -> bool:
+        return False
+
+    def try_read(self):
+        """Bytes; b"" at the end; None when nothing is there."""
+        try:
+            return self.sock.recv(262144)
+        except (BlockingIOError, TimeoutError):
+            return None
+
+    def try_write(self, view) -> int:
+        try:
+            return self.sock.send(view[:262144])
+        except (BlockingIOError, TimeoutError):
+            return 0
+
+
+def connect(address, source: str = None, timeout: float = 10.0, receive_buffer: int = 0) -> Peer:
+    """To (host, port) or a path."""
+    family = socket.AF_UNIX
+    if isinstance(address, tuple):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            sock.bind((source, 0))
+        sock.settimeout(settings.seconds(timeout))
+        sock.connect(address)
+        return Peer(sock, timeout)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def exchange(end, data: bytes, seconds: float = 50.0, finish: bool = True) -> bytes:
+    """Sends `data` (then a FIN) and receives at the same time, until the other side's end."""
+    end.sock.setblocking(False)
+    view, received = memoryview(data), bytearray(end.buffer)
+    end.buffer = b""
+    deadline = time.monotonic() + settings.seconds(seconds)
+    sending, receiving = True, True
+    while sending or receiving or end.wants_write():
+        left = deadline - time.monotonic()
+        assert left > 0, f"stuck: {len(view)} bytes unsent, {len(received)} received"
+        writing = sending or end.wants_write()
+        readable, writable, _ = select.select([end] if receiving else [], [end] if writing else [], [], left)
+        if readable:
+            while (piece := end.try_read()) is not None:
+                received += piece
+                receiving = bool(piece)
+                if not piece:
+                    break
+        if writable:
+            view = view[end.try_write(view):]
+            if sending and not len(view) and not end.wants_write():
+                sending = False
+                if finish:
+                    end.finish()
+    end.sock.settimeout(end.timeout)
+    return bytes(received)

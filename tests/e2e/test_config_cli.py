@@ -1,0 +1,299 @@
+"""The command line, and configurations that are wrong."""
+
+import json
+import re
+
+import pytest
+
+from harness import certs, net, servers, tls
+from harness.gate import run
+
+PLAIN = [{"pool": "app"}]
+
+
+@pytest.fixture
+def check(tmp_path):
+    """check(text or object, *options) → the run of muxgate -c FILE -t."""
+    def with_file(config, *options):
+        path = tmp_path / "gate.json"
+        path.write_text(config if isinstance(config, str) else json.dumps(config, indent=2) + "\n")
+        return run("-c", path, *(options or ["-t"]))
+    return with_file
+
+
+SMALL = {"listeners": {"combined": {"bind": "127.0.0.1:9018", "rules": [{"pool": "app"}]}},
+         "pools": {"app": {"servers": ["127.0.0.1:9878"]}}}
+
+
+def changed(path, value):
+    """SMALL with one place set (or removed, with ...)."""
+    config = json.loads(json.dumps(SMALL))
+    *way, last = path
+    where = config
+    for key in way:
+        where = where[key]
+    if value is ...:
+        del where[last]
+    else:
+        where[last] = value
+    return config
+
+
+def test_t_accepts_a_good_file_in_silence(check):
+    done = check(SMALL)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def test_t_does_not_bind(check, start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    config = changed(("listeners", "combined", "bind"), f"127.0.0.1:{gate.port}")
+    assert check(config).returncode == 0
+
+
+def test_the_example_of_the_contract_is_exact(check):
+    text = """{
+  "listeners": {
+    "combined": {
+      "bind": "*:9018",
+      "rules": [
+        { "pool": "fix" },
+
+        { "match": { "protocol": "http" },
+          "tls": "passthrough", "pool": "fxi" }
+      ]
+    }
+  },
+  "pools": { "fix": { "servers": [ "127.0.0.1:9878" ] } }
+}
+"""
+    done = check(text)
+    lines = [line for line in done.stderr.splitlines() if "no pool" in line]
+    assert done.returncode == 1
+    assert len(lines) == 1
+    assert re.fullmatch(r'.*gate\.json:9:41: listeners\.combined\.rules\[1\]\.pool: '
+                        r'no pool named "fxi" \(did you mean "fix"\?\)', lines[0]), done.stderr
+
+
+WRONG = [
+    (("listeners", "combined", "rules", 0, "pool"), "nobody", "listeners.combined.rules[0].pool"),
+    (("listeners", "combined", "inspect_delay"), 2, "listeners.combined.inspect_delay"),
+    (("listeners", "combined", "inspect_delay"), "2", "listeners.combined.inspect_delay"),
+    (("listeners", "combined", "inspect_delay"), "61s", "listeners.combined.inspect_delay"),
+    (("listeners", "combined", "inspect_delay"), "0ms", "listeners.combined.inspect_delay"),
+    (("listeners", "combined", "inspect_dealy"), "2s", "listeners.combined.inspect_dealy"),
+    (("listeners", "combined", "bind"), ..., "listeners.combined"),
+    (("listeners", "combined", "bind"), "127.0.0.1", "listeners.combined.bind"),
+    (("listeners", "combined", "bind"), "127.0.0.1:99999", "listeners.combined.bind"),
+    (("listeners", "combined", "allow"), ["10.0.0.0/33"], "listeners.combined.allow[0]"),
+    (("listeners", "combined", "rules"), {}, "listeners.combined.rules"),
+    (("listeners", "combined", "rules", 0, "tls"), "terminate", "listeners.combined"),
+    (("listeners", "combined", "rules", 0, "tls"), "end", "listeners.combined.rules[0].tls"),
+    (("listeners", "combined", "rules", 0, "match"), {"protocol": "tls"}, "listeners.combined.rules[0].match.protocol"),
+    (("listeners", "combined", "rules", 0, "match"), {"protocol": "gopher"}, "listeners.combined.rules[0].match.protocol"),
+    (("listeners", "combined", "rules", 0, "match"), {"sni": "a.example.com"}, "listeners.combined.rules[0].match.sni"),
+    (("listeners", "combined", "rules", 0, "match"), {"alpn": "h2"}, "listeners.combined.rules[0].match.alpn"),
+    (("listeners", "combined", "rules", 0, "match"), {"source": "here"}, "listeners.combined.rules[0].match.source"),
+    (("listeners", "combined", "rules", 0, "reject"), True, "listeners.combined.rules[0]"),
+    (("listeners", "combined", "rules", 0, "rules"), [{"pool": "app"}], "listeners.combined.rules[0]"),
+    (("pools", "app", "servers"), [], "pools.app.servers"),
+    (("pools", "app", "servers", 0), "127.0.0.1:0", "pools.app.servers[0]"),
+    (("pools", "app", "servers", 0), {"address": "127.0.0.1:1", "weight": 257}, "pools.app.servers[0].weight"),
+    (("pools", "app", "balance"), "fair", "pools.app.balance"),
+    (("pools", "app", "proxy_protocol"), "v3", "pools.app.proxy_protocol"),
+    (("pools",), ..., ""),
+    (("workers",), 0, "workers"),
+    (("workers",), "many", "workers"),
+    (("log",), {"format": "xml"}, "log.format"),
+    (("drain_timeout",), "soon", "drain_timeout"),
+    (("nonsense",), 1, "nonsense"),
+]
+
+
+@pytest.mark.parametrize("path, value, where", WRONG, ids=lambda item: str(item)[:40])
+def test_a_mistake_is_one_line_with_its_place(check, tmp_path, path, value, where):
+    done = check(changed(path, value))
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if "warning:" not in line]
+    assert len(errors) == 1, done.stderr
+    assert re.match(r"\S*gate\.json:\d+:\d+: " + re.escape(where), errors[0]), errors
+
+
+NOT_YET = [
+    (("admin",), {"http": "127.0.0.1:9019"}),
+    (("ledger",), {"file": "ledger"}),
+    (("pools", "app", "balance"), "hash"),
+    (("pools", "app", "balance"), "random2"),
+    (("pools", "app", "queue"), {"max": 10, "timeout": "1s"}),
+    (("pools", "app", "tls"), {"verify": False}),
+    (("listeners", "combined", "rules", 0, "match"), {"regex": "^x"}),
+    (("listeners", "combined", "rules", 0, "match"), {"prefix": "x"}),
+    (("listeners", "combined", "rules", 0, "starttls"), "postgres"),
+    (("listeners", "combined", "rules", 0, "until"), "2031-01-01T00:00:00Z"),
+]
+
+
+@pytest.mark.parametrize("path, value", NOT_YET, ids=lambda item: str(item)[:40])
+def test_what_comes_later_is_refused_and_not_ignored(check, path, value):
+    done = check(changed(path, value))
+    assert done.returncode == 1
+    assert re.search(r"gate\.json:\d+:\d+: \S+: .*not supported by this version", done.stderr), done.stderr
+
+
+def test_all_mistakes_of_a_file_are_reported_in_one_go(check):
+    config = json.loads(json.dumps(SMALL))
+    config["listeners"]["combined"]["inspect_delay"] = 5
+    config["listeners"]["combined"]["rules"][0]["pool"] = "ap"
+    config["pools"]["app"]["balance"] = "fair"
+    config["colour"] = "red"
+    done = check(config)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1 and len(lines) == 4, done.stderr
+    places = [tuple(map(int, re.search(r"gate\.json:(\d+):(\d+): ", line).groups())) for line in lines]
+    assert places == sorted(places)
+
+
+def test_a_syntax_error_has_its_place(check):
+    done = check('{\n  "listeners": {,\n}\n')
+    assert done.returncode == 1
+    assert re.match(r"\S*gate\.json:2:\d+: ", done.stderr) and len(done.stderr.splitlines()) == 1
+
+
+def test_a_repeated_key_is_an_error(check):
+    done = check('{"pools": {}, "listeners": {}, "pools": {}}')
+    assert done.returncode == 1 and re.search(r"gate\.json:1:32: ", done.stderr), done.stderr
+
+
+def test_certificates_are_checked_by_t(check, authority, tmp_path):
+    one, two = authority.issue("a.example.com"), authority.issue("b.example.com")
+    config = changed(("listeners", "combined", "rules"), [{"tls": "terminate", "pool": "app"}])
+    for pair, place in ((certs.Pair(one.cert, two.key), "key"), (certs.Pair(tmp_path / "none.crt", one.key), "cert"),
+                        (certs.Pair(one.key, one.key), "cert")):
+        config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()]}
+        done = check(config)
+        assert done.returncode == 1
+        assert re.search(r"gate\.json:\d+:\d+: listeners\.combined\.tls\.certificates\[0\]", done.stderr), (place, done.stderr)
+
+
+def test_relative_paths_are_relative_to_the_file(check, authority, tmp_path):
+    certs.copy(authority.issue("a.example.com"), tmp_path / "certs")
+    config = changed(("listeners", "combined", "rules"), [{"tls": "terminate", "pool": "app"}])
+    config["listeners"]["combined"]["tls"] = {"certificates": [{"cert": "certs/site.crt", "key": "certs/site.key"}]}
+    done = check(config)
+    assert done.returncode == 0, done.stderr
+
+
+def test_warnings_do_not_change_the_exit_status(check, authority, tmp_path):
+    pair = authority.issue("a.example.com", days=10)
+    pair.key.chmod(0o644)
+    config = changed(("listeners", "combined", "rules"), [{"tls": "terminate", "pool": "app"}, {"pool": "app"},
+                                                         {"pool": "app", "match": {"protocol": "ssh"}}])
+    config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()]}
+    config["pools"]["unused"] = {"servers": ["127.0.0.1:1"]}
+    done = check(config)
+    assert done.returncode == 0, done.stderr
+    for words in ("rules[2]", "certificates[0]", "pools.unused"):
+        assert re.search(r"gate\.json:\d+:\d+: warning: \S*" + re.escape(words), done.stderr), (words, done.stderr)
+    assert all(": warning: " in line for line in done.stderr.splitlines()), done.stderr
+
+
+def test_an_unknown_cipher_is_an_error(check, pair):
+    config = changed(("listeners", "combined", "rules"), [{"tls": "terminate", "pool": "app"}])
+    config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()], "ciphers": "NO-SUCH-CIPHER"}
+    done = check(config)
+    assert done.returncode == 1 and "listeners.combined.tls.ciphers" in done.stderr
+
+
+def test_dump_fills_in_defaults_and_is_a_valid_file_again(check, tmp_path, pair):
+    config = changed(("defaults",), {"listener": {"timeouts": {"idle": "5m"}}})
+    config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()]}
+    config["listeners"]["combined"]["rules"] = [
+        {"match": {"sni": ["a.example.com", "*.b.example.com"]}, "tls": "passthrough", "pool": "app"},
+        {"tls": "terminate", "rules": [{"match": {"not": {"protocol": "http"}}, "pool": "app"}]}, {"pool": "app"}]
+    config["pools"]["app"]["health_check"] = {"interval": "1s"}
+    first = check(config, "--dump")
+    assert first.returncode == 0, first.stderr
+    dumped = json.loads(first.stdout)
+    listener, pool = dumped["listeners"]["combined"], dumped["pools"]["app"]
+    assert listener["inspect_delay"] == "2s"
+    assert listener["timeouts"] == {"handshake": "10s", "idle": "5m", "half_closed": "30s"}
+    assert (pool["balance"], pool["connect_timeout"], pool["connect_retries"]) == ("round_robin", "5s", 2)
+    assert pool["health_check"]["fall"] == 3
+    (tmp_path / "dumped.json").write_text(first.stdout)
+    assert run("-c", tmp_path / "dumped.json", "-t").returncode == 0
+    second = run("-c", tmp_path / "dumped.json", "--dump")
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+
+
+def test_dump_of_a_wrong_file_is_an_error(check):
+    done = check(changed(("nonsense",), 1), "--dump")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_version_and_help():
+    done = run("-V")
+    assert done.returncode == 0 and done.stdout.startswith("muxgate ") and "OpenSSL" in done.stdout
+    done = run("-h")
+    assert done.returncode == 0
+    for option in ("-c", "-t", "--dump", "--listen", "--cert", "--key", "--backend", "--demo", "-V"):
+        assert option in done.stdout, option
+
+
+USAGE = [[], ["-x"], ["-c"], ["--listen", ":9018"], ["--backend", "127.0.0.1:1"], ["-c", "a", "--demo"],
+         ["--listen", ":1", "--backend", "127.0.0.1:1", "--cert", "only-a-cert"], ["-c", "a", "stray", "words"]]
+
+
+@pytest.mark.parametrize("args", USAGE, ids=lambda args: " ".join(args) or "nothing")
+def test_a_usage_error_is_status_2(args):
+    done = run(*args)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stderr and not done.stdout
+
+
+def test_a_file_that_is_not_there_is_status_1(tmp_path):
+    done = run("-c", tmp_path / "nothing.json")
+    assert done.returncode == 1 and "nothing.json" in done.stderr
+
+
+def test_an_address_that_cannot_be_bound_is_status_1(tmp_path):
+    path = tmp_path / "gate.json"
+    path.write_text(json.dumps(changed(("listeners", "combined", "bind"), "192.0.2.1:9018")))
+    done = run("-c", path)
+    assert done.returncode == 1 and "192.0.2.1:9018" in done.stderr
+
+
+def test_listen_with_a_certificate_terminates(launch, pair):
+    server = servers.EchoServer()
+    gate = launch(args=["--listen", "127.0.0.1:@one", "--cert", str(pair.cert), "--key", str(pair.key), "--backend",
+                        server.address])
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com")
+    client.echo(b"terminated")
+    assert client.certificate() == pair.der()
+    plain = gate.connect()
+    plain.echo(b"plain")
+    for end in (client, plain):
+        end.close()
+        gate.ended(end, "client_closed")
+
+
+def test_listen_without_a_certificate_passes_tls_through(launch, authority):
+    pair = authority.known("backend.example.com")
+    server = servers.TlsEchoServer(pair)
+    gate = launch(args=["--listen", "127.0.0.1:@one", "--backend", server.address])
+    client = tls.TlsPeer(gate.connect(), name="backend.example.com")
+    client.echo(b"end to end")
+    assert client.certificate() == pair.der()
+    plain = servers.EchoServer()
+    gate = launch(args=["--listen", "127.0.0.1:@one", "--backend", plain.address])
+    gate.connect().echo(b"plain")
+
+
+def test_listen_on_all_addresses(launch):
+    gate = launch(args=["--listen", ":@one", "--backend", servers.EchoServer().address])
+    for host in (net.HOST, "::1"):
+        gate.connect(host=host).echo(b"both families")
+
+
+def test_demo_echoes_tls_and_plain_on_one_port(launch):
+    gate = launch(args=["--demo", "--listen", "127.0.0.1:@one"])
+    tls.TlsPeer(gate.connect(), name="localhost").echo(b"hello over TLS\n")
+    gate.connect().echo(b"hello in the clear\n")

@@ -1,0 +1,215 @@
+"""Start, drain, stop, and the user that the process becomes."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import books, certs, cleanup, net, servers, settings, tls, wait
+from harness.gate import Gate, StartError, run
+
+pytestmark = pytest.mark.tsan
+PLAIN = [{"pool": "app"}]
+
+
+def refused(gate) -> bool:
+    """New connections are refused (or reset, when the queue of the socket goes with it)."""
+    try:
+        client = gate.connect(timeout=2)
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    try:
+        client.send(b"?")
+        return client.recv_some() == b""
+    except OSError:
+        return True
+    finally:
+        client.close()
+
+
+def test_the_ready_line_says_when_connections_are_accepted(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    gate.connect().echo(b"at once")
+    assert gate.ready_line.startswith("muxgate.ready")
+    assert "workers=2" in gate.ready_line and "listeners=1" in gate.ready_line
+
+
+def test_the_ready_line_tells_how_many_sessions_fit(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None,
+                 wrapper=("prlimit", "--nofile=128:1000"))
+    assert books.soft_descriptor_limit(gate.pid) == 1000, "the soft limit is raised to the hard one"
+    fits = [int(word.split("=")[1]) for word in gate.ready_line.split() if word.startswith(("sessions=", "max_sessions="))]
+    assert len(fits) == 1 and 300 <= fits[0] <= 500, gate.ready_line
+
+
+def test_a_second_muxgate_on_the_same_address_fails_at_start(start, launch, build):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    config = build(PLAIN, {"app": servers.EchoServer()}, tls=None, bind=f"127.0.0.1:{gate.port}")
+    other = gate.folder / "second.json"
+    other.write_text(json.dumps(config))
+    done = run("-c", other)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{gate.port}" in done.stderr and "muxgate.ready" not in done.stderr
+    gate.connect().echo(b"the first one is not disturbed")
+
+
+@pytest.mark.parametrize("bind", ["*:{port}", "[::]:{port}"])
+def test_a_second_muxgate_on_an_overlapping_address_fails_too(launch, build, bind):
+    gate = launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, bind="*:@combined"))
+    config = build(PLAIN, {"app": servers.EchoServer()}, tls=None, bind=bind.format(port=gate.port))
+    (gate.folder / "second.json").write_text(json.dumps(config))
+    assert run("-c", gate.folder / "second.json").returncode == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_term_and_int_drain(start, number):
+    gate = start(pools={"app": servers.EchoServer()})
+    plain, inner = gate.connect(), tls.TlsPeer(gate.connect(), name="gateway.example.com")
+    for client in (plain, inner):
+        client.echo(b"before")
+    gate.signal(number)
+    wait.until(lambda: refused(gate), "new connections are refused")
+    for client in (plain, inner):
+        client.echo(b"existing sessions go on")
+    plain.close()
+    assert gate.process.poll() is None
+    inner.echo(b"until the last one")
+    inner.finish().close()
+    assert gate.wait_exit() == 0
+    for client in (plain, inner):
+        gate.ended(client, "client_closed")
+
+
+def test_a_drain_without_sessions_ends_at_once(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    watch = wait.Stopwatch()
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+    assert watch.elapsed() < settings.seconds(2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_stops_at_once(start, number):
+    gate = start(pools={"app": servers.EchoServer()})
+    plain, inner = gate.connect(), tls.TlsPeer(gate.connect(), name="gateway.example.com")
+    for client in (plain, inner):
+        client.echo(b"before")
+    gate.signal(number)
+    wait.until(lambda: refused(gate), "new connections are refused")
+    gate.signal(number)
+    assert gate.wait_exit() == 0
+    for client in (plain, inner):
+        client.expect_closed()
+        gate.ended(client, "shutdown")
+
+
+def test_a_second_signal_ends_sessions_in_every_phase(start):
+    deaf = servers.Listener(backlog=0)
+    fill = [net.connect((net.HOST, deaf.port)) for _ in range(1)]
+    gate = start([{"tls": "terminate", "pool": "app"}, {"pool": "deaf"}], {"app": servers.EchoServer(),
+                 "deaf": {"servers": [deaf], "connect_timeout": "30s"}})
+    clients = [gate.connect(),                                                       # silent
+               gate.connect().send(tls.hello("gateway.example.com")[:20]),           # half a hello
+               gate.connect().send(tls.hello("gateway.example.com", versions=())),   # in the handshake
+               gate.connect().send(b"connecting")]
+    clients[2].recv(5)
+    gate.signal(signal.SIGTERM)
+    wait.until(lambda: refused(gate), "new connections are refused")
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+    for client in clients:
+        gate.ended(client, "shutdown")
+    assert fill
+
+
+def test_drain_timeout_ends_what_is_left_as_shutdown(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"drain_timeout": "500ms"})
+    client = gate.connect()
+    client.echo(b"x")
+    watch = wait.Stopwatch()
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+    assert 0.4 <= watch.elapsed() < settings.seconds(5)
+    gate.ended(client, "shutdown")
+
+
+def test_connections_waiting_in_the_queue_are_not_reset_by_a_drain(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    clients = [gate.connect() for _ in range(50)]
+    gate.signal(signal.SIGTERM)
+    for number, client in enumerate(clients):
+        client.echo(b"%d" % number)
+        client.close()
+    assert gate.wait_exit() == 0
+
+
+def test_hup_while_draining_does_no_harm(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    client = gate.connect()
+    client.echo(b"x")
+    gate.signal(signal.SIGTERM)
+    wait.until(lambda: refused(gate), "new connections are refused")
+    gate.signal(signal.SIGHUP)
+    client.echo(b"y")
+    assert refused(gate)
+    client.close()
+    assert gate.wait_exit() == 0
+
+
+def test_a_drain_is_said_on_stderr(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+    assert len(gate.events.items) > 1
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that another user can read, as /etc/muxgate is."""
+    folder = Path(tempfile.mkdtemp(prefix="muxgate-e2e-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_user_is_dropped_to_after_binding_and_certificates_still_renew(build, authority, open_folder):
+    live = certs.copy(authority.issue("site.example.com"), open_folder / "certs")
+    live.key.chmod(0o640)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(live.key, 0, nobody.pw_gid)
+    config = build(pools={"app": servers.EchoServer()}, tls={"certificates": [live]}, top={"user": "nobody"})
+    gate = Gate(open_folder, config)
+    gate.file.chmod(0o644)
+    assert books.user_id(gate.pid) == nobody.pw_uid
+    groups = [line for line in Path(f"/proc/{gate.pid}/status").read_text().splitlines() if line.startswith("Groups:")]
+    assert groups[0].split()[1:] in ([], [str(nobody.pw_gid)]), "root's other groups are given up"
+    tls.TlsPeer(gate.connect(), name="site.example.com").echo(b"as nobody")
+    new = authority.issue("site.example.com")
+    for source, target in ((new.cert, live.cert), (new.key, live.key)):
+        target.write_bytes(source.read_bytes())
+
+    def renewed():
+        client = tls.TlsPeer(gate.connect(), name="site.example.com")
+        try:
+            return client.certificate() == new.der()
+        finally:
+            client.close()
+    wait.until(renewed, "the new certificate is served", 3)
+    gate.reload()
+    gate.connect().echo(b"after a reload")
+    for thing in cleanup.opened():
+        if isinstance(thing, net.Peer):
+            thing.close()
+    gate.stop()
+
+
+def test_an_unknown_user_is_an_error_at_start(launch, build):
+    with pytest.raises(StartError) as caught:
+        launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "no-such-user"}))
+    assert caught.value.status == 1 and "no-such-user" in caught.value.stderr

@@ -1,0 +1,220 @@
+"""Many clients, hostile ones, and a process that runs out of descriptors."""
+
+import random
+import time
+
+import pytest
+
+from harness import books, servers, settings, tls, wait
+from harness.wait import Stopwatch
+
+pytestmark = pytest.mark.tsan
+PLAIN = [{"pool": "app"}]
+MEGABYTE = 1 << 20
+
+
+def test_2000_clients_that_send_one_byte_and_stall_delay_nobody(start):
+    server, plain_ends = servers.EchoServer(), 0
+    gate = start(pools={"app": server}, inspect_delay="3s")
+    count = settings.scaled(2000)
+    before = books.memory(gate.pid)
+    stalled = [gate.connect().send(b"\x16") for _ in range(count)]
+    slowest = 0.0
+    for _ in range(20):
+        watch = Stopwatch()
+        gate.connect().echo(b"a real client")
+        tls.TlsPeer(gate.connect(), name="gateway.example.com").echo(b"a real client")
+        slowest = max(slowest, watch.elapsed())
+    assert slowest < settings.seconds(1.0), slowest
+    grown = books.memory(gate.pid) - before
+    assert grown < 8192 * count * max(1, settings.slow()), f"{grown / count:.0f} bytes for each"
+    # One byte that fits is plain when the delay is over: they reach the server, and it echoes.
+    for client in stalled:
+        assert client.recv(1) == b"\x16"
+        client.close()
+    for client in stalled:
+        plain_ends += gate.session(client, 20)["end"] == "client_closed"
+    assert plain_ends == count
+
+
+def test_2000_clients_with_half_a_hello_all_end_as_inspect_timeout(start):
+    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="3s")
+    count = settings.scaled(2000)
+    part = tls.hello("gateway.example.com")[:30]
+    stalled = [gate.connect().send(part) for _ in range(count)]
+    quiet_from = books.cpu_seconds(gate.pid)
+    watch = Stopwatch()
+    gate.connect().echo(b"served meanwhile")
+    time.sleep(1.0)  # the measured period: stalled clients must cost no CPU time
+    spent = (books.cpu_seconds(gate.pid) - quiet_from) / watch.elapsed()
+    assert spent < 0.3, f"{spent:.0%} of a CPU while everybody stalls"
+    for client in stalled:
+        client.expect_closed()
+    for client in stalled:
+        gate.ended(client, "inspect_timeout", 20)
+
+
+def test_max_undecided_sheds_the_oldest(start):
+    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="30s", inspect_limits={"max_undecided": 20},
+                 top={"workers": 1})
+    waiting = [gate.connect().send(b"\x16\x03") for _ in range(20)]
+    waiting[-1].expect_silence(0.2)
+    newer = [gate.connect().send(b"\x16\x03") for _ in range(5)]
+    for client in waiting[:5]:
+        client.expect_closed()
+        assert gate.session(client)["end"] in ("limit", "inspect_timeout")
+    for client in waiting[5:] + newer:
+        client.expect_silence(0.0)
+    gate.connect().echo(b"real clients enter")
+
+
+def test_max_sessions_of_a_listener_is_limit_and_a_reset(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, limits={"max_sessions": 3})
+    held = [gate.connect() for _ in range(3)]
+    for client in held:
+        client.echo(b"in")
+    over = gate.connect()
+    over.expect_reset()
+    line = gate.session(check=lambda found: found["end"] == "limit")
+    assert line["client"].startswith("127.0.0.1")
+    held[0].close()
+    gate.session(held[0])
+    fresh = gate.connect()
+    fresh.echo(b"room again")
+
+
+def test_max_sessions_counts_over_all_workers(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, limits={"max_sessions": 10}, top={"workers": 4})
+    served = 0
+    for _ in range(40):
+        client = gate.connect()
+        try:
+            client.echo(b"in")
+            served += 1
+        except OSError:
+            pass
+        except EOFError:
+            pass
+    assert served == 10
+
+
+def test_max_sessions_of_the_process(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"limits": {"max_sessions": 2}})
+    held = [gate.connect() for _ in range(2)]
+    for client in held:
+        client.echo(b"in")
+    gate.connect().expect_reset()
+    gate.session(check=lambda found: found["end"] == "limit")
+
+
+LISTS = [
+    ({"deny": ["127.0.0.2"]}, {"127.0.0.1": True, "127.0.0.2": False}),
+    ({"allow": ["127.0.0.0/30"]}, {"127.0.0.1": True, "127.0.0.3": True, "127.0.0.4": False}),
+    ({"allow": ["127.0.0.0/8"], "deny": ["127.0.0.5/32"]}, {"127.0.0.4": True, "127.0.0.5": False}),
+    ({"allow": ["::1"]}, {"127.0.0.1": False}),
+]
+
+
+@pytest.mark.parametrize("lists, outcome", LISTS, ids=lambda item: str(list(item)))
+def test_allow_and_deny_are_checked_at_accept(start, lists, outcome):
+    server = servers.EchoServer()
+    gate = start(PLAIN, {"app": server}, tls=None, **lists)
+    for source, served in outcome.items():
+        client = gate.connect(source=source)
+        if served:
+            client.echo(b"welcome")
+        else:
+            client.expect_reset()
+            gate.session(check=lambda found: found["end"] == "denied" and found["client"].startswith(source + ":"))
+    assert server.count == sum(outcome.values())
+
+
+def test_out_of_descriptors_it_sheds_does_not_spin_and_recovers(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, wrapper=("prlimit", "--nofile=128:128"),
+                 check_books=False)
+    held = []
+    for _ in range(150):
+        held.append(gate.connect())
+    served = []
+    for client in held:
+        client.sock.settimeout(0.02)
+        try:
+            client.send(b"x")
+            if client.recv(1) == b"x":
+                served.append(client)
+        except (OSError, EOFError):
+            pass
+    assert 20 <= len(served) < 64, "128 descriptors hold about sixty sessions"
+    before, watch = books.cpu_seconds(gate.pid), Stopwatch()
+    time.sleep(1.5)  # the measured period: nothing can be accepted
+    spent = (books.cpu_seconds(gate.pid) - before) / watch.elapsed()
+    assert spent < 0.25, f"{spent:.0%} of a CPU while out of descriptors"
+    assert [line for line in gate.events.items[1:] if "descriptor" in line or "EMFILE" in line or "open files" in line], \
+        "it must say so"
+    assert gate.process.poll() is None
+    for client in held:
+        client.close()
+
+    def answers():
+        client = gate.connect(timeout=1)
+        try:
+            client.echo(b"later clients")
+        except (OSError, EOFError):
+            return False
+        finally:
+            client.close()
+        return True
+    wait.until(answers, "later clients are served", 10)
+    for _ in range(20):
+        assert answers()
+
+
+def test_out_of_descriptors_established_sessions_go_on(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, wrapper=("prlimit", "--nofile=96:96"),
+                 check_books=False)
+    old = gate.connect()
+    old.echo(b"before")
+    crowd = [gate.connect().send(b"x") for _ in range(120)]
+    for _ in range(50):
+        old.echo(b"in the crowd")
+    for client in crowd:
+        client.close()
+
+
+def test_clients_that_come_and_go_leave_nothing_behind(start):
+    gate = start(pools={"app": servers.EchoServer()})
+    hello = tls.hello("gateway.example.com", versions=())
+    for number in range(settings.scaled(600)):
+        client = gate.connect()
+        step = number % 6
+        if step == 1:
+            client.send(b"\x16")
+        elif step == 2:
+            client.send(hello[:40])
+        elif step == 3:
+            client.send(hello)
+        elif step == 4:
+            client.send(b"plain")
+        elif step == 5:
+            client.send(hello + b"garbage" * 10)
+        (client.reset if number % 2 else client.close)()
+    gate.settle(20)
+
+
+def test_random_bytes_kill_nothing(start):
+    chance = random.Random(20260101)
+    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="200ms", accept_proxy=["127.0.0.3"])
+    valid = [tls.hello("gateway.example.com"), b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET / HTTP/1.1\r\n\r\n",
+             b"8=FIX.4.4\x019=5\x0135=A\x01"]
+    for number in range(settings.scaled(400)):
+        data = bytearray(chance.choice(valid))
+        for _ in range(chance.randrange(4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        client = gate.connect(source="127.0.0.3" if number % 3 == 0 else None)
+        try:
+            client.send(bytes(data[:chance.randrange(1, len(data) + 1)]))
+        except OSError:
+            pass
+        client.close()
+    gate.connect().echo(b"alive")
+    gate.settle(20)

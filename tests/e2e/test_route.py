@@ -1,0 +1,255 @@
+"""Ordered rules, three-valued matching, refusals."""
+
+import pytest
+
+from harness import fix, servers, tls
+from harness.wait import Stopwatch
+
+AT_ONCE = 1.0
+
+
+def names(*wanted):
+    return {name: servers.NameServer(name) for name in wanted}
+
+
+def who(gate, data=b"who", source=None, take=lambda c: c.close()) -> str:
+    """Which pool's NameServer answers to these first bytes."""
+    client = gate.connect(source=source).send(data)
+    answer = client.recv_until(b"\n").decode().strip()
+    take(client)
+    return answer
+
+
+def passed_to(gate, server, data) -> bytes:
+    gate.connect().send(data)
+    return server.accept().recv(len(data))
+
+
+SNI = [
+    ("db.example.com", "db.example.com", True),
+    ("db.example.com", "DB.Example.COM", True),
+    ("DB.example.com", "db.example.com", True),
+    ("db.example.com", "db.example.com.", True),
+    ("db.example.com.", "db.example.com", True),
+    ("db.example.com", "xdb.example.com", False),
+    ("db.example.com", "db.example.com.evil.org", False),
+    ("db.example.com", None, False),
+    ("*.example.com", "a.example.com", True),
+    ("*.example.com", "a.b.c.example.com", True),
+    ("*.example.com", "A.EXAMPLE.com.", True),
+    ("*.example.com", "example.com", False),
+    ("*.example.com", ".example.com", False),
+    ("*.example.com", "aexample.com", False),
+    ("*.example.com", "a.example.org", False),
+    (["one.example.com", "*.two.example.com"], "x.two.example.com", True),
+    (["one.example.com", "*.two.example.com"], "two.example.com", False),
+]
+
+
+@pytest.mark.parametrize("pattern, name, matches", SNI)
+def test_sni(start, pattern, name, matches):
+    gate = start([{"name": "named", "match": {"sni": pattern}, "tls": "passthrough", "pool": "app"},
+                  {"name": "other", "tls": "passthrough", "pool": "app"}], {"app": servers.NameServer("app")}, tls=None)
+    client = gate.connect().send(tls.hello(name))
+    assert client.recv(4) == b"app\n"
+    client.close()
+    assert gate.session(client)["rule"] == ("named" if matches else "other")
+
+
+def test_of_several_names_in_one_hello_the_first_counts(start):
+    message = bytearray(tls.hello_message("one.example.com"))
+    old = b"\x00\x00\x0fone.example.com"
+    new = old + b"\x00\x00\x0ftwo.example.com"
+    at = bytes(message).index(old)
+    for place, size in ((1, 3), (at - 2, 2), (at - 4, 2)):
+        value = int.from_bytes(message[place:place + size], "big") + len(new) - len(old)
+        message[place:place + size] = value.to_bytes(size, "big")
+    block = at - 8  # the length of all extensions
+    value = int.from_bytes(message[block:block + 2], "big") + len(new) - len(old)
+    message[block:block + 2] = value.to_bytes(2, "big")
+    message[at:at + len(old)] = new
+    gate = start([{"match": {"sni": "two.example.com"}, "tls": "passthrough", "pool": "two"},
+                  {"match": {"sni": "one.example.com"}, "tls": "passthrough", "pool": "one"}], names("one", "two"))
+    client = gate.connect().send(tls.record(bytes(message)))
+    assert client.recv(4) == b"one\n"
+
+
+def test_the_first_rule_that_matches_wins(start):
+    gate = start([{"match": {"source": "127.0.0.0/8"}, "pool": "first"}, {"match": {"protocol": "fix"}, "pool": "second"},
+                  {"pool": "third"}], names("first", "second", "third"), tls=None)
+    assert who(gate, fix.logon()) == "first"
+
+
+def test_tls_never_reaches_a_plain_rule(start):
+    server = servers.Listener()
+    gate = start([{"pool": "app"}], {"app": server}, tls=None)
+    client = gate.connect().send(tls.hello("a.example.com"))
+    client.expect_closed()
+    gate.ended(client, "no_rule", protocol="tls", sni="a.example.com")
+    server.expect_nobody()
+
+
+@pytest.mark.parametrize("action", ["terminate", "passthrough"])
+def test_plain_bytes_never_reach_a_tls_rule(start, action):
+    server = servers.Listener()
+    gate = start([{"tls": action, "pool": "app"}], {"app": server})
+    client = gate.connect().send(b"plain")
+    client.expect_closed()
+    gate.ended(client, "no_rule")
+    server.expect_nobody()
+
+
+def test_no_rule_is_said_at_once(start):
+    gate = start([{"match": {"protocol": ["http", "fix"]}, "pool": "app"}], {"app": servers.Listener()}, tls=None)
+    watch = Stopwatch()
+    client = gate.connect().send(b"zzz")
+    client.expect_closed()
+    assert watch.elapsed() < AT_ONCE
+    line = gate.ended(client, "no_rule")
+    assert "rule" not in line and "server" not in line
+
+
+def test_a_silent_client_without_a_rule_is_no_rule(start):
+    gate = start([{"match": {"silent": False}, "pool": "app"}], {"app": servers.Listener()}, tls=None,
+                 inspect_delay="200ms")
+    client = gate.connect()
+    client.expect_closed()
+    gate.ended(client, "no_rule")
+
+
+def test_reject_resets_plain_clients(start):
+    gate = start([{"match": {"protocol": "ssh"}, "reject": True}, {"pool": "app"}], {"app": servers.EchoServer()}, tls=None)
+    client = gate.connect().send(b"SSH-2.0-client\r\n")
+    client.expect_reset()
+    gate.ended(client, "rejected", rule="rules[0]", protocol="ssh")
+    gate.connect().echo(b"others go on")
+
+
+def test_reject_refuses_tls_clients_before_any_handshake(start):
+    gate = start([{"tls": "passthrough", "match": {"sni": "*.evil.org"}, "reject": True},
+                  {"tls": "terminate", "pool": "app"}], {"app": servers.EchoServer()})
+    client = gate.connect().send(tls.hello("www.evil.org"))
+    client.expect_reset()
+    gate.ended(client, "rejected", rule="rules[0]", sni="www.evil.org", bytes_out=0)
+    tls.TlsPeer(gate.connect(), name="gateway.example.com").echo(b"others go on")
+
+
+def test_source_alone_and_with_a_protocol(start):
+    gate = start([{"match": {"source": "127.0.0.2"}, "pool": "one"},
+                  {"match": {"source": ["127.0.1.0/24", "10.0.0.0/8"], "protocol": "http"}, "pool": "web"},
+                  {"pool": "rest"}], names("one", "web", "rest"), tls=None)
+    assert who(gate, b"GET / HTTP/1.1\r\n\r\n", "127.0.0.2") == "one"
+    assert who(gate, b"GET / HTTP/1.1\r\n\r\n", "127.0.1.7") == "web"
+    assert who(gate, b"something else", "127.0.1.7") == "rest"
+    assert who(gate, b"GET / HTTP/1.1\r\n\r\n", "127.0.2.1") == "rest"
+
+
+def test_source_of_ipv6_clients(start):
+    gate = start([{"match": {"source": "::1"}, "pool": "six"}, {"match": {"source": "127.0.0.1"}, "pool": "four"}],
+                 names("six", "four"), tls=None, bind="*:@combined")
+    client = gate.connect(host="::1").send(b"who")
+    assert client.recv(4) == b"six\n"
+    assert who(gate) == "four"
+
+
+def test_not_negates_the_and_of_its_keys(start):
+    gate = start([{"match": {"not": {"source": "127.0.0.2", "protocol": "http"}}, "pool": "a"}, {"pool": "b"}],
+                 names("a", "b"), tls=None)
+    web = b"GET / HTTP/1.1\r\n\r\n"
+    assert who(gate, web, "127.0.0.2") == "b"
+    assert who(gate, web, "127.0.0.3") == "a"
+    assert who(gate, b"SSH-2.0-x\r\n", "127.0.0.2") == "a"
+
+
+def test_not_of_a_name(start):
+    gate = start([{"match": {"not": {"sni": "*.example.com"}}, "tls": "passthrough", "pool": "a"},
+                  {"tls": "passthrough", "pool": "b"}], names("a", "b"), tls=None)
+    assert who(gate, tls.hello("x.example.org")) == "a"
+    assert who(gate, tls.hello(None)) == "a"
+    assert who(gate, tls.hello("x.example.com")) == "b"
+
+
+def test_a_rule_that_needs_more_is_not_overtaken(start):
+    gate = start([{"match": {"protocol": "fix"}, "pool": "fix"}, {"pool": "rest"}], names("fix", "rest"), tls=None)
+    logon = fix.logon()
+    client = gate.connect().send(logon[:3])
+    client.expect_silence(0.3)
+    client.send(logon[3:])
+    assert client.recv(4) == b"fix\n"
+
+
+def test_need_more_is_a_no_when_the_delay_is_over(start):
+    gate = start([{"match": {"protocol": "fix"}, "pool": "fix"}, {"pool": "rest"}], names("fix", "rest"), tls=None,
+                 inspect_delay="400ms")
+    watch = Stopwatch()
+    assert who(gate, b"8=F") == "rest"
+    assert watch.elapsed() >= 0.35
+
+
+def test_need_more_is_a_no_at_fin(start):
+    gate = start([{"match": {"protocol": "fix"}, "pool": "fix"}, {"pool": "rest"}], names("fix", "rest"), tls=None)
+    client = gate.connect().send(b"8=F").finish()
+    watch = Stopwatch()
+    assert client.recv(5) == b"rest\n"
+    assert watch.elapsed() < AT_ONCE
+
+
+def test_need_more_is_a_no_before_not_is_applied(start):
+    gate = start([{"match": {"not": {"protocol": "fix"}}, "pool": "other"}, {"pool": "fix"}], names("other", "fix"),
+                 tls=None, inspect_delay="400ms")
+    assert who(gate, b"8=F") == "other"
+    assert who(gate, fix.logon()) == "fix"
+
+
+def test_a_no_beats_need_more(start):
+    gate = start([{"match": {"protocol": "fix", "source": "10.9.9.9"}, "pool": "fix"}, {"pool": "rest"}],
+                 names("fix", "rest"), tls=None)
+    watch = Stopwatch()
+    assert who(gate, b"8") == "rest"
+    assert watch.elapsed() < AT_ONCE
+
+
+def test_plain_rules_do_not_make_tls_clients_wait_nor_the_other_way(start):
+    gate = start([{"match": {"protocol": "http"}, "pool": "web"}, {"match": {"sni": "x.example.com"},
+                  "tls": "passthrough", "pool": "x"}, {"pool": "rest"}], names("web", "x", "rest"), tls=None)
+    watch = Stopwatch()
+    assert who(gate, tls.hello("x.example.com")) == "x"
+    assert who(gate, b"-") == "rest"
+    assert watch.elapsed() < AT_ONCE
+
+
+def test_alpn_rules_look_at_every_offered_protocol(start):
+    gate = start([{"match": {"alpn": "acme-tls/1"}, "tls": "passthrough", "pool": "acme"},
+                  {"match": {"alpn": ["h2", "http/1.1"]}, "tls": "passthrough", "pool": "web"},
+                  {"tls": "passthrough", "pool": "rest"}], names("acme", "web", "rest"), tls=None)
+    assert who(gate, tls.hello("a.example.com", alpn=("acme-tls/1",))) == "acme"
+    assert who(gate, tls.hello("a.example.com", alpn=("x", "http/1.1"))) == "web"
+    assert who(gate, tls.hello("a.example.com", alpn=("fix",))) == "rest"
+    assert who(gate, tls.hello("a.example.com")) == "rest"
+
+
+def test_some_names_are_terminated_and_others_passed_on_one_port(start, authority):
+    inside = authority.known("inside.example.com")
+    passed, ended = servers.TlsEchoServer(inside), servers.EchoServer()
+    gate = start([{"match": {"sni": "inside.example.com"}, "tls": "passthrough", "pool": "passed"},
+                  {"tls": "terminate", "pool": "ended"}, {"pool": "ended"}], {"passed": passed, "ended": ended})
+    client = tls.TlsPeer(gate.connect(), name="inside.example.com")
+    client.echo(b"end to end")
+    assert client.certificate() == inside.der()
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com")
+    client.echo(b"terminated")
+    assert client.certificate() != inside.der()
+    gate.connect().echo(b"plain")
+    assert (passed.count, ended.count) == (1, 2)
+
+
+def test_rules_have_names(start):
+    gate = start([{"name": "secure desk", "tls": "terminate", "rules": [{"match": {"protocol": "ssh"}, "pool": "app"},
+                                                                       {"pool": "app"}]},
+                  {"name": "old desk", "pool": "app"}], {"app": servers.EchoServer()})
+    for client, rule in ((gate.connect(), "old desk"),
+                         (tls.TlsPeer(gate.connect(), name="gateway.example.com"), "secure desk.rules[1]")):
+        client.echo(b"x")
+        client.close()
+        found = gate.session(client)["rule"]
+        assert found == rule or found == rule.replace("secure desk", "rules[0]")
