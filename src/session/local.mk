@@ -1,2 +1,17 @@
 noinst_LIBRARIES += src/libsession.a
-src_libsession_a_SOURCES =
+src_libsession_a_SOURCES = \
+	include/session/acceptor.h src/session/acceptor.c src/session/binding.c \
+	include/session/end_reasons.def include/session/end_reasons.h src/session/end_reasons.c \
+	include/session/engine.h src/session/engine.c \
+	include/session/limits.h src/session/limits.c \
+	include/session/record.h src/session/record.c \
+	include/session/relay.h src/session/relay.c \
+	include/session/session.h src/session/session.c \
+	src/session/peek.c \
+	src/session/phase_connect.c \
+	src/session/phase_handshake.c \
+	src/session/phase_inspect.c \
+	src/session/phase_proxy.c \
+	src/session/phase_relay.c \
+	src/session/undecided.c \
+	include/session/snapshot.h src/session/snapshot.c

@@ -1,0 +1,51 @@
+/* socket: making, joining and tuning sockets. All are non-blocking and close-on-exec.
+ *
+ * Options that every accepted connection needs (TCP_NODELAY, keep-alive) are set on the listening
+ * socket: Linux lets accepted sockets inherit them, which saves five system calls a connection. */
+#ifndef IO_SOCKET_H
+#define IO_SOCKET_H
+
+#include "base/address.h"
+
+/* TCP keep-alive; `user_timeout_ms` is TCP_USER_TIMEOUT (tcp(7)). */
+struct keepalive {
+    bool on;
+    uint64_t idle_ms, interval_ms, user_timeout_ms;
+    unsigned count;
+};
+
+/* Fails when another process (or another socket of ours) already listens there. A SO_REUSEPORT
+ * group can be joined silently by any process of the same user, so this is tried before the first
+ * socket of a group is opened. */
+bool socket_probe_free(const struct address *address, struct error *error) MUST_CHECK;
+
+/* A listening socket; TCP ones join their SO_REUSEPORT group. [::] takes both families; where the
+ * kernel has no IPv6, it becomes 0.0.0.0. A UNIX path that a dead process left behind is replaced.
+ */
+bool socket_listen(int *ret, const struct address *address, struct error *error) MUST_CHECK;
+
+/* The address a socket is bound to (the port that was chosen for port 0). */
+bool socket_local(int fd, struct address *ret) MUST_CHECK;
+
+/* Begins to connect. The socket has TCP_NODELAY; keep-alive comes later, with
+ * socket_set_keepalive(). *ret_done tells whether it is connected already. */
+bool socket_connect(int *ret, const struct address *address, bool *ret_done,
+                    struct error *error) MUST_CHECK;
+
+/* The outcome of a connection under way: 0 or an errno. */
+int socket_connect_result(int fd);
+
+/* Failure to set an option never ends a session: it is ignored. */
+void socket_set_nodelay(int fd);
+void socket_set_keepalive(int fd, const struct keepalive *keepalive);
+
+/* SO_RCVLOWAT: wake up only once so many bytes are there. */
+void socket_set_low_water(int fd, size_t bytes);
+
+/* The peer has sent its FIN (or is gone), whatever is still unread before it. */
+bool socket_peer_finished(int fd);
+
+/* Makes close() send a reset. */
+void socket_set_reset(int fd);
+
+#endif

@@ -1,0 +1,75 @@
+/* engine: what the sessions of one worker share: its loop, scratch memory, pipes, lists, log ring.
+ *
+ * One per worker thread, touched by no other thread; other threads send mail to the worker, which
+ * calls in here. A generation is the worker's own hold on a snapshot: it counts the sessions that
+ * began with it without touching memory that other workers touch. */
+#ifndef SESSION_ENGINE_H
+#define SESSION_ENGINE_H
+
+#include "base/list.h"
+#include "base/text.h"
+#include "inspect/facts.h"
+#include "io/line_writer.h"
+#include "io/pipes.h"
+#include "session/limits.h"
+#include "session/snapshot.h"
+
+#include <ev.h>
+
+/* One read at most; also the most that inspection ever looks at. */
+#define SCRATCH_BYTES (64u * 1024u)
+
+struct generation {
+    struct list link;
+    struct snapshot *snapshot; /* counted */
+    size_t sessions;
+};
+
+struct engine_args {
+    unsigned index; /* of the worker */
+    struct ev_loop *loop;
+    struct gauge *gauge;     /* borrowed; the process's */
+    struct line_writer *log; /* borrowed */
+    uint64_t epoch;          /* makes session ids differ from those of other processes */
+    unsigned most_pipes;
+    void (*on_empty)(void *context); /* draining, and the last session has ended */
+    void *context;
+};
+
+struct engine {
+    struct engine_args args;
+    struct ev_loop *loop;
+    struct generation *current; /* NULL before the first snapshot and after stopping */
+    struct list generations, acceptors, sessions, undecided, doomed;
+    ev_prepare reaper;
+    unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */
+    unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
+    struct facts *facts;
+    struct pipes *pipes;
+    struct text line; /* the log line being written */
+    uint64_t next_id;
+    size_t session_count;
+    bool draining;
+};
+
+bool engine_create(struct engine **ret, const struct engine_args *args) MUST_CHECK;
+void engine_free(struct engine *engine); /* accepts NULL; no session is left */
+
+struct bindings;
+
+/* New sessions begin with this snapshot from now on (takes over one reference), on these sockets.
+ */
+bool engine_adopt(struct engine *engine, struct snapshot *snapshot,
+                  struct bindings *bindings) MUST_CHECK;
+
+/* No new sessions: what waits in the listening sockets is still taken, then they are closed. */
+void engine_drain(struct engine *engine);
+
+/* Ends every session now. */
+void engine_end_all(struct engine *engine, enum end_reason reason);
+
+/* For the session: counts it in and out of a generation. */
+struct generation *engine_enter_generation(struct engine *engine);
+void engine_leave_generation(struct engine *engine, struct generation *generation);
+
+#endif

@@ -1,0 +1,166 @@
+/* session: one client and at most one server, from accept to the log line.
+ *
+ *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT on the decrypted stream)?
+ *                                       └──────────────▶ CONNECT ─▶ RELAY ─▶ CLOSED
+ *
+ * session_enter() alone changes the phase: it checks the move, sets the deadline, begins the phase.
+ * session_end() alone ends: it closes both sides as the reason says, gives every counter back,
+ * writes the line, and leaves the freeing to the end of the loop turn (nothing frees itself inside
+ * its own callback). One worker, not thread-safe. */
+#ifndef SESSION_SESSION_H
+#define SESSION_SESSION_H
+
+#include "io/stream.h"
+#include "session/engine.h"
+#include "session/relay.h"
+
+enum phase {
+    PHASE_NEW,
+    PHASE_PROXY_HEADER,
+    PHASE_INSPECT,
+    PHASE_HANDSHAKE,
+    PHASE_CONNECT,
+    PHASE_RELAY,
+    PHASE_CLOSED,
+    PHASE_COUNT
+};
+
+/* What the log and the server want to know, beyond the session itself: most plain sessions have
+ * none of it. Strings are owned. */
+struct notes {
+    char *sni, *alpn, *fix_sender, *fix_target;
+    char detail[160];
+    bool has_destination;
+    struct address destination; /* from a received PROXY header */
+};
+
+/* Servers already tried for this session, once the first try has failed. */
+struct tries {
+    unsigned count, rounds;
+    struct server *servers[]; /* borrowed: compared, never followed */
+};
+
+struct session {
+    struct engine *engine;           /* borrowed */
+    struct generation *generation;   /* counted in it; keeps the snapshot alive */
+    const struct listener *listener; /* borrowed from the snapshot; likewise the rule */
+    const struct rule *rule;         /* NULL before one was chosen */
+    struct list link;                /* engine's sessions, later its doomed */
+    struct list undecided;           /* in engine's undecided while inspected */
+
+    struct stream client, server; /* owned */
+    ev_io client_io, server_io;
+    ev_timer timer;      /* lazy: fires at or before the deadline, and is re-armed then */
+    ev_tstamp deadline;  /* of the phase, loop time; 0: none */
+    ev_tstamp last_move; /* RELAY: when bytes last moved */
+    struct relay relay;
+
+    struct server *chosen; /* counted slot; NULL: none */
+    struct tries *tries;   /* owned; NULL before the second try */
+    struct notes *notes;   /* owned; NULL for none */
+
+    uint64_t id, started_ms, started_us, phase_started_us;
+    uint32_t inspect_us, handshake_us, connect_us; /* UINT32_MAX: not reached */
+    struct ip_address client_ip;
+    uint32_t peeked; /* bytes seen by the last look */
+
+    uint8_t phase;    /* enum phase */
+    uint8_t protocol; /* enum protocol of the outer bytes */
+    uint8_t inner_protocol;
+    bool is_tls, is_silent, inner_known;
+    bool terminates; /* a rule with terminate was taken */
+    bool decrypted;  /* INSPECT looks at the decrypted stream */
+    bool low_water;  /* SO_RCVLOWAT is raised */
+    bool resting;    /* the read watcher is off, the timer looks again */
+    bool gauged;     /* in the process's gauge */
+    bool counted;    /* in the listener's books */
+    bool counted_undecided, counted_source;
+    bool trusted_proxy; /* its PROXY header counts */
+    bool truncated;     /* a TLS client's end came without close_notify */
+    bool server_first;  /* the server finished before the client */
+    bool server_keepalive_set;
+};
+
+/* Takes a fresh connection over: on false (out of memory) fd is closed. */
+bool session_start(struct engine *engine, const struct listener *listener, int fd,
+                   const struct address *peer);
+
+void session_enter(struct session *s, enum phase phase);
+void session_end(struct session *s, enum end_reason reason);
+/* With a detail for the log. */
+void session_fail(struct session *s, enum end_reason reason, const char *format, ...) PRINTF(3, 4);
+
+/* Frees a doomed session: the engine's reaper only. */
+void session_free(struct session *s);
+
+/* Derives what is watched from the phase; called once after each step. */
+void session_update_watches(struct session *s);
+
+/* The notes, made on first use; NULL when memory is out. */
+struct notes *session_notes(struct session *s);
+void session_note_text(char **ret, struct span text);
+
+/* Moves the deadline of the phase: seconds from now. */
+void session_set_deadline(struct session *s, uint64_t ms);
+
+static inline bool session_is_over(const struct session *s)
+{
+    return s->phase == PHASE_CLOSED;
+}
+
+static inline const struct model_listener *session_model(const struct session *s)
+{
+    return s->listener->model;
+}
+
+/* --- the phases: begin is called on entering, step on readiness, expire at the deadline ---------
+ */
+
+void phase_proxy_begin(struct session *s);
+void phase_proxy_step(struct session *s, int client_events, int server_events);
+void phase_proxy_expire(struct session *s);
+
+void phase_inspect_begin(struct session *s);
+void phase_inspect_step(struct session *s, int client_events, int server_events);
+void phase_inspect_expire(struct session *s);
+
+void phase_handshake_begin(struct session *s);
+void phase_handshake_step(struct session *s, int client_events, int server_events);
+void phase_handshake_expire(struct session *s);
+
+void phase_connect_begin(struct session *s);
+void phase_connect_step(struct session *s, int client_events, int server_events);
+void phase_connect_expire(struct session *s);
+
+void phase_relay_begin(struct session *s);
+void phase_relay_step(struct session *s, int client_events, int server_events);
+void phase_relay_expire(struct session *s);
+
+/* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
+ * they pass, for the log only. */
+void inspect_note_first_bytes(struct session *s, struct span bytes);
+
+/* RELAY, from the timer: what only a session that lives for seconds needs. */
+void phase_relay_settle(struct session *s);
+
+/* --- undecided: the quota of connections still being looked at ----------------------------------
+ */
+
+/* Counts the session in; sheds the oldest (which may be this one) when there are too many. */
+void undecided_enter(struct session *s);
+void undecided_leave(struct session *s); /* harmless when it is not in */
+
+/* Looks at the bytes in the kernel without taking them. */
+enum peek { PEEK_BYTES, PEEK_NOTHING_NEW, PEEK_FINISHED, PEEK_ENDED };
+
+/* PEEK_BYTES: *ret holds all that is there (more than at the last look, or the first look).
+ * PEEK_NOTHING_NEW: nothing was added; the session rests and looks again, or waits for its first
+ * byte. PEEK_FINISHED: *ret as before, and nothing more will come. PEEK_ENDED: the session was
+ * ended (no byte and FIN, or a reset). */
+enum peek peek_look(struct session *s, struct span *ret);
+
+/* Waits until `need` bytes are there. */
+void peek_wait_for(struct session *s, size_t need);
+void peek_done(struct session *s);
+
+#endif

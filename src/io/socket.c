@@ -1,0 +1,172 @@
+#include "io/socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* As many as the kernel allows (net.core.somaxconn cuts it): a burst waits instead of failing. */
+#define LISTEN_BACKLOG 65535
+
+static void set_option(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int open_socket(const struct address *address)
+{
+    return socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* Where the kernel was built or booted without IPv6, "any address" means any IPv4 address. */
+static bool fall_back_to_v4(struct address *address)
+{
+    if (errno != EAFNOSUPPORT || address->any.sa_family != AF_INET6 ||
+        !IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr))
+        return false;
+    uint16_t port = address_port(address);
+    *address = (struct address){.length = sizeof address->v4};
+    address->v4.sin_family = AF_INET;
+    address_set_port(address, port);
+    return true;
+}
+
+static bool fail(struct error *error, int fd, const struct address *address, const char *what)
+{
+    int number = errno;
+    char text[ADDRESS_TEXT_MAX];
+    address_format(address, text);
+    if (fd >= 0)
+        (void)close(fd);
+    return error_system(error, number, "%s %s", what, text);
+}
+
+/* A UNIX socket's file outlives its process. It is in the way only if nobody answers there. */
+static void remove_dead_path(const struct address *address)
+{
+    if (address->any.sa_family != AF_UNIX || address->local.sun_path[0] == '\0')
+        return;
+    int fd = open_socket(address);
+    if (fd < 0)
+        return;
+    if (connect(fd, &address->any, address->length) != 0 && errno == ECONNREFUSED)
+        (void)unlink(address->local.sun_path);
+    (void)close(fd);
+}
+
+bool socket_probe_free(const struct address *wanted, struct error *error)
+{
+    struct address address = *wanted;
+    if (address_port(&address) == 0 && address_is_ip(&address))
+        return true;
+    if (address.any.sa_family == AF_UNIX)
+        return true; /* bind() itself refuses a path or name in use */
+    int fd = open_socket(&address);
+    if (fd < 0 && fall_back_to_v4(&address))
+        fd = open_socket(&address);
+    if (fd < 0)
+        return fail(error, fd, &address, "cannot open a socket for");
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* leftovers in TIME_WAIT do not count */
+    if (address.any.sa_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr));
+    if (bind(fd, &address.any, address.length) != 0)
+        return fail(error, fd, &address, "cannot listen on");
+    (void)close(fd);
+    return true;
+}
+
+bool socket_listen(int *ret, const struct address *wanted, struct error *error)
+{
+    struct address address = *wanted;
+    int fd = open_socket(&address);
+    if (fd < 0 && fall_back_to_v4(&address))
+        fd = open_socket(&address);
+    if (fd < 0)
+        return fail(error, fd, &address, "cannot open a socket for");
+    if (address_is_ip(&address)) {
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        socket_set_nodelay(fd);
+    }
+    if (address.any.sa_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr));
+    remove_dead_path(&address);
+    if (bind(fd, &address.any, address.length) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+        return fail(error, fd, &address, "cannot listen on");
+    *ret = fd;
+    return true;
+}
+
+bool socket_local(int fd, struct address *ret)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    if (getsockname(fd, (struct sockaddr *)&storage, &length) != 0)
+        return false;
+    *ret = address_of((const struct sockaddr *)&storage, length);
+    return true;
+}
+
+bool socket_connect(int *ret, const struct address *address, bool *ret_done, struct error *error)
+{
+    int fd = open_socket(address);
+    if (fd < 0)
+        return fail(error, fd, address, "cannot open a socket for");
+    if (address_is_ip(address))
+        socket_set_nodelay(fd);
+    int result = connect(fd, &address->any, address->length);
+    /* A UNIX socket whose backlog is full says EAGAIN, and there is nothing to wait for: a failure.
+     */
+    if (result != 0 && errno != EINPROGRESS && errno != EINTR)
+        return fail(error, fd, address, "cannot connect to");
+    *ret = fd;
+    *ret_done = result == 0;
+    return true;
+}
+
+int socket_connect_result(int fd)
+{
+    int number = 0;
+    socklen_t length = sizeof number;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0 ? errno : number;
+}
+
+void socket_set_nodelay(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static int whole_seconds(uint64_t ms)
+{
+    return ms < 1000 ? 1 : ms > 32767000 ? 32767 : (int)(ms / 1000); /* the kernel's bounds */
+}
+
+void socket_set_keepalive(int fd, const struct keepalive *keepalive)
+{
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive->on);
+    if (!keepalive->on)
+        return;
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(keepalive->idle_ms));
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(keepalive->interval_ms));
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT,
+               (int)(keepalive->count > 127 ? 127 : keepalive->count));
+    if (keepalive->user_timeout_ms > 0 && keepalive->user_timeout_ms <= INT32_MAX)
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)keepalive->user_timeout_ms);
+}
+
+void socket_set_low_water(int fd, size_t bytes)
+{
+    set_option(fd, SOL_SOCKET, SO_RCVLOWAT, (int)bytes);
+}
+
+bool socket_peer_finished(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLRDHUP};
+    return poll(&state, 1, 0) == 1 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void socket_set_reset(int fd)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}

@@ -1,0 +1,80 @@
+#include "io/stream.h"
+
+#include "io/socket.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static enum stream_status failed(int number)
+{
+    if (number == EAGAIN || number == EINTR)
+        return STREAM_AGAIN;
+    /* EPIPE: we wrote behind a reset that was already told. ETIMEDOUT: keep-alive or user timeout;
+     * the peer is gone without a clean end, and the other side must not see one. */
+    if (number == ECONNRESET || number == EPIPE || number == ETIMEDOUT || number == EHOSTUNREACH ||
+        number == ENETUNREACH || number == ECONNABORTED)
+        return STREAM_RESET;
+    return STREAM_BROKEN;
+}
+
+static enum stream_status plain_read(struct stream *s, void *room, size_t size, size_t *ret_count)
+{
+    ssize_t count = recv(s->fd, room, size, 0);
+    if (count < 0)
+        return failed(errno);
+    *ret_count = (size_t)count;
+    return count == 0 ? STREAM_EOF : STREAM_OK;
+}
+
+static enum stream_status plain_write(struct stream *s, const void *bytes, size_t size,
+                                      size_t *ret_count)
+{
+    ssize_t count = send(s->fd, bytes, size, MSG_NOSIGNAL);
+    if (count < 0)
+        return failed(errno);
+    *ret_count = (size_t)count;
+    return STREAM_OK;
+}
+
+static enum stream_status plain_finish(struct stream *s)
+{
+    s->finished = true;
+    /* ENOTCONN: the peer has already reset; reading will tell. */
+    return shutdown(s->fd, SHUT_WR) == 0 || errno == ENOTCONN ? STREAM_OK : failed(errno);
+}
+
+static const struct stream_ops plain_ops = {
+    .read = plain_read,
+    .write = plain_write,
+    .finish = plain_finish,
+};
+
+void stream_plain(struct stream *ret, int fd)
+{
+    *ret = (struct stream){
+        .ops = &plain_ops, .fd = fd, .read_waits = EV_READ, .write_waits = EV_WRITE};
+}
+
+bool stream_is_plain(const struct stream *s)
+{
+    return s->ops == &plain_ops;
+}
+
+void stream_close(struct stream *s, bool reset)
+{
+    if (!stream_is_open(s))
+        return;
+    if (s->ops->release != NULL)
+        s->ops->release(s);
+    if (reset)
+        socket_set_reset(s->fd);
+    (void)close(s->fd);
+    *s = (struct stream){.fd = -1};
+}
+
+const char *stream_fault(const struct stream *s)
+{
+    return s->ops == NULL || s->ops->fault == NULL ? NULL : s->ops->fault(s);
+}

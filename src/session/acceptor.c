@@ -1,0 +1,245 @@
+#include "session/acceptor.h"
+
+#include "base/log.h"
+#include "io/socket.h"
+#include "session/engine.h"
+#include "session/record.h"
+#include "session/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Connections taken in one turn before the sessions get theirs. */
+#define ACCEPT_BATCH 64
+
+/* How long accepting pauses when descriptors or memory are out, and how many are shed then. */
+#define PAUSE_MS   100
+#define SHED_BATCH 256
+
+struct acceptor {
+    struct list link;                /* in engine->acceptors */
+    struct engine *engine;           /* borrowed */
+    struct binding *binding;         /* counted */
+    const struct listener *listener; /* borrowed from the engine's current snapshot */
+    ev_io io;
+    ev_timer pause;
+    int reserve;   /* a descriptor kept so that connections can be shed when there are no more */
+    unsigned shed; /* since the pause began */
+    bool pausing;
+};
+
+/* --- shedding ------------------------------------------------------------------------------------
+ */
+
+static void keep_reserve(struct acceptor *a)
+{
+    if (a->reserve < 0)
+        a->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void reset_at_once(int fd)
+{
+    socket_set_reset(fd);
+    (void)close(fd);
+}
+
+/* Gives up the reserve so that what waits can be accepted and reset one after another: a client
+ * that is told no is better off than one that hangs in the backlog. */
+static void shed_waiting(struct acceptor *a)
+{
+    if (a->reserve < 0)
+        return;
+    (void)close(a->reserve);
+    a->reserve = -1;
+    for (int i = 0; i < SHED_BATCH; i++) {
+        int fd = accept4(a->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            break;
+        reset_at_once(fd);
+        a->shed++;
+    }
+    keep_reserve(a);
+}
+
+static void report_shed(struct acceptor *a)
+{
+    if (a->shed > 0)
+        record_shed(a->engine, a->listener, "descriptors", a->shed);
+    a->shed = 0;
+}
+
+static void on_pause_over(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    struct acceptor *a = watcher->data;
+    keep_reserve(a);
+    ev_io_start(loop, &a->io);
+}
+
+static void pause_accepting(struct acceptor *a, int number)
+{
+    if (!a->pausing)
+        log_event(LOG_LEVEL_WARNING, "listener.pause", "listener=%s reason=%s retry_ms=%d",
+                  a->listener->model->name,
+                  number == EMFILE || number == ENFILE ? "descriptors" : "memory", PAUSE_MS);
+    a->pausing = true;
+    shed_waiting(a);
+    report_shed(a);
+    ev_io_stop(a->engine->loop, &a->io);
+    ev_timer_set(&a->pause, PAUSE_MS / 1000.0, 0);
+    ev_timer_start(a->engine->loop, &a->pause);
+}
+
+static void note_recovery(struct acceptor *a)
+{
+    if (!a->pausing)
+        return;
+    a->pausing = false;
+    log_event(LOG_LEVEL_INFO, "listener.resume", "listener=%s", a->listener->model->name);
+}
+
+/* --- accepting -----------------------------------------------------------------------------------
+ */
+
+/* The one judge of accept's errors. false: stop for this turn. */
+static bool goes_on_after(struct acceptor *a, int number)
+{
+    switch (number) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        pause_accepting(a, number);
+        return false;
+    default:
+        /* accept(2): errors of a connection that has gone already are told here, too. */
+        return true;
+    }
+}
+
+static bool accept_one(struct acceptor *a)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    int fd = accept4(a->io.fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return goes_on_after(a, errno);
+    struct address peer = address_of((const struct sockaddr *)&storage, length);
+    note_recovery(a);
+    (void)session_start(a->engine, a->listener, fd, &peer);
+    return true;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct acceptor *a = watcher->data;
+    for (int i = 0; i < ACCEPT_BATCH; i++)
+        if (!accept_one(a))
+            break;
+}
+
+/* --- acceptors of a worker -----------------------------------------------------------------------
+ */
+
+static struct acceptor *find_acceptor(struct engine *engine, const struct binding *binding)
+{
+    LIST_EACH(&engine->acceptors, node)
+    {
+        struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
+        if (a->binding == binding)
+            return a;
+    }
+    return NULL;
+}
+
+static void set_options(const struct acceptor *a)
+{
+    const struct model_keepalive *model = &a->listener->model->keepalive;
+    if (!address_is_ip(&a->binding->actual))
+        return;
+    socket_set_keepalive(a->io.fd, &(struct keepalive){.on = model->on,
+                                                       .idle_ms = model->idle_ms,
+                                                       .interval_ms = model->interval_ms,
+                                                       .user_timeout_ms = model->user_timeout_ms,
+                                                       .count = model->count});
+}
+
+static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding)
+{
+    struct acceptor *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    a->engine = engine;
+    a->binding = binding_ref(binding);
+    a->reserve = -1;
+    keep_reserve(a);
+    int fd = atomic_exchange(&binding->fds[engine->args.index], -1);
+    ev_io_init(&a->io, on_readable, fd, EV_READ);
+    ev_timer_init(&a->pause, on_pause_over, 0, 0);
+    a->io.data = a->pause.data = a;
+    list_append(&engine->acceptors, &a->link);
+    ev_io_start(engine->loop, &a->io);
+    return a;
+}
+
+/* Closing a listening socket resets the clients in its queue: they are taken first. */
+static void acceptor_close(struct acceptor *a)
+{
+    bool paused = ev_is_active(&a->pause);
+    while (!paused && accept_one(a))
+        paused = ev_is_active(&a->pause);
+    ev_io_stop(a->engine->loop, &a->io);
+    ev_timer_stop(a->engine->loop, &a->pause);
+    (void)close(a->io.fd);
+    if (a->reserve >= 0)
+        (void)close(a->reserve);
+    list_remove(&a->link);
+    binding_unref(a->binding);
+    free(a);
+}
+
+static bool is_wanted(const struct bindings *bindings, const struct binding *binding)
+{
+    for (size_t i = 0; i < bindings->count; i++)
+        if (bindings->item[i].binding == binding)
+            return true;
+    return false;
+}
+
+void acceptors_close_others(struct engine *engine, const struct bindings *bindings)
+{
+    LIST_EACH(&engine->acceptors, node)
+    {
+        struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
+        if (!is_wanted(bindings, a->binding))
+            acceptor_close(a);
+    }
+}
+
+bool acceptors_update(struct engine *engine, const struct bindings *bindings)
+{
+    for (size_t i = 0; i < bindings->count; i++) {
+        const struct bound_listener *bound = &bindings->item[i];
+        struct acceptor *a = find_acceptor(engine, bound->binding);
+        if (a == NULL)
+            a = acceptor_create(engine, bound->binding);
+        if (a == NULL)
+            return false;
+        a->listener = &engine->current->snapshot->listeners[bound->listener];
+        set_options(a);
+    }
+    return true;
+}
+
+void acceptors_close(struct engine *engine)
+{
+    LIST_EACH(&engine->acceptors, node)
+    acceptor_close(LIST_ENTRY(node, struct acceptor, link));
+}

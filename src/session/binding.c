@@ -1,0 +1,110 @@
+#include "io/socket.h"
+#include "session/acceptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One socket for each worker: of TCP each its own in the SO_REUSEPORT group, of a UNIX address
+ * duplicates of the first, as a path can be bound once only. */
+static bool open_one(struct binding *binding, unsigned worker, struct error *error)
+{
+    int fd;
+    if (worker > 0 && !address_is_ip(&binding->actual)) {
+        fd = fcntl(binding->fds[0], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return error_system(error, errno, "cannot duplicate the socket of %s", binding->text);
+    } else if (!socket_listen(&fd, &binding->actual, error)) {
+        return false;
+    }
+    atomic_store(&binding->fds[worker], fd);
+    if (worker == 0)
+        return socket_local(fd, &binding->actual) ||
+               error_system(error, errno, "cannot ask for the address of %s", binding->text);
+    return true;
+}
+
+/* The first socket told which address it is (port 0, or IPv4 in place of a missing IPv6): but [::]
+ * must stay what both families share. */
+static bool open_all(struct binding *binding, struct error *error)
+{
+    for (unsigned i = 0; i < binding->workers; i++)
+        if (!open_one(binding, i, error))
+            return false;
+    return true;
+}
+
+bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
+                  unsigned workers, struct error *error)
+{
+    if (!socket_probe_free(wanted, error))
+        return false;
+    struct binding *binding = calloc(1, sizeof *binding + workers * sizeof binding->fds[0]);
+    if (binding == NULL)
+        return error_memory(error);
+    atomic_init(&binding->references, 1);
+    binding->text = strdup(text);
+    binding->actual = *wanted;
+    binding->workers = workers;
+    for (unsigned i = 0; i < workers; i++)
+        atomic_init(&binding->fds[i], -1);
+    if (binding->text == NULL || !open_all(binding, error)) {
+        bool memory = binding->text == NULL;
+        binding_unref(binding);
+        return memory ? error_memory(error) : false;
+    }
+    *ret = binding;
+    return true;
+}
+
+struct binding *binding_ref(struct binding *binding)
+{
+    atomic_fetch_add(&binding->references, 1);
+    return binding;
+}
+
+static void remove_path(const struct binding *binding)
+{
+    if (binding->actual.any.sa_family == AF_UNIX && binding->actual.length > 0 &&
+        binding->actual.local.sun_path[0] == '/')
+        (void)unlink(binding->actual.local.sun_path);
+}
+
+void binding_unref(struct binding *binding)
+{
+    if (binding == NULL || atomic_fetch_sub(&binding->references, 1) != 1)
+        return;
+    for (unsigned i = 0; i < binding->workers; i++)
+        if (binding->fds[i] >= 0)
+            (void)close(binding->fds[i]);
+    remove_path(binding);
+    free(binding->text);
+    free(binding);
+}
+
+struct bindings *bindings_create(size_t count)
+{
+    struct bindings *bindings = calloc(1, sizeof *bindings + count * sizeof bindings->item[0]);
+    if (bindings == NULL)
+        return NULL;
+    atomic_init(&bindings->references, 1);
+    bindings->count = count;
+    return bindings;
+}
+
+struct bindings *bindings_ref(struct bindings *bindings)
+{
+    atomic_fetch_add(&bindings->references, 1);
+    return bindings;
+}
+
+void bindings_unref(struct bindings *bindings)
+{
+    if (bindings == NULL || atomic_fetch_sub(&bindings->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < bindings->count; i++)
+        binding_unref(bindings->item[i].binding);
+    free(bindings);
+}

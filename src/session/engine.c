@@ -1,0 +1,158 @@
+#include "session/engine.h"
+
+#include "session/acceptor.h"
+#include "session/session.h"
+
+#include <stdlib.h>
+
+/* --- generations -------------------------------------------------------------------------------
+ */
+
+static struct generation *generation_create(struct engine *engine, struct snapshot *snapshot)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
+    if (generation == NULL)
+        return NULL;
+    generation->snapshot = snapshot;
+    list_append(&engine->generations, &generation->link);
+    return generation;
+}
+
+static void generation_free(struct generation *generation)
+{
+    list_remove(&generation->link);
+    snapshot_unref(generation->snapshot);
+    free(generation);
+}
+
+struct generation *engine_enter_generation(struct engine *engine)
+{
+    engine->current->sessions++;
+    return engine->current;
+}
+
+void engine_leave_generation(struct engine *engine, struct generation *generation)
+{
+    generation->sessions--;
+    if (generation->sessions == 0 && generation != engine->current)
+        generation_free(generation);
+}
+
+static void retire_current(struct engine *engine)
+{
+    struct generation *old = engine->current;
+    engine->current = NULL;
+    if (old != NULL && old->sessions == 0)
+        generation_free(old);
+}
+
+bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindings *bindings)
+{
+    struct generation *generation = generation_create(engine, snapshot);
+    if (generation == NULL) {
+        snapshot_unref(snapshot);
+        return false;
+    }
+    /* Closing a socket takes what waits in it: by the old snapshot, which still is the current one.
+     */
+    acceptors_close_others(engine, bindings);
+    retire_current(engine);
+    engine->current = generation;
+    return acceptors_update(engine, bindings);
+}
+
+/* --- the end of sessions -------------------------------------------------------------------------
+ */
+
+static void report_empty(struct engine *engine)
+{
+    if (engine->draining && engine->session_count == 0 && engine->args.on_empty != NULL) {
+        void (*on_empty)(void *) = engine->args.on_empty;
+        engine->args.on_empty = NULL;
+        on_empty(engine->args.context);
+    }
+}
+
+static void reap(struct engine *engine)
+{
+    LIST_EACH(&engine->doomed, node)
+    {
+        struct session *s = LIST_ENTRY(node, struct session, link);
+        list_remove(node);
+        engine_leave_generation(engine, s->generation);
+        session_free(s);
+        engine->session_count--;
+    }
+}
+
+/* Before the loop sleeps: nothing of this turn looks at the doomed any more. */
+static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct engine *engine = watcher->data;
+    reap(engine);
+    report_empty(engine);
+}
+
+void engine_end_all(struct engine *engine, enum end_reason reason)
+{
+    LIST_EACH(&engine->sessions, node)
+    session_end(LIST_ENTRY(node, struct session, link), reason);
+}
+
+void engine_drain(struct engine *engine)
+{
+    if (engine->draining)
+        return;
+    acceptors_close(engine);
+    engine->draining = true;
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+bool engine_create(struct engine **ret, const struct engine_args *args)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return false;
+    engine->args = *args;
+    engine->loop = args->loop;
+    list_init(&engine->generations);
+    list_init(&engine->acceptors);
+    list_init(&engine->sessions);
+    list_init(&engine->undecided);
+    list_init(&engine->doomed);
+    engine->scratch = malloc(SCRATCH_BYTES);
+    engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
+    engine->facts = calloc(1, sizeof *engine->facts);
+    engine->pipes = pipes_create(args->most_pipes);
+    ev_prepare_init(&engine->reaper, on_prepare);
+    engine->reaper.data = engine;
+    ev_prepare_start(engine->loop, &engine->reaper);
+    if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
+        engine->pipes == NULL) {
+        engine_free(engine);
+        return false;
+    }
+    *ret = engine;
+    return true;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    ev_prepare_stop(engine->loop, &engine->reaper);
+    acceptors_close(engine);
+    engine_end_all(engine, END_shutdown);
+    reap(engine);
+    retire_current(engine);
+    pipes_free(engine->pipes);
+    free(engine->facts);
+    free(engine->hello_scratch);
+    free(engine->scratch);
+    text_release(&engine->line);
+    free(engine);
+}

@@ -1,0 +1,189 @@
+/* CONNECT: a server of the pool is picked and connected to. 1 + connect_retries tries, each on a
+ * server not yet tried, then one more round a second later. The client's bytes wait in the kernel
+ * (or, decrypted, in the relay): none is lost, and none is sent before a connection stands. */
+#include "base/clock.h"
+#include "inspect/proxy_header.h"
+#include "session/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS         2u
+#define ROUND_PAUSE_MS 1000u
+
+static struct pool *pool_of(const struct session *s)
+{
+    return s->listener->targets[s->rule->index].pool;
+}
+
+static unsigned tries_of_a_round(const struct session *s)
+{
+    return pool_model(pool_of(s))->connect_retries + 1;
+}
+
+/* --- tries -------------------------------------------------------------------------------------
+ */
+
+static bool remember_try(struct session *s)
+{
+    if (s->tries == NULL)
+        s->tries = calloc(1, sizeof *s->tries + tries_of_a_round(s) * sizeof(struct server *));
+    if (s->tries == NULL)
+        return false;
+    if (s->tries->count < tries_of_a_round(s))
+        s->tries->servers[s->tries->count++] = s->chosen;
+    return true;
+}
+
+static void give_slot_back(struct session *s)
+{
+    server_release(s->chosen);
+    s->chosen = NULL;
+}
+
+static void give_up(struct session *s)
+{
+    /* The detail of the last try stands in the notes. */
+    session_end(s, END_connect_failed);
+}
+
+static void end_round(struct session *s)
+{
+    if (++s->tries->rounds >= ROUNDS) {
+        give_up(s);
+        return;
+    }
+    s->tries->count = 0;
+    session_set_deadline(s, ROUND_PAUSE_MS); /* no server is chosen: expiry begins the round */
+}
+
+static void try_next(struct session *s);
+
+static void note_failure(struct session *s, int number)
+{
+    struct notes *notes = session_notes(s);
+    server_note_connect_failure(s->chosen, number);
+    if (notes != NULL)
+        (void)snprintf(notes->detail, sizeof notes->detail, "%.60s: %s", server_name(s->chosen),
+                       strerrordesc_np(number) == NULL ? "failed" : strerrordesc_np(number));
+}
+
+static void try_failed(struct session *s, int number)
+{
+    ev_io_stop(s->engine->loop, &s->server_io);
+    ev_io_set(&s->server_io, -1, EV_WRITE); /* the next socket may get the same number */
+    stream_close(&s->server, false);
+    note_failure(s, number);
+    bool remembered = remember_try(s);
+    give_slot_back(s);
+    if (!remembered)
+        session_fail(s, END_internal, "out of memory");
+    else if (s->tries->count >= tries_of_a_round(s))
+        end_round(s);
+    else
+        try_next(s);
+}
+
+static void connected(struct session *s);
+
+static void try_next(struct session *s)
+{
+    struct tries *tries = s->tries;
+    s->chosen = pool_pick(pool_of(s), tries == NULL ? NULL : tries->servers,
+                          tries == NULL ? 0 : tries->count);
+    if (s->chosen == NULL) {
+        if (tries == NULL)
+            session_end(s, END_no_server);
+        else
+            end_round(s);
+        return;
+    }
+    int fd;
+    bool done;
+    struct error error;
+    session_set_deadline(s, pool_model(pool_of(s))->connect_timeout_ms);
+    if (!socket_connect(&fd, server_address(s->chosen), &done, &error)) {
+        try_failed(s, error.number);
+        return;
+    }
+    stream_plain(&s->server, fd);
+    if (done)
+        connected(s);
+}
+
+/* --- connected ---------------------------------------------------------------------------------
+ */
+
+static struct address destination_of(const struct session *s)
+{
+    struct address destination = {0};
+    if (s->notes != NULL && s->notes->has_destination)
+        return s->notes->destination;
+    if (!socket_local(s->client.fd, &destination))
+        destination.length = 0;
+    return destination;
+}
+
+/* The header goes in front of everything the relay sends. */
+static bool put_proxy_header(struct session *s)
+{
+    enum proxy_protocol version = pool_model(pool_of(s))->proxy_protocol;
+    if (version == PROXY_OFF)
+        return true;
+    unsigned char *room = s->engine->scratch;
+    struct address source = address_from_ip(&s->client_ip), destination = destination_of(s);
+    size_t length = version == PROXY_V1 ? proxy_header_write_v1(room, &source, &destination)
+                                        : proxy_header_write_v2(room, &source, &destination);
+    struct buffer whole = {0}, *held = &s->relay.lane[DIRECTION_UP].held;
+    if (!buffer_append(&whole, span_of(room, length)) ||
+        !buffer_append(&whole, buffer_span(held))) {
+        buffer_release(&whole);
+        return false;
+    }
+    buffer_release(held);
+    *held = whole;
+    return true;
+}
+
+static void connected(struct session *s)
+{
+    s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    free(s->tries);
+    s->tries = NULL;
+    if (s->notes != NULL)
+        s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
+    if (!put_proxy_header(s))
+        session_fail(s, END_internal, "out of memory");
+    else
+        session_enter(s, PHASE_RELAY);
+}
+
+/* --- the phase ---------------------------------------------------------------------------------
+ */
+
+void phase_connect_begin(struct session *s)
+{
+    try_next(s);
+}
+
+void phase_connect_step(struct session *s, int client_events, int server_events)
+{
+    (void)client_events;
+    if (server_events == 0 || !stream_is_open(&s->server))
+        return;
+    int number = socket_connect_result(s->server.fd);
+    if (number == 0)
+        connected(s);
+    else
+        try_failed(s, number);
+}
+
+void phase_connect_expire(struct session *s)
+{
+    if (s->chosen != NULL)
+        try_failed(s, ETIMEDOUT);
+    else
+        try_next(s);
+}

@@ -1,0 +1,62 @@
+/* HANDSHAKE: TLS is terminated here, with the policy of the rule that was chosen. */
+#include "base/clock.h"
+#include "session/session.h"
+
+static const char *expected_name(const struct session *s)
+{
+    return s->notes == NULL ? NULL : s->notes->sni;
+}
+
+void phase_handshake_begin(struct session *s)
+{
+    struct error error;
+    s->terminates = true;
+    struct tls_policy *policy = s->listener->targets[s->rule->index].policy;
+    session_set_deadline(s, session_model(s)->handshake_timeout_ms);
+    int fd = s->client.fd;
+    if (!tls_accept(&s->client, policy, s->engine->args.index, fd, expected_name(s), &error))
+        session_fail(s, END_internal, "%s", error.text);
+    else
+        phase_handshake_step(s, EV_READ, 0);
+}
+
+static void finish(struct session *s)
+{
+    s->handshake_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    struct tls_facts facts;
+    tls_get_facts(&s->client, &facts);
+    struct notes *notes = session_notes(s);
+    if (notes != NULL)
+        session_note_text(&notes->alpn, facts.alpn);
+    s->decrypted = s->rule->nested != NULL;
+    session_enter(s, s->decrypted ? PHASE_INSPECT : PHASE_CONNECT);
+}
+
+void phase_handshake_step(struct session *s, int client_events, int server_events)
+{
+    (void)client_events;
+    (void)server_events;
+    const char *fault;
+    switch (tls_handshake(&s->client)) {
+    case TLS_DONE:
+        finish(s);
+        break;
+    case TLS_AGAIN:
+        break;
+    case TLS_FAILED:
+        fault = stream_fault(&s->client);
+        session_fail(s, END_handshake_failed, "%s", fault == NULL ? "unknown" : fault);
+        break;
+    case TLS_CLIENT_CLOSED:
+        session_fail(s, END_client_closed, "within the handshake");
+        break;
+    case TLS_CLIENT_RESET:
+        session_fail(s, END_client_reset, "within the handshake");
+        break;
+    }
+}
+
+void phase_handshake_expire(struct session *s)
+{
+    session_end(s, END_handshake_timeout);
+}

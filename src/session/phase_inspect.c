@@ -1,0 +1,315 @@
+/* INSPECT: what is this connection, and which rule takes it?
+ *
+ * Outer bytes are looked at in the kernel; decrypted ones (nested rules) are read and held, as the
+ * first bytes the relay will send. Either way the same facts and the same walk decide, on the first
+ * byte that allows it. */
+#include "base/clock.h"
+#include "inspect/proxy_header.h"
+#include "session/session.h"
+
+#include <sys/socket.h>
+
+/* Why nothing more will be looked at. */
+enum final { NOT_FINAL, FINAL_BY_DELAY, FINAL_BY_FIN, FINAL_BY_SIZE };
+
+/* --- admission: with the address that counts ---------------------------------------------------
+ */
+
+static bool is_denied(const struct session *s)
+{
+    struct address client = address_from_ip(&s->client_ip);
+    return cidr_set_contains(s->listener->deny, &client) ||
+           (s->listener->allow != NULL && !cidr_set_contains(s->listener->allow, &client));
+}
+
+static bool admit(struct session *s)
+{
+    if (is_denied(s)) {
+        session_end(s, END_denied);
+        return false;
+    }
+    if (!limit_take(&s->listener->books->sessions, session_model(s)->max_sessions)) {
+        session_fail(s, END_limit, "max_sessions");
+        return false;
+    }
+    s->counted = true;
+    return true;
+}
+
+/* --- what is noted for the log -----------------------------------------------------------------
+ */
+
+static void note_hello(struct session *s, const struct client_hello *hello)
+{
+    struct notes *notes = session_notes(s);
+    if (notes == NULL)
+        return;
+    struct span sni = hello->sni_is_name ? span_text(hello->sni) : hello->sni_raw;
+    session_note_text(&notes->sni, sni);
+    size_t at = 0;
+    struct span alpn;
+    if (client_hello_next_alpn(hello, &at, &alpn))
+        session_note_text(&notes->alpn, alpn);
+}
+
+static void note_fix(struct session *s, const struct fix_logon *fix)
+{
+    bool any = fix->message != VERDICT_NO &&
+               (fix->has[FIX_SENDER_COMP_ID] || fix->has[FIX_TARGET_COMP_ID]);
+    struct notes *notes = any ? session_notes(s) : NULL;
+    if (notes == NULL)
+        return;
+    session_note_text(&notes->fix_sender, fix->field[FIX_SENDER_COMP_ID]);
+    session_note_text(&notes->fix_target, fix->field[FIX_TARGET_COMP_ID]);
+}
+
+static void note_inner_protocol(struct session *s, const struct facts *facts)
+{
+    s->inner_protocol = (uint8_t)protocol_detect(facts->bytes);
+    s->inner_known = facts->bytes.length > 0;
+    note_fix(s, &facts->fix);
+}
+
+/* What all probes say of the bytes at hand, whether or not a rule asked. */
+static void note_protocol(struct session *s, const struct facts *facts)
+{
+    if (facts->tls == VERDICT_YES) {
+        s->is_tls = true;
+        return;
+    }
+    if (s->decrypted) {
+        note_inner_protocol(s, facts);
+        return;
+    }
+    s->protocol = (uint8_t)protocol_detect(facts->bytes);
+    s->is_silent = facts->silent;
+    note_fix(s, &facts->fix);
+}
+
+void inspect_note_first_bytes(struct session *s, struct span bytes)
+{
+    struct facts *facts = s->engine->facts;
+    facts_read(facts, bytes, true, false, s->engine->hello_scratch);
+    note_inner_protocol(s, facts);
+}
+
+/* --- deciding ----------------------------------------------------------------------------------
+ */
+
+static void leave_inspection(struct session *s)
+{
+    if (s->inspect_us == UINT32_MAX)
+        s->inspect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    undecided_leave(s);
+    if (!s->decrypted)
+        peek_done(s);
+}
+
+static void take_rule(struct session *s, const struct rule *rule)
+{
+    s->rule = rule;
+    leave_inspection(s);
+    if (rule->model->reject)
+        session_end(s, END_rejected);
+    else if (rule->model->tls == TLS_ACTION_TERMINATE)
+        session_enter(s, PHASE_HANDSHAKE);
+    else
+        session_enter(s, PHASE_CONNECT);
+}
+
+/* A TLS peer expects an alert where it is refused; the bytes it sent are taken first, or closing
+ * would reset the connection and the alert might be lost. */
+static void refuse_hello(struct session *s, unsigned char alert, const char *reason)
+{
+    unsigned char record[7];
+    size_t length = tls_alert_record(record, alert);
+    (void)recv(s->client.fd, s->engine->scratch, SCRATCH_BYTES, MSG_DONTWAIT);
+    (void)send(s->client.fd, record, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    s->is_tls = true;
+    session_fail(s, END_handshake_failed, "%s", reason);
+}
+
+/* An incomplete hello with nothing more to come: no rule is asked. */
+static void end_incomplete_hello(struct session *s, enum final final)
+{
+    s->is_tls = true;
+    if (final == FINAL_BY_DELAY)
+        session_fail(s, END_inspect_timeout, "the ClientHello is incomplete");
+    else if (final == FINAL_BY_FIN)
+        session_fail(s, END_client_closed, "within the ClientHello");
+    else
+        refuse_hello(s, TLS_ALERT_RECORD_OVERFLOW,
+                     "the ClientHello is larger than inspect_limits.max_bytes");
+}
+
+/* Sources outside accept_proxy may not pretend to be a proxy. */
+static enum verdict pretends_proxy(const struct session *s, struct span bytes, enum final final)
+{
+    if (s->listener->accept_proxy == NULL || s->trusted_proxy || s->decrypted || bytes.length == 0)
+        return VERDICT_NO;
+    enum verdict verdict = proxy_header_probe(bytes);
+    return verdict == VERDICT_MORE && final != NOT_FINAL ? VERDICT_NO : verdict;
+}
+
+static void set_outer_facts(struct session *s, struct facts *facts, struct address *client,
+                            struct tls_facts *tls)
+{
+    *client = address_from_ip(&s->client_ip);
+    facts->source = client;
+    facts->terminated = s->decrypted;
+    facts->sni = NULL;
+    facts->alpn = span_of(NULL, 0);
+    if (!s->decrypted)
+        return;
+    tls_get_facts(&s->client, tls);
+    facts->alpn = tls->alpn;
+    facts->sni = s->notes == NULL ? NULL : s->notes->sni;
+}
+
+/* true: undecided, `*ret_need` bytes may tell more. */
+static bool decide(struct session *s, struct span bytes, enum final final, size_t *ret_need)
+{
+    struct facts *facts = s->engine->facts;
+    struct address client;
+    struct tls_facts tls;
+    facts_read(facts, bytes, final != NOT_FINAL, !s->decrypted, s->engine->hello_scratch);
+    set_outer_facts(s, facts, &client, &tls);
+    *ret_need = facts_need(facts);
+    enum verdict pretends = pretends_proxy(s, bytes, final);
+    if (pretends == VERDICT_YES) {
+        session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
+        return false;
+    }
+    if (facts->tls == VERDICT_YES && facts->hello == VERDICT_BROKEN) {
+        refuse_hello(s, facts->client_hello.alert, facts->client_hello.reason);
+        return false;
+    }
+    if (facts->tls == VERDICT_YES && facts->hello != VERDICT_YES) {
+        if (final != NOT_FINAL)
+            end_incomplete_hello(s, final);
+        return final == NOT_FINAL;
+    }
+    const struct rules *rules = s->decrypted ? s->rule->nested : s->listener->rules;
+    const struct rule *rule = NULL;
+    enum walk walk = pretends == VERDICT_MORE ? WALK_MORE : rules_walk(rules, facts, &rule);
+    if (walk == WALK_MORE && pretends == VERDICT_MORE)
+        *ret_need = bytes.length + 1;
+    if (walk == WALK_MORE)
+        return true;
+    note_protocol(s, facts);
+    if (facts->tls == VERDICT_YES)
+        note_hello(s, &facts->client_hello);
+    if (walk == WALK_RULE)
+        take_rule(s, rule);
+    else
+        session_end(s, END_no_rule);
+    return false;
+}
+
+/* --- outer bytes -------------------------------------------------------------------------------
+ */
+
+static void look_at_outer(struct session *s, bool at_deadline)
+{
+    struct span bytes;
+    enum peek peek = peek_look(s, &bytes);
+    if (peek == PEEK_ENDED || (peek == PEEK_NOTHING_NEW && !at_deadline))
+        return;
+    bool full = bytes.length >= session_model(s)->max_inspect_bytes ||
+                bytes.length >= SCRATCH_BYTES;
+    enum final final = peek == PEEK_FINISHED ? FINAL_BY_FIN
+                       : at_deadline         ? FINAL_BY_DELAY
+                       : full                ? FINAL_BY_SIZE
+                                             : NOT_FINAL;
+    size_t need;
+    if (decide(s, bytes, final, &need))
+        peek_wait_for(s, need);
+}
+
+/* --- decrypted bytes ---------------------------------------------------------------------------
+ */
+
+/* Reads what is there behind what is held. false: the session was ended. */
+static bool read_decrypted(struct session *s, bool *ret_ended)
+{
+    struct relay_lane *up = &s->relay.lane[DIRECTION_UP];
+    size_t most = session_model(s)->max_inspect_bytes;
+    *ret_ended = false;
+    while (buffer_length(&up->held) < most) {
+        size_t count = 0;
+        enum stream_status status =
+            stream_read(&s->client, s->engine->scratch, SCRATCH_BYTES, &count);
+        if (status == STREAM_AGAIN)
+            return true;
+        if (status == STREAM_EOF) {
+            up->ended = *ret_ended = true;
+            return true;
+        }
+        if (status != STREAM_OK) {
+            const char *fault = stream_fault(&s->client);
+            session_fail(s, END_client_reset, "%s", fault == NULL ? "" : fault);
+            return false;
+        }
+        up->bytes += count;
+        if (!buffer_append(&up->held, span_of(s->engine->scratch, count))) {
+            session_fail(s, END_internal, "out of memory");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void look_at_decrypted(struct session *s, bool at_deadline)
+{
+    bool ended;
+    if (!read_decrypted(s, &ended))
+        return;
+    struct span bytes = buffer_span(&s->relay.lane[DIRECTION_UP].held);
+    if (ended && bytes.length == 0) {
+        session_end(s, END_client_closed);
+        return;
+    }
+    if (bytes.length == 0 && !at_deadline)
+        return;
+    enum final final = ended                                                 ? FINAL_BY_FIN
+                       : at_deadline                                         ? FINAL_BY_DELAY
+                       : bytes.length >= session_model(s)->max_inspect_bytes ? FINAL_BY_SIZE
+                                                                             : NOT_FINAL;
+    size_t need;
+    (void)decide(s, bytes, final, &need);
+}
+
+/* --- the phase ---------------------------------------------------------------------------------
+ */
+
+static void look(struct session *s, bool at_deadline)
+{
+    if (s->decrypted)
+        look_at_decrypted(s, at_deadline);
+    else
+        look_at_outer(s, at_deadline);
+}
+
+void phase_inspect_begin(struct session *s)
+{
+    s->peeked = 0;
+    if (!s->counted && !admit(s))
+        return;
+    session_set_deadline(s, session_model(s)->inspect_delay_ms);
+    look(s, false);
+    /* Most are decided by their first look and never are in the quota's books. */
+    if (s->phase == PHASE_INSPECT)
+        undecided_enter(s);
+}
+
+void phase_inspect_step(struct session *s, int client_events, int server_events)
+{
+    (void)client_events;
+    (void)server_events;
+    look(s, false);
+}
+
+void phase_inspect_expire(struct session *s)
+{
+    look(s, true);
+}

@@ -1,0 +1,166 @@
+/* RELAY: bytes move both ways until both sides have finished. */
+#include "session/session.h"
+
+#define SIDES(s)                                                                                   \
+    {                                                                                              \
+        &(s)->client, &(s)->server                                                                 \
+    }
+
+static struct relay_tools tools_of(struct session *s)
+{
+    return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes};
+}
+
+/* --- ends --------------------------------------------------------------------------------------
+ */
+
+static void broken(struct session *s, enum side side)
+{
+    const char *fault = stream_fault(side == SIDE_CLIENT ? &s->client : &s->server);
+    enum end_reason reason = side == SIDE_CLIENT ? END_client_reset : END_server_reset;
+    session_fail(s, reason, "%s", fault == NULL ? "I/O error" : fault);
+}
+
+static void end_by(struct session *s, struct relay_result result)
+{
+    switch (result.status) {
+    case RELAY_GOES_ON:
+        break;
+    case RELAY_DONE:
+        session_end(s, s->server_first ? END_server_closed : END_client_closed);
+        break;
+    case RELAY_RESET:
+        session_end(s, result.side == SIDE_CLIENT ? END_client_reset : END_server_reset);
+        break;
+    case RELAY_BROKEN:
+        broken(s, result.side);
+        break;
+    case RELAY_OUT_OF_MEMORY:
+        session_fail(s, END_internal, "out of memory");
+        break;
+    }
+}
+
+/* --- pumping -----------------------------------------------------------------------------------
+ */
+
+static void note_ends(struct session *s)
+{
+    const struct relay_lane *up = &s->relay.lane[DIRECTION_UP];
+    const struct relay_lane *down = &s->relay.lane[DIRECTION_DOWN];
+    if (down->ended && !up->ended)
+        s->server_first = true;
+    if (s->client.truncated)
+        s->truncated = true;
+}
+
+/* Input inside the TLS layer is announced by nobody: come back in the next turn of the loop. */
+static void come_back_for_pending(struct session *s, const struct relay_lane *up)
+{
+    if (!up->ended && !relay_lane_blocked(up) && stream_pending(&s->client))
+        ev_feed_event(s->engine->loop, &s->client_io, EV_READ);
+}
+
+/* The first decrypted bytes still lie in the scratch after the pump that moved them. */
+static void note_inner(struct session *s, const struct relay_lane *up)
+{
+    if (s->inner_known || !s->terminates || up->bytes == 0)
+        return;
+    size_t length = up->bytes < SCRATCH_BYTES ? (size_t)up->bytes : SCRATCH_BYTES;
+    inspect_note_first_bytes(s, span_of(s->engine->scratch, length));
+}
+
+static bool pump(struct session *s, enum direction direction)
+{
+    struct stream *const sides[2] = SIDES(s);
+    struct relay_tools tools = tools_of(s);
+    struct relay_result result = relay_pump(&s->relay, direction, sides, &tools);
+    if (direction == DIRECTION_UP)
+        note_inner(s, &s->relay.lane[DIRECTION_UP]);
+    note_ends(s);
+    if (result.status == RELAY_GOES_ON)
+        return true;
+    end_by(s, result);
+    return false;
+}
+
+static bool blocked_or_unfinished(const struct relay_lane *lane)
+{
+    return relay_lane_blocked(lane) || (lane->ended && !lane->finished);
+}
+
+/* Which directions an event on a side concerns: reading from it, and writing to it where that
+ * direction waits; TLS may wait for either readiness in either. */
+static void pump_for(struct session *s, enum side side, int events)
+{
+    enum direction out = side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN;
+    enum direction in = side == SIDE_CLIENT ? DIRECTION_DOWN : DIRECTION_UP;
+    struct stream *stream = side == SIDE_CLIENT ? &s->client : &s->server;
+    if ((events & stream->write_waits) && blocked_or_unfinished(&s->relay.lane[in]) && !pump(s, in))
+        return;
+    const struct relay_lane *lane = &s->relay.lane[out];
+    if ((events & stream->read_waits) && !relay_lane_blocked(lane) && !lane->ended)
+        (void)pump(s, out);
+}
+
+/* --- the phase ---------------------------------------------------------------------------------
+ */
+
+static uint64_t silence_limit_ms(const struct session *s)
+{
+    bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
+    const struct model_listener *model = session_model(s);
+    return half_closed ? model->half_closed_timeout_ms : model->idle_timeout_ms;
+}
+
+/* Lazy: only the time of the last move is written per message; the timer finds out when it fires.
+ */
+static void moved(struct session *s)
+{
+    s->last_move = ev_now(s->engine->loop);
+    s->deadline = s->last_move + (ev_tstamp)silence_limit_ms(s) / 1000.0;
+}
+
+void phase_relay_begin(struct session *s)
+{
+    moved(s);
+    /* The client's first bytes are known to be here, unless it is a silent one. */
+    if (pump(s, DIRECTION_UP))
+        come_back_for_pending(s, &s->relay.lane[DIRECTION_UP]);
+}
+
+void phase_relay_step(struct session *s, int client_events, int server_events)
+{
+    if (client_events != 0)
+        pump_for(s, SIDE_CLIENT, client_events);
+    if (server_events != 0 && !session_is_over(s))
+        pump_for(s, SIDE_SERVER, server_events);
+    if (session_is_over(s))
+        return;
+    moved(s);
+    come_back_for_pending(s, &s->relay.lane[DIRECTION_UP]);
+}
+
+void phase_relay_settle(struct session *s)
+{
+    if (s->server_keepalive_set || server_address(s->chosen)->any.sa_family == AF_UNIX)
+        return;
+    s->server_keepalive_set = true;
+    const struct model_keepalive *model =
+        &pool_model(s->listener->targets[s->rule->index].pool)->keepalive;
+    socket_set_keepalive(s->server.fd,
+                         &(struct keepalive){.on = model->on,
+                                             .idle_ms = model->idle_ms,
+                                             .interval_ms = model->interval_ms,
+                                             .user_timeout_ms = model->user_timeout_ms,
+                                             .count = model->count});
+}
+
+void phase_relay_expire(struct session *s)
+{
+    bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
+    if (half_closed)
+        session_fail(s, END_idle_timeout, "half-closed");
+    else
+        session_end(s, END_idle_timeout);
+}

@@ -1,0 +1,326 @@
+#include "session/session.h"
+
+#include "base/clock.h"
+#include "session/record.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the table of phases -----------------------------------------------------------------------
+ */
+
+#define TO(phase) (1u << PHASE_##phase)
+
+struct phase_row {
+    void (*begin)(struct session *s);
+    void (*step)(struct session *s, int client_events, int server_events);
+    void (*expire)(struct session *s);
+    unsigned may_enter;
+};
+
+static const struct phase_row phases[PHASE_COUNT] = {
+    [PHASE_NEW] = {NULL, NULL, NULL, TO(PROXY_HEADER) | TO(INSPECT) | TO(CLOSED)},
+    [PHASE_PROXY_HEADER] = {phase_proxy_begin, phase_proxy_step, phase_proxy_expire,
+                            TO(INSPECT) | TO(CLOSED)},
+    [PHASE_INSPECT] = {phase_inspect_begin, phase_inspect_step, phase_inspect_expire,
+                       TO(HANDSHAKE) | TO(CONNECT) | TO(CLOSED)},
+    [PHASE_HANDSHAKE] = {phase_handshake_begin, phase_handshake_step, phase_handshake_expire,
+                         TO(INSPECT) | TO(CONNECT) | TO(CLOSED)},
+    [PHASE_CONNECT] = {phase_connect_begin, phase_connect_step, phase_connect_expire,
+                       TO(RELAY) | TO(CLOSED)},
+    [PHASE_RELAY] = {phase_relay_begin, phase_relay_step, phase_relay_expire, TO(CLOSED)},
+    [PHASE_CLOSED] = {NULL, NULL, NULL, 0},
+};
+
+void session_enter(struct session *s, enum phase phase)
+{
+    assert((phases[s->phase].may_enter & 1u << phase) != 0);
+    s->phase = (uint8_t)phase;
+    s->deadline = 0;
+    s->resting = false;
+    s->phase_started_us = clock_monotonic_us();
+    if (phases[phase].begin != NULL)
+        phases[phase].begin(s);
+}
+
+/* --- events ------------------------------------------------------------------------------------
+ */
+
+static void arm_timer(struct session *s);
+
+static void after_step(struct session *s)
+{
+    if (session_is_over(s))
+        return;
+    session_update_watches(s);
+    arm_timer(s);
+}
+
+static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    struct session *s = watcher->data;
+    if (events & EV_READ)
+        stream_ready(&s->client);
+    phases[s->phase].step(s, events, 0);
+    after_step(s);
+}
+
+static void on_server(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    struct session *s = watcher->data;
+    if (events & EV_READ)
+        stream_ready(&s->server);
+    phases[s->phase].step(s, 0, events);
+    after_step(s);
+}
+
+/* A change of events within one turn costs nothing: libev compares before it calls the kernel, and
+ * ev_io_modify() (unlike ev_io_set()) lets it. */
+static void set_watch(struct session *s, ev_io *watcher, const struct stream *stream, int events)
+{
+    int now = ev_is_active(watcher) ? watcher->events & (EV_READ | EV_WRITE) : 0;
+    if (now == events && (events == 0 || watcher->fd == stream->fd))
+        return;
+    ev_io_stop(s->engine->loop, watcher);
+    if (events == 0)
+        return;
+    if (watcher->fd != stream->fd)
+        ev_io_set(watcher, stream->fd, events);
+    else
+        ev_io_modify(watcher, events);
+    ev_io_start(s->engine->loop, watcher);
+}
+
+static int client_waits(const struct session *s, struct stream *const sides[2])
+{
+    switch ((enum phase)s->phase) {
+    case PHASE_PROXY_HEADER:
+        return s->resting ? 0 : EV_READ;
+    case PHASE_INSPECT:
+        return s->resting ? 0 : s->client.read_waits;
+    case PHASE_HANDSHAKE:
+        return s->client.read_waits;
+    case PHASE_RELAY:
+        return relay_waits(&s->relay, SIDE_CLIENT, sides);
+    default:
+        return 0;
+    }
+}
+
+static int server_waits(const struct session *s, struct stream *const sides[2])
+{
+    if (!stream_is_open(&s->server))
+        return 0;
+    if (s->phase == PHASE_CONNECT)
+        return EV_WRITE;
+    return s->phase == PHASE_RELAY ? relay_waits(&s->relay, SIDE_SERVER, sides) : 0;
+}
+
+void session_update_watches(struct session *s)
+{
+    struct stream *const sides[2] = {&s->client, &s->server};
+    set_watch(s, &s->client_io, &s->client, client_waits(s, sides));
+    set_watch(s, &s->server_io, &s->server, server_waits(s, sides));
+}
+
+/* --- time --------------------------------------------------------------------------------------
+ */
+
+/* How long a look by the timer lies behind one that brought nothing new. */
+#define LOOK_AGAIN_SECONDS 0.020
+
+void session_set_deadline(struct session *s, uint64_t ms)
+{
+    s->deadline = ev_now(s->engine->loop) + (ev_tstamp)ms / 1000.0;
+}
+
+static ev_tstamp next_alarm(const struct session *s)
+{
+    ev_tstamp look = ev_now(s->engine->loop) + LOOK_AGAIN_SECONDS;
+    return s->resting && (s->deadline == 0 || look < s->deadline) ? look : s->deadline;
+}
+
+/* The timer is moved only when the new deadline lies before it: a later one is found when it
+ * fires. So a session's phases and its idle time cost no timer work. */
+static void arm_timer(struct session *s)
+{
+    ev_tstamp alarm = next_alarm(s);
+    if (alarm == 0)
+        return;
+    if (ev_is_active(&s->timer) &&
+        ev_timer_remaining(s->engine->loop, &s->timer) <= alarm - ev_now(s->engine->loop) + 0.001)
+        return;
+    ev_timer_stop(s->engine->loop, &s->timer);
+    ev_tstamp after = alarm - ev_now(s->engine->loop);
+    ev_timer_set(&s->timer, after > 0 ? after : 0, 0);
+    ev_timer_start(s->engine->loop, &s->timer);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    struct session *s = watcher->data;
+    if (s->deadline != 0 && ev_now(loop) >= s->deadline - 0.0005) {
+        phases[s->phase].expire(s);
+    } else if (s->resting) {
+        s->resting = false;
+        phases[s->phase].step(s, EV_READ, 0);
+    } else if (s->phase == PHASE_RELAY) {
+        phase_relay_settle(s);
+    }
+    after_step(s);
+}
+
+/* --- beginning ---------------------------------------------------------------------------------
+ */
+
+static struct session *create(struct engine *engine, const struct listener *listener, int fd,
+                              const struct address *peer)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->engine = engine;
+    s->generation = engine_enter_generation(engine);
+    s->listener = listener;
+    list_init(&s->undecided);
+    list_append(&engine->sessions, &s->link);
+    engine->session_count++;
+    stream_plain(&s->client, fd);
+    ev_io_init(&s->client_io, on_client, fd, EV_READ);
+    ev_io_init(&s->server_io, on_server, -1, EV_WRITE);
+    ev_timer_init(&s->timer, on_timer, 0, 0);
+    s->client_io.data = s->server_io.data = s->timer.data = s;
+    s->id = engine->next_id++;
+    s->started_ms = clock_wall_ms();
+    s->started_us = clock_monotonic_us();
+    s->inspect_us = s->handshake_us = s->connect_us = UINT32_MAX;
+    s->client_ip = address_to_ip(peer);
+    s->protocol = s->inner_protocol = PROTOCOL_UNKNOWN;
+    return s;
+}
+
+bool session_start(struct engine *engine, const struct listener *listener, int fd,
+                   const struct address *peer)
+{
+    struct session *s = create(engine, listener, fd, peer);
+    if (s == NULL) {
+        socket_set_reset(fd);
+        (void)close(fd);
+        return false;
+    }
+    s->trusted_proxy = listener->accept_proxy != NULL &&
+                       cidr_set_contains(listener->accept_proxy, peer);
+    if (!limit_take(&engine->args.gauge->sessions, atomic_load(&engine->args.gauge->most))) {
+        session_fail(s, END_limit, "process max_sessions");
+        return true;
+    }
+    s->gauged = true;
+    session_enter(s, s->trusted_proxy ? PHASE_PROXY_HEADER : PHASE_INSPECT);
+    after_step(s);
+    return true;
+}
+
+/* --- ending ------------------------------------------------------------------------------------
+ */
+
+static void give_counters_back(struct session *s)
+{
+    undecided_leave(s);
+    if (s->counted)
+        limit_give(&s->listener->books->sessions);
+    if (s->gauged)
+        limit_give(&s->engine->args.gauge->sessions);
+    if (s->chosen != NULL)
+        server_release(s->chosen);
+    s->counted = s->gauged = false;
+    s->chosen = NULL;
+}
+
+/* Bytes still held would make a clean end a lie. */
+static bool ends_by_reset(const struct session *s, enum end_reason reason)
+{
+    enum end_close close = end_reason_close(reason);
+    return close == END_CLOSE_RESET || (close == END_CLOSE_CLEAN && relay_holds_bytes(&s->relay));
+}
+
+static void close_side(struct stream *stream, bool reset, bool clean)
+{
+    if (!stream_is_open(stream))
+        return;
+    if (clean && !reset && !stream->finished)
+        (void)stream_finish(stream); /* what does not go out at once never will: we are leaving */
+    stream_close(stream, reset);
+}
+
+static void close_both(struct session *s, enum end_reason reason)
+{
+    bool reset = ends_by_reset(s, reason);
+    bool clean = end_reason_close(reason) == END_CLOSE_CLEAN && s->phase == PHASE_RELAY;
+    close_side(&s->client, reset && reason != END_client_reset, clean);
+    close_side(&s->server, reset && reason != END_server_reset, clean);
+}
+
+void session_end(struct session *s, enum end_reason reason)
+{
+    struct ev_loop *loop = s->engine->loop;
+    if (session_is_over(s))
+        return;
+    ev_io_stop(loop, &s->client_io);
+    ev_io_stop(loop, &s->server_io);
+    ev_timer_stop(loop, &s->timer);
+    record_write(s, reason);
+    close_both(s, reason);
+    relay_release(&s->relay, s->engine->pipes);
+    give_counters_back(s);
+    s->phase = PHASE_CLOSED;
+    list_remove(&s->link);
+    list_append(&s->engine->doomed, &s->link);
+}
+
+void session_fail(struct session *s, enum end_reason reason, const char *format, ...)
+{
+    struct notes *notes = session_notes(s);
+    if (notes != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        (void)vsnprintf(notes->detail, sizeof notes->detail, format, arguments);
+        va_end(arguments);
+    }
+    session_end(s, reason);
+}
+
+/* --- notes -------------------------------------------------------------------------------------
+ */
+
+struct notes *session_notes(struct session *s)
+{
+    if (s->notes == NULL)
+        s->notes = calloc(1, sizeof *s->notes);
+    return s->notes;
+}
+
+void session_note_text(char **ret, struct span text)
+{
+    free(*ret);
+    *ret = text.length == 0 ? NULL : strndup((const char *)text.data, text.length);
+}
+
+void session_free(struct session *s)
+{
+    if (s->notes != NULL) {
+        free(s->notes->sni);
+        free(s->notes->alpn);
+        free(s->notes->fix_sender);
+        free(s->notes->fix_target);
+        free(s->notes);
+    }
+    free(s->tries);
+    free(s);
+}

@@ -1,0 +1,193 @@
+#include "session/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- one listener ---------------------------------------------------------------------------- */
+
+static void listener_done(struct listener *listener)
+{
+    for (unsigned i = 0; listener->rules != NULL && i < rules_count(listener->rules); i++)
+        if (listener->targets != NULL)
+            tls_policy_unref(listener->targets[i].policy);
+    free(listener->targets);
+    rules_free(listener->rules);
+    tls_policy_unref(listener->policy);
+    cidr_set_free(listener->accept_proxy);
+    cidr_set_free(listener->allow);
+    cidr_set_free(listener->deny);
+    books_unref(listener->books);
+}
+
+static const struct listener *find_listener(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; snapshot != NULL && i < snapshot->listener_count; i++)
+        if (strcmp(snapshot->listeners[i].model->name, name) == 0)
+            return &snapshot->listeners[i];
+    return NULL;
+}
+
+/* The policy of the same path in the running configuration: its ticket keys are carried over. */
+static const struct tls_policy *previous_policy(const struct listener *previous, const char *path)
+{
+    if (previous == NULL)
+        return NULL;
+    for (unsigned i = 0; i < rules_count(previous->rules); i++) {
+        const struct model_rule *rule = rules_at(previous->rules, i)->model;
+        if (rule->policy != NULL && strcmp(rule->policy->path, path) == 0)
+            return previous->targets[i].policy;
+    }
+    const struct model_tls *own = &previous->model->tls;
+    return own->path != NULL && strcmp(own->path, path) == 0 ? previous->policy : NULL;
+}
+
+static bool compile_sets(struct listener *listener)
+{
+    const struct model_listener *model = listener->model;
+    const struct cidr_list *deny = &model->deny;
+    if (model->has_accept_proxy &&
+        !cidr_set_create(&listener->accept_proxy, model->accept_proxy.item,
+                         model->accept_proxy.count))
+        return false;
+    if (model->has_allow &&
+        !cidr_set_create(&listener->allow, model->allow.item, model->allow.count))
+        return false;
+    return deny->count == 0 || cidr_set_create(&listener->deny, deny->item, deny->count);
+}
+
+struct compilation {
+    struct snapshot *snapshot;
+    const struct snapshot *previous;
+    struct problems *problems;
+    unsigned workers;
+};
+
+static bool compile_policy(struct tls_policy **ret, const struct model_tls *model,
+                           const struct listener *previous, struct compilation *c)
+{
+    return tls_policy_compile(ret, model, c->workers, previous_policy(previous, model->path),
+                              c->problems);
+}
+
+/* Goes on after a failure, so that every problem of the file is told. */
+static bool compile_targets(struct listener *listener, const struct listener *previous,
+                            struct compilation *c)
+{
+    bool good = true;
+    unsigned count = rules_count(listener->rules);
+    listener->targets = calloc(count + 1u, sizeof *listener->targets);
+    if (listener->targets == NULL)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        const struct model_rule *rule = rules_at(listener->rules, i)->model;
+        struct rule_target *target = &listener->targets[i];
+        if (rule->pool != NULL && c->snapshot->pools != NULL)
+            target->pool = pool_set_find(c->snapshot->pools, rule->pool);
+        if (rule->tls != TLS_ACTION_TERMINATE)
+            continue;
+        if (rule->policy != NULL)
+            good = compile_policy(&target->policy, rule->policy, previous, c) && good;
+        else if (listener->policy != NULL)
+            target->policy = tls_policy_ref(listener->policy);
+    }
+    return good;
+}
+
+static bool compile_books(struct listener *listener, const struct listener *previous)
+{
+    if (previous == NULL)
+        return books_create(&listener->books, listener->model->name);
+    listener->books = books_ref(previous->books);
+    return true;
+}
+
+static bool compile_listener(struct listener *listener, const struct model_listener *model,
+                             struct compilation *c)
+{
+    listener->model = model;
+    const struct listener *previous = find_listener(c->previous, model->name);
+    bool good = true;
+    if (model->tls.path != NULL && model->tls.certificate_count > 0)
+        good = compile_policy(&listener->policy, &model->tls, previous, c);
+    if (!rules_compile(&listener->rules, model, c->problems))
+        return false;
+    good = compile_targets(listener, previous, c) && good;
+    return compile_sets(listener) && compile_books(listener, previous) && good;
+}
+
+/* --- the snapshot ---------------------------------------------------------------------------- */
+
+static void snapshot_free(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++)
+        listener_done(&snapshot->listeners[i]);
+    free(snapshot->listeners);
+    pool_set_free(snapshot->pools);
+    config_free(&snapshot->config);
+    free(snapshot);
+}
+
+static bool compile_all(struct compilation *c, const struct model *model)
+{
+    struct snapshot *snapshot = c->snapshot;
+    const struct pool_set *previous = c->previous == NULL ? NULL : c->previous->pools;
+    bool good = pool_set_compile(&snapshot->pools, model, previous, c->problems);
+    snapshot->listeners = calloc(model->listener_count + 1, sizeof *snapshot->listeners);
+    if (snapshot->listeners == NULL)
+        return false;
+    for (size_t i = 0; i < model->listener_count; i++) {
+        snapshot->listener_count++;
+        good = compile_listener(&snapshot->listeners[i], &model->listeners[i], c) && good;
+    }
+    return good;
+}
+
+bool snapshot_compile(struct snapshot **ret, struct config *config, unsigned workers,
+                      const struct snapshot *previous)
+{
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    if (snapshot == NULL) {
+        problems_error(config->problems, "", "out of memory");
+        return false;
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->generation = previous == NULL ? 1 : previous->generation + 1;
+    struct compilation c = {snapshot, previous, config->problems, workers};
+    bool good = compile_all(&c, config->model);
+    if (!good && problems_errors(config->problems) == 0)
+        problems_error(config->problems, "", "out of memory");
+    if (!good) {
+        snapshot_free(snapshot); /* its config is empty: the caller keeps what it gave */
+        return false;
+    }
+    snapshot->config = *config;
+    *config = (struct config){0};
+    *ret = snapshot;
+    return true;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    atomic_fetch_add(&snapshot->references, 1);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+    if (snapshot != NULL && atomic_fetch_sub(&snapshot->references, 1) == 1)
+        snapshot_free(snapshot);
+}
+
+void snapshot_each_policy(const struct snapshot *snapshot,
+                          void (*each)(void *context, struct tls_policy *policy), void *context)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        const struct listener *listener = &snapshot->listeners[i];
+        if (listener->policy != NULL)
+            each(context, listener->policy);
+        for (unsigned r = 0; r < rules_count(listener->rules); r++)
+            if (listener->targets[r].policy != NULL &&
+                listener->targets[r].policy != listener->policy)
+                each(context, listener->targets[r].policy);
+    }
+}
