@@ -1,1 +1,9 @@
-# what this folder adds to the build and the tarball
+# config: the sample configurations, each of which runs as it is (a test holds that).
+# Installed in the shape of the source tree, so that the links between the documents hold.
+exampledir = $(docdir)/config
+dist_example_DATA = \
+	config/README.md \
+	config/fix-combined.json \
+	config/passthrough-https.json \
+	config/sni-passthrough.json \
+	config/terminate.json
