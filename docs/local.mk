@@ -1,1 +1,9 @@
-# what this folder adds to the build and the tarball
+# docs: documents and manual pages. Installed in the shape of the source tree, so that links hold.
+dist_man8_MANS = man/muxgate.8
+dist_man5_MANS = man/muxgate.json.5
+
+dist_doc_DATA = README.md README LICENSE
+docsdir = $(docdir)/docs
+dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/SECURITY.md
+referencedir = $(docdir)/docs/reference
+dist_reference_DATA = docs/reference/command-line.md docs/reference/log.md
