@@ -24,6 +24,7 @@ def test_the_server_sees_the_very_hello(start, data, size):
     assert peer.recv(len(data)) == data
     peer.send(b"\x16\x03\x03 whatever the server says").close()
     assert client.recv_all() == b"\x16\x03\x03 whatever the server says"
+    client.close()
     line = gate.ended(client, "server_closed", tls="passthrough", protocol="tls", bytes_in=len(data), bytes_out=28)
     assert "tls_version" not in line and "handshake_ms" not in line
 
@@ -32,8 +33,9 @@ def test_the_log_shows_name_and_first_offered_protocol(start):
     server = servers.Listener()
     gate = start(RULES, {"app": server}, tls=None)
     client = gate.connect().send(tls.hello("a.example.com", alpn=("h2", "http/1.1")))
-    server.accept()
+    peer = server.accept()
     client.close()
+    peer.close()
     line = gate.session(client)
     assert (line["sni"], line["alpn"], line["rule"], line["pool"]) == ("a.example.com", "h2", "rules[0]", "app")
 
@@ -79,4 +81,5 @@ def test_an_alert_of_the_server_reaches_the_client(start):
     server.accept().send(b"\x15\x03\x03\x00\x02\x02\x28").close()
     assert tls.read_alert(client) == 40
     client.expect_closed()
+    client.close()
     assert net.HOST in gate.session(client)["client"]

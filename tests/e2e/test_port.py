@@ -43,6 +43,7 @@ def test_one_byte_that_is_not_16_is_forwarded_at_once(start, byte):
     assert peer.recv(1) == bytes([byte])
     assert watch.elapsed() < AT_ONCE
     client.close()
+    peer.close()
     assert gate.ended(client, "client_closed")["inspect_ms"] < 1000 * AT_ONCE
 
 

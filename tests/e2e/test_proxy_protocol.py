@@ -121,6 +121,7 @@ def test_a_trusted_header_gives_the_client_its_address(start, header, pieces, ki
     peer = server.accept()
     assert peer.recv(len(payload)) == payload
     client.close()
+    peer.close()
     line = gate.session(check=from_address("%s:%d" % SOURCE))
     assert line["end"] in ("client_closed", "client_reset")
 
@@ -130,8 +131,10 @@ def test_an_ipv6_address_from_a_header(start):
     gate = start(PLAIN, {"app": {"servers": [server], "proxy_protocol": "v2"}}, tls=None, accept_proxy=TRUSTED)
     for make in (proxy.v1, proxy.v2):
         client = gate.connect().send(make(*SIX[0], *SIX[1]) + b"x")
-        assert proxy.read(server.accept())["source"] == SIX[0]
+        peer = server.accept()
+        assert proxy.read(peer)["source"] == SIX[0]
         client.close()
+        peer.close()
         gate.session(check=from_address("[2001:db8::7]:4711"))
 
 

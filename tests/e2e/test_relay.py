@@ -40,6 +40,10 @@ class Session:
             self.server.send(b"<")
             assert self.client.recv(1) == b"<"
 
+    def close(self):
+        self.client.close()
+        self.server.close()
+
     def log(self, end=None, **fields):
         if end is None:
             return self.gate.session(self.client)
@@ -88,7 +92,7 @@ def test_64_megabytes_of_random_bytes_both_ways_at_once(session, kind):
     at_client, at_server = both(lambda: net.exchange(s.client, up), lambda: net.exchange(s.server, down))
     assert (len(at_server), len(at_client)) == (size, size)
     assert (digest(at_server), digest(at_client)) == (digest(up), digest(down))
-    s.client.close()
+    s.close()
     line = s.log()
     if kind != "passthrough":  # there the handshake counts, too
         assert (line["bytes_in"], line["bytes_out"]) == (size + 1, size + 1)
@@ -379,7 +383,7 @@ def test_a_half_closed_session_that_still_moves_is_not_cut(session):
 def test_times_of_a_session_are_in_its_line(session):
     s = session("plain")
     time.sleep(0.3)
-    s.client.close()
+    s.close()
     line = s.log()
     assert 250 <= line["duration_ms"] < 10_000
     assert line["inspect_ms"] < 250 and line["connect_ms"] < 250
