@@ -1,1 +1,28 @@
-# what this folder adds to the build and the tarball
+# The benchmark's programs: built by `make bench-programs` and for the smoke test, not by plain make.
+BENCH_BINARIES = tests/bench/bench_load tests/bench/bench_backend tests/bench/bench_bare
+EXTRA_PROGRAMS = $(BENCH_BINARIES)
+CLEANFILES += $(BENCH_BINARIES)
+
+BENCH_COMMON = tests/bench/events.c tests/bench/events.h tests/bench/net.c tests/bench/net.h \
+	tests/bench/payload.c tests/bench/payload.h tests/bench/util.c tests/bench/util.h \
+	tests/bench/wire.c tests/bench/wire.h
+BENCH_LIBS = $(FLOOR_BASE) $(OPENSSL_LIBS)
+
+tests_bench_bench_load_SOURCES = $(BENCH_COMMON) tests/bench/bench_load.c \
+	tests/bench/client.c tests/bench/client.h tests/bench/load.c tests/bench/load.h \
+	tests/bench/load_bulk.c tests/bench/load_connect.c tests/bench/load_echo.c \
+	tests/bench/open.c tests/bench/open.h \
+	tests/bench/samples.c tests/bench/samples.h
+tests_bench_bench_load_LDADD = $(BENCH_LIBS)
+
+tests_bench_bench_backend_SOURCES = $(BENCH_COMMON) tests/bench/bench_backend.c \
+	tests/bench/leg.c tests/bench/leg.h
+tests_bench_bench_backend_LDADD = $(BENCH_LIBS)
+
+tests_bench_bench_bare_SOURCES = $(BENCH_COMMON) tests/bench/bench_bare.c \
+	tests/bench/bare.c tests/bench/bare.h tests/bench/bare_splice.c tests/bench/bare_splice.h \
+	tests/bench/leg.c tests/bench/leg.h
+tests_bench_bench_bare_LDADD = $(BENCH_LIBS)
+
+bench-programs: $(BENCH_BINARIES)
+.PHONY: bench-programs
