@@ -77,7 +77,7 @@ static void option_take(struct load *load, int letter)
 {
     switch (letter) {
     case 't':
-        load->tls = load->tls == NULL ? client_tls_create(load) : load->tls;
+        load->tls = load->tls == NULL ? client_tls_create() : load->tls;
         break;
     case 'r':
         load->resume = true;
@@ -173,7 +173,6 @@ int main(int argc, char **argv)
     bool clean = load.failed == 0;
     clients_free(load.clients, load.sessions);
     samples_release(&load.samples);
-    SSL_SESSION_free(load.ticket);
     SSL_CTX_free(load.tls);
     return clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -152,6 +152,12 @@ static void on_client(struct watch *watch, uint32_t ready)
     }
 }
 
+static void ticket_keep(struct client *c, SSL_SESSION *ticket)
+{
+    SSL_SESSION_free(c->ticket);
+    c->ticket = ticket;
+}
+
 static bool start_tls(struct client *c)
 {
     struct load *load = c->load;
@@ -162,8 +168,10 @@ static bool start_tls(struct client *c)
         return false;
     if (load->name != NULL && SSL_set_tlsext_host_name(ssl, load->name) != 1)
         return false;
-    if (load->resume && load->ticket != NULL && SSL_set_session(ssl, load->ticket) != 1)
+    if (c->ticket != NULL && SSL_set_session(ssl, c->ticket) != 1)
         return false;
+    ticket_keep(c, NULL);
+    SSL_set_app_data(ssl, c);
     SSL_set_connect_state(ssl);
     return true;
 }
@@ -235,6 +243,7 @@ void clients_free(struct client *clients, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         if (clients[i].wire.fd >= 0)
             wire_close(&clients[i].wire);
+        ticket_keep(&clients[i], NULL);
         free(clients[i].message);
     }
     free(clients);
@@ -242,20 +251,20 @@ void clients_free(struct client *clients, unsigned count)
 
 static int on_ticket(SSL *ssl, SSL_SESSION *ticket)
 {
-    struct load *load = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct client *c = SSL_get_app_data(ssl);
 
-    SSL_SESSION_free(load->ticket);
-    load->ticket = ticket;
+    if (!c->load->resume)
+        return 0;
+    ticket_keep(c, ticket);
     return 1; /* the reference is ours now */
 }
 
-SSL_CTX *client_tls_create(struct load *load)
+SSL_CTX *client_tls_create(void)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
 
     if (tls == NULL)
         die("no TLS context");
-    SSL_CTX_set_app_data(tls, load);
     SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
     SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);

@@ -18,8 +18,7 @@
 struct load {
     uint16_t port;
     SSL_CTX *tls;         /* owned; NULL: plain */
-    bool resume;          /* each TLS connection begins with the last ticket seen */
-    SSL_SESSION *ticket;  /* owned; the last one seen */
+    bool resume;          /* each TLS connection begins with a ticket of the one before it */
     const char *name;     /* SNI; NULL: none */
     uint8_t sources;      /* connect from 127.0.0.1 to 127.0.0.N in turn */
     unsigned sessions;    /* at the same time */

@@ -1,0 +1,212 @@
+"""Works: what a subject is asked to do, and how one run of it is taken."""
+
+import dataclasses
+import json
+import subprocess
+import time
+
+from . import process
+from .process import BenchError
+from .subjects import Running
+
+SETTLE_SECONDS = 0.03  # for the last connections' close to be through
+IDLE_WARM = 100
+STORM_FOREVER = 1_000_000_000
+STORM_LEAD_SECONDS = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One row of the result. `arguments` go to bench_load; `count` is its --count."""
+
+    name: str
+    title: str
+    unit: str  # what the compared figure is given in
+    arguments: tuple
+    count: int
+    quick_count: int
+    figure: str = "cpu_us"  # the key of a run that is compared
+    per_unit: int = 1  # so many of `unit` are in one unit of bench_load
+    take: str = "steady"
+
+    @property
+    def tls(self):
+        return "--tls" in self.arguments
+
+    @property
+    def resumes(self):
+        return "--resume" in self.arguments
+
+    def fits(self, subject):
+        """Direct connections have no gateway whose processor time could be taken."""
+        if subject.is_direct:
+            return not self.tls and self.figure in ("p50_us", "p99_us") and self.take == "steady"
+        if subject.kind.plain_only:
+            return self.name in ("download-plain", "upload-plain")
+        return True
+
+
+def _bulk(name, title, *arguments):
+    return Work(name, title, "µs of CPU per MB", ("bulk", "--sessions", "1", *arguments), 6, 1,
+                per_unit=64)
+
+
+WORKS = (
+    Work("connect-plain", "new plain connection + 120-byte echo", "µs of CPU",
+         ("connect", "--sessions", "16"), 4000, 40),
+    Work("connect-tls", "new TLS 1.3 connection, full handshake", "µs of CPU",
+         ("connect", "--sessions", "16", "--tls"), 1200, 20),
+    Work("connect-resumed", "new TLS 1.3 connection, resumed", "µs of CPU",
+         ("connect", "--sessions", "16", "--tls", "--resume"), 1200, 20),
+    Work("echo-plain", "120-byte round trip, plain, 64 sessions", "µs of CPU",
+         ("echo", "--sessions", "64"), 30000, 640),
+    Work("echo-tls", "120-byte round trip, TLS, 64 sessions", "µs of CPU",
+         ("echo", "--sessions", "64", "--tls"), 25000, 640),
+    Work("pingpong-plain", "one plain session's round trip, p50", "µs",
+         ("echo", "--sessions", "1"), 8000, 100, figure="p50_us"),
+    Work("pingpong-tls", "one TLS session's round trip, p50", "µs",
+         ("echo", "--sessions", "1", "--tls"), 8000, 100, figure="p50_us"),
+    _bulk("download-plain", "download, plain", "--megabytes", "64"),
+    _bulk("download-tls", "download, TLS", "--megabytes", "64", "--tls"),
+    _bulk("upload-plain", "upload, plain", "--megabytes", "64", "--upload"),
+    _bulk("upload-tls", "upload, TLS", "--megabytes", "64", "--upload", "--tls"),
+    Work("idle-plain", "idle plain session", "KiB of process memory",
+         ("echo",), 1500, 50, figure="kib", take="idle"),
+    Work("idle-tls", "idle TLS session", "KiB of process memory",
+         ("echo", "--tls"), 1500, 50, figure="kib", take="idle"),
+    Work("storm-plain", "p99 of 50 live plain sessions in a handshake storm", "µs",
+         ("echo", "--sessions", "50", "--interval-us", "20000"), 5000, 100,
+         figure="p99_us", take="storm"),
+    Work("storm-tls", "p99 of 50 live TLS sessions in a handshake storm", "µs",
+         ("echo", "--sessions", "50", "--interval-us", "20000", "--tls"), 5000, 100,
+         figure="p99_us", take="storm"),
+)
+
+
+class Load:
+    """A bench_load, from its preparation to its result."""
+
+    def __init__(self, bench, port, arguments, count):
+        argv = [bench.load_program, *arguments, "--port", str(port), "--count", str(count),
+                "--sni", "bench.test"]
+        self.what = " ".join(arguments)
+        self.process = process.start(argv, bench.load_cpus, stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
+
+    def await_ready(self):
+        line = process.read_line(self.process, self.what)
+        if line != "ready\n":
+            raise BenchError(f"{self.what}: {line.strip()}")
+
+    def go(self):
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        return json.loads(process.read_line(self.process, self.what, 120.0))
+
+    def release(self):
+        """Its sessions may close; a storm ends and reports."""
+        self.process.stdin.close()
+
+    def finish(self):
+        self.release()
+        if self.process.wait(30) != 0:
+            raise BenchError(f"{self.what}: failed with status {self.process.returncode}")
+
+    def abandon(self):
+        process.stop(self.process)
+
+
+def _check(work, result, count):
+    """A run counts only if every unit was served, as it was meant to be."""
+    where = f"{work.name}: "
+    if result["failed"] or result["units"] != count:
+        raise BenchError(f"{where}{result['units']} of {count} served, {result['failed']} failed")
+    if work.resumes and result["resumed"] != result["handshakes"]:
+        raise BenchError(f"{where}{result['resumed']} of {result['handshakes']} were resumed")
+    if work.tls and work.arguments[0] == "connect" and not work.resumes and result["resumed"]:
+        raise BenchError(f"{where}{result['resumed']} full handshakes were resumed ones")
+
+
+def _clocks(bench, running, load):
+    return (running.cpu_ns(), process.cpu_ns([bench.backend.pid]),
+            process.cpu_ns([load.process.pid]))
+
+
+def _measure(bench, running, load):
+    """Lets a prepared load go; its result, with what each party spent on it."""
+    before = _clocks(bench, running, load)
+    load.go()
+    result = load.result()
+    time.sleep(SETTLE_SECONDS)
+    spent = [after - b for after, b in zip(_clocks(bench, running, load), before)]
+    return result | dict(zip(("gateway_ns", "backend_ns", "load_ns"), spent))
+
+
+def take_steady(bench, work, subject, count):
+    running = bench.running(subject)
+    load = Load(bench, running.port, work.arguments, count)
+    try:
+        load.await_ready()
+        run = _measure(bench, running, load)
+        load.finish()
+    finally:
+        load.abandon()
+    _check(work, run, count)
+    for party in ("gateway", "backend", "load"):
+        run[party.replace("gateway", "cpu") + "_us"] = (
+            run[f"{party}_ns"] / 1000 / (count * work.per_unit))
+    return run
+
+
+def take_storm(bench, work, subject, count):
+    """Live sessions at a steady pace while others do handshakes as fast as they are let."""
+    running = bench.running(subject)
+    live = Load(bench, running.port, work.arguments, count)
+    storm = Load(bench, running.port, ("connect", "--sessions", "32", "--tls"), STORM_FOREVER)
+    try:
+        live.await_ready()
+        storm.await_ready()
+        storm.go()
+        time.sleep(STORM_LEAD_SECONDS)
+        run = _measure(bench, running, live)
+        storm.release()
+        stormed = storm.result()
+        live.finish()
+        storm.finish()
+    finally:
+        live.abandon()
+        storm.abandon()
+    _check(work, run, count)
+    run["storm_per_second"] = stormed["units"] / stormed["seconds"]
+    return run
+
+
+def take_idle(bench, work, subject, count):
+    """Memory that `count` more sessions take, once the first ones have made the gateway ready. A
+    fresh process each time: freed memory that a run left behind would hide what the next takes."""
+    running = Running(subject, bench.setting)
+    loads = []
+    try:
+        held = []
+        for sessions in (IDLE_WARM, count):
+            load = Load(bench, running.port, (*work.arguments, "--sessions", str(sessions)),
+                        sessions)
+            loads.append(load)
+            load.await_ready()
+            time.sleep(bench.idle_seconds)
+            held.append(running.pss_kb())
+        run = _measure(bench, running, loads[-1])
+        for load in loads:
+            load.finish()
+    finally:
+        for load in loads:
+            load.abandon()
+        running.stop()
+    _check(work, run, count)
+    run["kib"] = (held[1] - held[0]) / count
+    return run
+
+
+TAKES = {"steady": take_steady, "storm": take_storm, "idle": take_idle}
