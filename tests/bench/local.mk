@@ -26,3 +26,12 @@ tests_bench_bench_bare_LDADD = $(BENCH_LIBS)
 
 bench-programs: $(BENCH_BINARIES)
 .PHONY: bench-programs
+
+# make bench BENCH_ARGS='--pin 1 --repetitions 9'
+bench: $(BENCH_BINARIES) src/muxgate
+	$(top_srcdir)/scripts/bench --build . $(BENCH_ARGS)
+
+EXTRA_DIST += docs/PERFORMANCE.md scripts/bench \
+	tests/bench/harness/__init__.py tests/bench/harness/process.py tests/bench/harness/results.py \
+	tests/bench/harness/subjects.py tests/bench/harness/works.py
+.PHONY: bench
