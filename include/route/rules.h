@@ -2,7 +2,12 @@
  *
  * A matcher answers yes, no or more. AND: a no beats a more; OR: a yes beats it. A rule that needs
  * more stops the walk, so that a later rule never overtakes an earlier one that could still match.
- * With facts->final, more counts as no (before `not` is applied). */
+ * With facts->final, more counts as no (before `not` is applied).
+ *
+ * Cost     rules that name an `sni` are found through an index: a walk asks only those whose name
+ *          fits, and the rules without one, in the order of the file.
+ * Lifetime the model is borrowed and must outlive the rules.
+ * Threads  immutable once compiled: any number of walks at once. */
 #ifndef ROUTE_RULES_H
 #define ROUTE_RULES_H
 
@@ -14,22 +19,35 @@ struct rules;
 
 struct rule {
     const struct model_rule *model; /* borrowed: name, tls, pool, reject */
-    unsigned index;                 /* unique within its listener, nested ones included: see rules_count() */
-    const struct rules *nested;     /* owned by the rules; NULL for none */
+    unsigned index; /* unique within its listener, nested ones included: see rules_count() */
+    const struct rules *nested; /* owned by the rules; NULL for none */
 };
 
-/* Reports unknown protocol names, sni/alpn in plain outer rules, shadowed rules (a warning) and so on. */
-bool rules_compile(struct rules **ret, const struct model_listener *model, struct problems *problems) MUST_CHECK;
-void rules_free(struct rules *rules); /* accepts NULL */
+/* Reports unknown protocol names, sni/alpn in plain outer rules, `tls` in nested ones, shadowed
+ * rules (a warning) and so on. On false there is at least one error in `problems`. */
+bool rules_compile(struct rules **ret, const struct model_listener *model,
+                   struct problems *problems) MUST_CHECK;
+void rules_free(struct rules *rules); /* accepts NULL; frees the nested ones, too */
 
-/* All rules of the listener, nested ones included: indices are below this. */
+/* All rules of the listener, nested ones included: indices are below this, in the order of the file
+ * (a rule, then those inside it). Of the listener's own rules only, not of rule->nested. */
 unsigned rules_count(const struct rules *rules);
 const struct rule *rules_at(const struct rules *rules, unsigned index);
 
 enum walk { WALK_RULE, WALK_NONE, WALK_MORE };
 
-/* Which rule takes these facts. WALK_MORE only while !facts->final. Bytes of undecided kind
- * (facts->tls MORE) and a hello not yet read (facts->hello MORE) are WALK_MORE, too. */
+/* Which rule takes these facts: of a listener's rules the ones for the connection's kind are asked,
+ * of rule->nested (with facts->terminated) all of them. WALK_MORE only while !facts->final: bytes
+ * of undecided kind (facts->tls MORE; at the end they are plain), a hello not yet read
+ * (facts->hello MORE), or a rule that needs more. TLS whose hello is broken, or not whole at the
+ * end, is WALK_NONE. *ret is the rule, or NULL. */
 enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret);
+
+/* The same walk, watched: `step` (NULL: nobody watches) sees each rule that is asked, in order,
+ * with its answer. Rules for the other kind of connection, and rules whose `sni` does not fit, are
+ * not asked. */
+typedef void rules_step(void *context, const struct rule *rule, enum verdict answer);
+enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts, rules_step *step,
+                           void *context, const struct rule **ret);
 
 #endif

@@ -1,3 +1,9 @@
 noinst_LIBRARIES += src/libroute.a
 src_libroute_a_SOURCES = \
-	include/route/rules.h
+	src/route/nearest.h src/route/nearest.c \
+	include/route/rules.h src/route/rules.c \
+	src/route/alpn_table.h src/route/alpn_table.c \
+	src/route/match.h src/route/match.c src/route/match_compile.c \
+	src/route/name_index.h src/route/name_index.c \
+	src/route/rule_list.h src/route/rule_list.c
+EXTRA_DIST += src/route/README

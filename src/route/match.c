@@ -1,0 +1,166 @@
+#include "match.h"
+
+static enum verdict verdict_of(bool yes)
+{
+    return yes ? VERDICT_YES : VERDICT_NO;
+}
+
+/* --- one function per key -------------------------------------------------------------------- */
+
+/* "silent" is decided by the first byte (no), or by the end of waiting without one (yes). */
+static enum verdict ask_silent(const struct match *match, const struct question *question)
+{
+    const struct facts *facts = question->facts;
+    if (facts->silent)
+        return verdict_of(match->silent);
+    if (facts->bytes.length > 0)
+        return verdict_of(!match->silent);
+    return VERDICT_MORE;
+}
+
+/* The bytes of a TLS connection are of no plain protocol. */
+static enum verdict ask_protocol(const struct match *match, const struct question *question)
+{
+    const struct facts *facts = question->facts;
+    enum verdict answer = VERDICT_NO;
+    if (facts->tls == VERDICT_YES)
+        return VERDICT_NO;
+    for (unsigned i = 0; i < PROTOCOL_COUNT; i++) {
+        if ((match->protocols & UINT64_C(1) << i) == 0)
+            continue;
+        if (facts->protocol[i] == VERDICT_YES)
+            return VERDICT_YES;
+        if (facts->protocol[i] == VERDICT_MORE)
+            answer = VERDICT_MORE;
+    }
+    return answer;
+}
+
+static enum verdict ask_source(const struct match *match, const struct question *question)
+{
+    const struct address *source = question->facts->source;
+    return verdict_of(source != NULL && cidr_set_contains(match->source, source));
+}
+
+static enum verdict ask_sni(const struct match *match, const struct question *question)
+{
+    return verdict_of(name_index_contains(match->sni, question->sni));
+}
+
+static enum verdict ask_alpn(const struct match *match, const struct question *question)
+{
+    return verdict_of(alpn_set_meets(match->alpn, &question->offered));
+}
+
+static enum verdict ask_not(const struct match *match, const struct question *question)
+{
+    enum verdict answer = match_ask(match->negated, question);
+    if (answer == VERDICT_MORE)
+        return VERDICT_MORE;
+    return verdict_of(answer == VERDICT_NO);
+}
+
+typedef enum verdict ask_function(const struct match *match, const struct question *question);
+
+static ask_function *const ask_key[MATCH_KEY_COUNT] = {
+    [MATCH_SILENT] = ask_silent, [MATCH_PROTOCOL] = ask_protocol, [MATCH_SOURCE] = ask_source,
+    [MATCH_SNI] = ask_sni,       [MATCH_ALPN] = ask_alpn,         [MATCH_NOT] = ask_not,
+};
+
+enum verdict match_ask(const struct match *match, const struct question *question)
+{
+    enum verdict all = VERDICT_YES;
+    for (unsigned key = 0; key < MATCH_KEY_COUNT; key++) {
+        if (!match_has(match, (enum match_key)key))
+            continue;
+        enum verdict one = ask_key[key](match, question);
+        if (one == VERDICT_MORE && question->facts->final)
+            one = VERDICT_NO;
+        if (one == VERDICT_NO)
+            return VERDICT_NO;
+        if (one == VERDICT_MORE)
+            all = VERDICT_MORE;
+    }
+    return all;
+}
+
+/* --- which match is wider -------------------------------------------------------------------- */
+
+static bool spend(uint64_t *budget, uint64_t steps)
+{
+    if (*budget < steps) {
+        *budget = 0;
+        return false;
+    }
+    *budget -= steps;
+    return true;
+}
+
+static bool network_within(const struct cidr *in, const struct cidr *of)
+{
+    if (in->family_bits != of->family_bits || in->prefix_bits < of->prefix_bits)
+        return false;
+    unsigned whole = of->prefix_bits / 8u, rest = of->prefix_bits % 8u;
+    if (memcmp(in->network, of->network, whole) != 0)
+        return false;
+    return rest == 0 || (in->network[whole] ^ of->network[whole]) >> (8 - rest) == 0;
+}
+
+static bool covers_source(const struct match *wide, const struct match *narrow, uint64_t *budget)
+{
+    const struct cidr_list *in = &narrow->model->source, *of = &wide->model->source;
+    for (size_t i = 0; i < in->count; i++) {
+        size_t j = 0;
+        if (!spend(budget, of->count))
+            return false;
+        while (j < of->count && !network_within(&in->item[i], &of->item[j]))
+            j++;
+        if (j == of->count)
+            return false;
+    }
+    return true;
+}
+
+static bool covers_sni(const struct match *wide, const struct match *narrow, uint64_t *budget)
+{
+    const struct string_list *names = &narrow->model->sni;
+    for (size_t i = 0; i < names->count; i++) {
+        if (!spend(budget, 1) || !name_index_covers(wide->sni, names->item[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool covers_key(const struct match *wide, const struct match *narrow, enum match_key key,
+                       uint64_t *budget)
+{
+    switch (key) {
+    case MATCH_SILENT:
+        return wide->silent == narrow->silent;
+    case MATCH_PROTOCOL:
+        return (narrow->protocols & ~wide->protocols) == 0;
+    case MATCH_SOURCE:
+        return covers_source(wide, narrow, budget);
+    case MATCH_SNI:
+        return covers_sni(wide, narrow, budget);
+    case MATCH_ALPN:
+        return alpn_set_within(narrow->alpn, wide->alpn);
+    case MATCH_NOT: /* the other way round: what is taken away must be less */
+        return match_covers(narrow->negated, wide->negated, budget);
+    case MATCH_KEY_COUNT:
+        break;
+    }
+    return false;
+}
+
+bool match_covers(const struct match *wide, const struct match *narrow, uint64_t *budget)
+{
+    if (!spend(budget, 1) || (wide->keys & ~narrow->keys) != 0)
+        return false;
+    for (unsigned key = 0; key < MATCH_KEY_COUNT; key++) {
+        if (match_has(wide, (enum match_key)key) &&
+            !covers_key(wide, narrow, (enum match_key)key, budget))
+            return false;
+    }
+    return true;
+}

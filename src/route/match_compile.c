@@ -1,0 +1,192 @@
+#include "match.h"
+#include "nearest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+_Static_assert(PROTOCOL_COUNT <= 64, "match.protocols has a bit per protocol");
+
+#define PATH_MAX_LENGTH 512
+
+/* A list of one may have been written as a bare value; both are found by the name of the key. */
+static void item_path(char ret[PATH_MAX_LENGTH], const struct model_match *model, const char *key,
+                      size_t count, size_t item)
+{
+    if (count == 1)
+        snprintf(ret, PATH_MAX_LENGTH, "%s.%s", model->path, key);
+    else
+        snprintf(ret, PATH_MAX_LENGTH, "%s.%s[%zu]", model->path, key, item);
+}
+
+static bool refuse_key(const struct model_match *model, const char *key, struct problems *problems,
+                       const char *why)
+{
+    char path[PATH_MAX_LENGTH];
+    snprintf(path, sizeof path, "%s.%s", model->path, key);
+    problems_error(problems, path, "%s", why);
+    return false;
+}
+
+static bool out_of_memory(const struct model_match *model, struct problems *problems)
+{
+    problems_error(problems, model->path, "out of memory");
+    return false;
+}
+
+/* --- protocol -------------------------------------------------------------------------------- */
+
+static bool refuse_protocol(const char *path, const char *name, struct problems *problems)
+{
+    if (strcmp(name, "tls") == 0) {
+        problems_error(problems, path,
+                       "\"tls\" is not a plain protocol (write \"tls\": \"terminate\" or "
+                       "\"passthrough\" beside \"match\")");
+        return false;
+    }
+    struct nearest meant = {.wanted = name};
+    for (unsigned i = 0; i < PROTOCOL_COUNT; i++)
+        nearest_offer(&meant, protocol_name((enum protocol)i));
+    if (meant.name == NULL)
+        problems_error(problems, path, "no protocol named \"%s\"", name);
+    else
+        problems_error(problems, path, "no protocol named \"%s\" (did you mean \"%s\"?)", name,
+                       meant.name);
+    return false;
+}
+
+static bool compile_protocol(struct match *match, struct problems *problems)
+{
+    const struct string_list *names = &match->model->protocol;
+    bool ok = true;
+    for (size_t i = 0; i < names->count; i++) {
+        enum protocol protocol;
+        char path[PATH_MAX_LENGTH];
+        item_path(path, match->model, "protocol", names->count, i);
+        if (protocol_find(&protocol, span_text(names->item[i])))
+            match->protocols |= UINT64_C(1) << protocol;
+        else
+            ok = refuse_protocol(path, names->item[i], problems);
+    }
+    return ok;
+}
+
+static void warn_encrypted(const struct match *match, enum match_place place,
+                           struct problems *problems)
+{
+    char path[PATH_MAX_LENGTH];
+    if (place != MATCH_TLS)
+        return;
+    if (match_has(match, MATCH_PROTOCOL)) {
+        snprintf(path, sizeof path, "%s.protocol", match->model->path);
+        problems_warning(problems, path,
+                         "the bytes of a TLS connection are encrypted here (ask for protocols in "
+                         "nested \"rules\")");
+    }
+    if (match_has(match, MATCH_SILENT) && match->silent) {
+        snprintf(path, sizeof path, "%s.silent", match->model->path);
+        problems_warning(problems, path, "a TLS connection is never silent here");
+    }
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static bool compile_source(struct match *match, struct problems *problems)
+{
+    const struct cidr_list *source = &match->model->source;
+    if (!cidr_set_create(&match->source, source->item, source->count))
+        return out_of_memory(match->model, problems);
+    return true;
+}
+
+static bool compile_sni(struct match *match, struct problems *problems)
+{
+    const struct string_list *names = &match->model->sni;
+    struct name_entry *entries = calloc(names->count, sizeof *entries);
+    bool ok = entries != NULL;
+    for (size_t i = 0; ok && i < names->count; i++)
+        entries[i] = (struct name_entry){names->item[i], 0};
+    ok = ok && name_index_create(&match->sni, entries, names->count);
+    free(entries);
+    return ok || out_of_memory(match->model, problems);
+}
+
+static bool compile_alpn(struct match *match, const struct alpn_table *table,
+                         struct problems *problems)
+{
+    const struct string_list *names = &match->model->alpn;
+    match->alpn = calloc(1, sizeof *match->alpn);
+    if (match->alpn == NULL)
+        return out_of_memory(match->model, problems);
+    for (size_t i = 0; i < names->count; i++)
+        alpn_table_mark(table, span_text(names->item[i]), match->alpn);
+    return true;
+}
+
+static bool compile_not(struct match *match, enum match_place place, const struct alpn_table *alpn,
+                        struct problems *problems)
+{
+    match->negated = calloc(1, sizeof *match->negated);
+    if (match->negated == NULL)
+        return out_of_memory(match->model, problems);
+    return match_compile(match->negated, match->model->negated, place, alpn, problems);
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static unsigned keys_of(const struct model_match *model)
+{
+    unsigned keys = 0;
+    keys |= model->has_silent ? 1u << MATCH_SILENT : 0;
+    keys |= model->protocol.count > 0 ? 1u << MATCH_PROTOCOL : 0;
+    keys |= model->source.count > 0 ? 1u << MATCH_SOURCE : 0;
+    keys |= model->sni.count > 0 ? 1u << MATCH_SNI : 0;
+    keys |= model->alpn.count > 0 ? 1u << MATCH_ALPN : 0;
+    keys |= model->negated != NULL ? 1u << MATCH_NOT : 0;
+    return keys;
+}
+
+/* A plain connection has no ClientHello to ask. */
+static bool check_place(const struct match *match, enum match_place place,
+                        struct problems *problems)
+{
+    bool ok = true;
+    if (place != MATCH_PLAIN)
+        return true;
+    if (match_has(match, MATCH_SNI))
+        ok = refuse_key(match->model, "sni", problems,
+                        "a plain connection has no server name (give the rule a \"tls\")");
+    if (match_has(match, MATCH_ALPN))
+        ok = refuse_key(match->model, "alpn", problems,
+                        "a plain connection offers no ALPN (give the rule a \"tls\")");
+    return ok;
+}
+
+bool match_compile(struct match *match, const struct model_match *model, enum match_place place,
+                   const struct alpn_table *alpn, struct problems *problems)
+{
+    *match = (struct match){.model = model, .keys = keys_of(model), .silent = model->silent};
+    bool ok = check_place(match, place, problems);
+    if (match_has(match, MATCH_PROTOCOL) && !compile_protocol(match, problems))
+        ok = false;
+    if (match_has(match, MATCH_SOURCE) && !compile_source(match, problems))
+        ok = false;
+    if (match_has(match, MATCH_SNI) && !compile_sni(match, problems))
+        ok = false;
+    if (match_has(match, MATCH_ALPN) && !compile_alpn(match, alpn, problems))
+        ok = false;
+    if (match_has(match, MATCH_NOT) && !compile_not(match, place, alpn, problems))
+        ok = false;
+    warn_encrypted(match, place, problems);
+    return ok;
+}
+
+void match_release(struct match *match)
+{
+    cidr_set_free(match->source);
+    name_index_free(match->sni);
+    free(match->alpn);
+    if (match->negated != NULL)
+        match_release(match->negated);
+    free(match->negated);
+    *match = (struct match){0};
+}

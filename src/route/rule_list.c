@@ -1,0 +1,120 @@
+#include "rule_list.h"
+
+#include <stdlib.h>
+
+bool rule_list_init(struct rule_list *list, size_t capacity)
+{
+    *list = (struct rule_list){0};
+    list->items = calloc(capacity + 1, sizeof *list->items);
+    list->unnamed = calloc(capacity + 1, sizeof *list->unnamed);
+    return list->items != NULL && list->unnamed != NULL;
+}
+
+static bool asks_alpn(const struct match *match)
+{
+    for (; match != NULL; match = match->negated) {
+        if (match_has(match, MATCH_ALPN))
+            return true;
+    }
+    return false;
+}
+
+void rule_list_add(struct rule_list *list, struct compiled_rule *rule)
+{
+    if (!match_has(&rule->match, MATCH_SNI))
+        list->unnamed[list->unnamed_count++] = list->count;
+    list->asks_alpn = list->asks_alpn || asks_alpn(&rule->match);
+    list->items[list->count++] = rule;
+}
+
+static size_t count_names(const struct rule_list *list)
+{
+    size_t names = 0;
+    for (unsigned i = 0; i < list->count; i++)
+        names += list->items[i]->match.model->sni.count;
+    return names;
+}
+
+bool rule_list_finish(struct rule_list *list)
+{
+    size_t names = count_names(list), at = 0;
+    if (names == 0)
+        return true;
+    struct name_entry *entries = calloc(names, sizeof *entries);
+    if (entries == NULL)
+        return false;
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct string_list *sni = &list->items[i]->match.model->sni;
+        for (size_t j = 0; j < sni->count; j++)
+            entries[at++] = (struct name_entry){sni->item[j], i};
+    }
+    bool ok = name_index_create(&list->named, entries, names);
+    free(entries);
+    return ok;
+}
+
+void rule_list_release(struct rule_list *list)
+{
+    free(list->items);
+    free(list->unnamed);
+    name_index_free(list->named);
+    *list = (struct rule_list){0};
+}
+
+enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
+                         rules_step *step, void *context, const struct rule **ret)
+{
+    struct name_hits hits;
+    unsigned at;
+    name_index_find(list->named, question->sni, &hits);
+    name_hits_add(&hits, list->unnamed, list->unnamed_count);
+    while (name_hits_next(&hits, &at)) {
+        const struct compiled_rule *rule = list->items[at];
+        enum verdict answer = match_ask(&rule->match, question);
+        if (step != NULL)
+            step(context, &rule->rule, answer);
+        if (answer == VERDICT_MORE)
+            return WALK_MORE;
+        if (answer == VERDICT_YES) {
+            *ret = &rule->rule;
+            return WALK_RULE;
+        }
+    }
+    return WALK_NONE;
+}
+
+/* --- shadows --------------------------------------------------------------------------------- */
+
+/* What a list may spend on looking for shadows: enough for thousands of rules, little enough for a
+ * reload not to notice. Past it later rules are just not looked at. */
+#define SHADOW_BUDGET UINT64_C(4000000)
+
+/* The rule before position `at` that takes all that the rule there could; NULL: none for certain.
+ */
+static const struct compiled_rule *find_shadow(const struct rule_list *list, unsigned at,
+                                               uint64_t *budget)
+{
+    const struct match *match = &list->items[at]->match;
+    struct name_hits hits = {.count = 0};
+    unsigned earlier;
+    if (match_has(match, MATCH_SNI))
+        name_index_find_wider(list->named, match->model->sni.item[0], &hits);
+    name_hits_add(&hits, list->unnamed, list->unnamed_count);
+    while (name_hits_next(&hits, &earlier) && earlier<at && * budget> 0) {
+        if (match_covers(&list->items[earlier]->match, match, budget))
+            return list->items[earlier];
+    }
+    return NULL;
+}
+
+void rule_list_warn_shadowed(const struct rule_list *list, struct problems *problems)
+{
+    uint64_t budget = SHADOW_BUDGET;
+    for (unsigned i = 1; i < list->count && budget > 0; i++) {
+        const struct compiled_rule *shadow = find_shadow(list, i, &budget);
+        if (shadow != NULL)
+            problems_warning(problems, list->items[i]->rule.model->path,
+                             "never reached: %s above takes every connection that it matches",
+                             shadow->rule.model->name);
+    }
+}

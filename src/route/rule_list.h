@@ -1,0 +1,38 @@
+/* rule_list: rules of one kind in their order, and an index to the ones that a name can reach.
+ *
+ * A rule whose match names an `sni` is only asked for connections with such a name; all others are
+ * always asked. The order of the file stays the order of asking. */
+#ifndef ROUTE_RULE_LIST_H
+#define ROUTE_RULE_LIST_H
+
+#include "match.h"
+#include "route/rules.h"
+
+struct compiled_rule {
+    struct rule rule;
+    struct match match;
+    struct rules *nested; /* owned; what rule.nested shows */
+};
+
+struct rule_list {
+    struct compiled_rule **items; /* owned array of borrowed rules */
+    unsigned count;
+    struct name_index *named; /* positions of rules with an sni; NULL: none has one */
+    unsigned *unnamed;        /* positions of the others, ascending */
+    unsigned unnamed_count;
+    bool asks_alpn;
+};
+
+/* `capacity` rules at most will be added. */
+bool rule_list_init(struct rule_list *list, size_t capacity) MUST_CHECK;
+void rule_list_add(struct rule_list *list, struct compiled_rule *rule);
+bool rule_list_finish(struct rule_list *list) MUST_CHECK;
+void rule_list_release(struct rule_list *list);
+
+/* Warns of each rule that an earlier one certainly shadows. */
+void rule_list_warn_shadowed(const struct rule_list *list, struct problems *problems);
+
+enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
+                         rules_step *step, void *context, const struct rule **ret);
+
+#endif

@@ -1,0 +1,268 @@
+#include "route/rules.h"
+
+#include "rule_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct rules {
+    struct compiled_rule *items; /* owned, in the order of the file */
+    size_t count;
+    struct rule_list tls, plain;    /* nested rules are all plain */
+    const struct alpn_table *names; /* the listener's; nested rules share it */
+    struct alpn_table own_names;
+    const struct rule **all; /* the listener's rules only: by index */
+    unsigned total;
+};
+
+/* What one compilation has in hand. */
+struct compiling {
+    struct problems *problems;
+    struct rules *root;
+    bool failed;
+};
+
+/* --- compiling ------------------------------------------------------------------------------- */
+
+static void refuse(struct compiling *c, const struct model_rule *model, const char *key,
+                   const char *why)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s.%s", model->path, key);
+    problems_error(c->problems, path, "%s", why);
+    c->failed = true;
+}
+
+static void out_of_memory(struct compiling *c, const char *path)
+{
+    problems_error(c->problems, path, "out of memory");
+    c->failed = true;
+}
+
+static bool gather_match(struct alpn_table *table, const struct model_match *match)
+{
+    for (; match != NULL; match = match->negated) {
+        for (size_t i = 0; i < match->alpn.count; i++) {
+            if (!alpn_table_add(table, match->alpn.item[i]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Every rule of the listener is counted, and its ALPN names noted. Rules inside nested rules are
+ * refused later; they are not looked at. */
+static bool gather(struct rules *root, const struct model_rule *models, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        root->total++;
+        if (!gather_match(&root->own_names, &models[i].match))
+            return false;
+        for (size_t j = 0; j < models[i].rule_count; j++) {
+            root->total++;
+            if (!gather_match(&root->own_names, &models[i].rules[j].match))
+                return false;
+        }
+    }
+    return true;
+}
+
+static enum match_place place_of(const struct model_rule *model, bool nested)
+{
+    if (nested)
+        return MATCH_NESTED;
+    return model->tls == TLS_ACTION_PLAIN ? MATCH_PLAIN : MATCH_TLS;
+}
+
+static void check_rule(struct compiling *c, const struct model_rule *model, bool nested)
+{
+    if (nested && model->tls != TLS_ACTION_PLAIN)
+        refuse(c, model, "tls", "nested rules see the decrypted stream, which has no TLS");
+    if (nested && model->rule_count > 0)
+        refuse(c, model, "rules", "nested rules cannot have rules of their own");
+    if (!nested && model->rule_count > 0 && model->tls != TLS_ACTION_TERMINATE)
+        refuse(c, model, "rules", "nested rules need \"tls\": \"terminate\"");
+    if (!nested && model->reject && model->tls == TLS_ACTION_TERMINATE)
+        refuse(c, model, "reject",
+               "a handshake only to reject (write \"tls\": \"passthrough\", or reject in nested "
+               "\"rules\")");
+}
+
+static struct rules *compile_level(struct compiling *c, struct rules *rules, const char *path,
+                                   const struct model_rule *models, size_t count, bool nested,
+                                   unsigned *next_index);
+
+static void compile_rule(struct compiling *c, struct compiled_rule *item,
+                         const struct model_rule *model, bool nested, unsigned *next_index)
+{
+    struct rules *root = c->root;
+    item->rule = (struct rule){.model = model, .index = *next_index};
+    root->all[(*next_index)++] = &item->rule;
+    check_rule(c, model, nested);
+    if (!match_compile(&item->match, &model->match, place_of(model, nested), root->names,
+                       c->problems))
+        c->failed = true;
+    if (nested || model->rule_count == 0)
+        return;
+    item->nested = compile_level(c, calloc(1, sizeof *item->nested), model->path, model->rules,
+                                 model->rule_count, true, next_index);
+    item->rule.nested = item->nested;
+}
+
+/* Fills `rules` (NULL: memory was out) and returns it. */
+static struct rules *compile_level(struct compiling *c, struct rules *rules, const char *path,
+                                   const struct model_rule *models, size_t count, bool nested,
+                                   unsigned *next_index)
+{
+    if (rules == NULL || (rules->items = calloc(count + 1, sizeof *rules->items)) == NULL ||
+        !rule_list_init(&rules->tls, count) || !rule_list_init(&rules->plain, count)) {
+        out_of_memory(c, path);
+        return rules;
+    }
+    rules->names = c->root->names;
+    for (size_t i = 0; i < count; i++) {
+        struct compiled_rule *item = &rules->items[rules->count++];
+        bool plain = nested || models[i].tls == TLS_ACTION_PLAIN;
+        compile_rule(c, item, &models[i], nested, next_index);
+        rule_list_add(plain ? &rules->plain : &rules->tls, item);
+    }
+    if (!rule_list_finish(&rules->tls) || !rule_list_finish(&rules->plain))
+        out_of_memory(c, path);
+    return rules;
+}
+
+static void warn_shadowed(const struct rules *rules, struct problems *problems)
+{
+    rule_list_warn_shadowed(&rules->tls, problems);
+    rule_list_warn_shadowed(&rules->plain, problems);
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->items[i].nested != NULL)
+            warn_shadowed(rules->items[i].nested, problems);
+    }
+}
+
+static void compile_root(struct compiling *c, const struct model_listener *model)
+{
+    struct rules *root = c->root;
+    unsigned next_index = 0;
+    root->names = &root->own_names;
+    if (!gather(root, model->rules, model->rule_count) ||
+        (root->all = calloc((size_t)root->total + 1, sizeof *root->all)) == NULL) {
+        out_of_memory(c, model->path);
+        return;
+    }
+    if (!alpn_table_finish(&root->own_names)) {
+        problems_error(c->problems, model->path, "its rules ask for more than %u ALPN names",
+                       ALPN_NAMES_MAX);
+        c->failed = true;
+        return;
+    }
+    compile_level(c, root, model->path, model->rules, model->rule_count, false, &next_index);
+}
+
+bool rules_compile(struct rules **ret, const struct model_listener *model,
+                   struct problems *problems)
+{
+    struct compiling c = {.problems = problems, .root = calloc(1, sizeof *c.root)};
+    if (c.root == NULL) {
+        problems_error(problems, model->path, "out of memory");
+        return false;
+    }
+    compile_root(&c, model);
+    if (c.failed) {
+        rules_free(c.root);
+        return false;
+    }
+    warn_shadowed(c.root, problems);
+    *ret = c.root;
+    return true;
+}
+
+void rules_free(struct rules *rules)
+{
+    if (rules == NULL)
+        return;
+    for (size_t i = 0; i < rules->count; i++) {
+        match_release(&rules->items[i].match);
+        rules_free(rules->items[i].nested);
+    }
+    rule_list_release(&rules->tls);
+    rule_list_release(&rules->plain);
+    alpn_table_release(&rules->own_names);
+    free(rules->all);
+    free(rules->items);
+    free(rules);
+}
+
+unsigned rules_count(const struct rules *rules)
+{
+    return rules->total;
+}
+
+const struct rule *rules_at(const struct rules *rules, unsigned index)
+{
+    return index < rules->total ? rules->all[index] : NULL;
+}
+
+/* --- walking --------------------------------------------------------------------------------- */
+
+static void mark_offers(const struct rules *rules, const struct facts *facts, struct alpn_set *set)
+{
+    size_t at = 0;
+    struct span name;
+    if (facts->terminated) {
+        if (facts->alpn.length > 0)
+            alpn_table_mark(rules->names, facts->alpn, set);
+        return;
+    }
+    while (client_hello_next_alpn(&facts->client_hello, &at, &name))
+        alpn_table_mark(rules->names, name, set);
+}
+
+/* A plain connection has neither name nor offers. */
+static struct question question_of(const struct rules *rules, const struct rule_list *list,
+                                   const struct facts *facts)
+{
+    const struct client_hello *hello = &facts->client_hello;
+    struct question question = {.facts = facts};
+    if (facts->terminated)
+        question.sni = span_text(facts->sni);
+    else if (list == &rules->tls && hello->has_sni && hello->sni_is_name)
+        question.sni = span_text(hello->sni);
+    if (list->asks_alpn)
+        mark_offers(rules, facts, &question.offered);
+    return question;
+}
+
+/* The list to ask; NULL: none, and `*ret` is the answer. */
+static const struct rule_list *list_for(const struct rules *rules, const struct facts *facts,
+                                        enum walk *ret)
+{
+    *ret = facts->final ? WALK_NONE : WALK_MORE;
+    if (facts->terminated || facts->tls == VERDICT_NO)
+        return &rules->plain;
+    if (facts->tls == VERDICT_MORE)
+        return facts->final ? &rules->plain : NULL;
+    if (facts->hello == VERDICT_YES)
+        return &rules->tls;
+    if (facts->hello != VERDICT_MORE)
+        *ret = WALK_NONE;
+    return NULL;
+}
+
+enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts, rules_step *step,
+                           void *context, const struct rule **ret)
+{
+    enum walk answer;
+    const struct rule_list *list = list_for(rules, facts, &answer);
+    *ret = NULL;
+    if (list == NULL)
+        return answer;
+    struct question question = question_of(rules, list, facts);
+    return rule_list_walk(list, &question, step, context, ret);
+}
+
+enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret)
+{
+    return rules_walk_trace(rules, facts, NULL, NULL, ret);
+}

@@ -1,0 +1,327 @@
+#include "rules_support.h"
+#include "src/route/match.h"
+
+#define NO   VERDICT_NO
+#define YES  VERDICT_YES
+#define MORE VERDICT_MORE
+
+static struct alpn_table table;
+
+/* Compiles the match and asks it. */
+static enum verdict ask_at(enum match_place place, const struct asked *asked,
+                           const struct facts *facts)
+{
+    struct model_match model = match_of("m", asked);
+    struct problems *problems = no_problems();
+    struct question question = {.facts = facts};
+    struct match match;
+    size_t at = 0;
+    struct span name;
+    bool ok = match_compile(&match, &model, place, &table, problems);
+    ck_assert_msg(ok, "%s", lines_of(problems));
+    if (place == MATCH_TLS && facts->client_hello.has_sni && facts->client_hello.sni_is_name)
+        question.sni = span_text(facts->client_hello.sni);
+    if (place == MATCH_NESTED)
+        question.sni = span_text(facts->sni);
+    while (place == MATCH_TLS && client_hello_next_alpn(&facts->client_hello, &at, &name))
+        alpn_table_mark(&table, name, &question.offered);
+    enum verdict answer = match_ask(&match, &question);
+    match_release(&match);
+    problems_free(problems);
+    return answer;
+}
+
+/* Facts for which "silent" answers as wanted, and the protocols fix and http likewise. */
+static struct facts facts_for(enum verdict silent, enum verdict fix, enum verdict http)
+{
+    struct facts facts = plain_facts(silent == NO ? "x" : "", false);
+    facts.silent = silent == YES;
+    facts.protocol[PROTOCOL_fix] = fix;
+    facts.protocol[PROTOCOL_http] = http;
+    return facts;
+}
+
+static const struct {
+    enum verdict a, b, and, or ;
+} logic[] = {
+    {NO, NO, NO, NO},     {NO, MORE, NO, MORE},     {NO, YES, NO, YES},
+    {MORE, NO, NO, MORE}, {MORE, MORE, MORE, MORE}, {MORE, YES, MORE, YES},
+    {YES, NO, NO, YES},   {YES, MORE, MORE, YES},   {YES, YES, YES, YES},
+};
+
+START_TEST(keys_are_and_where_no_beats_more)
+{
+    struct asked both = {.silent = 1, .protocol = "fix"};
+    struct facts facts = facts_for(logic[_i].a, logic[_i].b, NO);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &both, &facts), logic[_i].and);
+}
+END_TEST
+
+START_TEST(values_are_or_where_yes_beats_more)
+{
+    struct asked either = {.protocol = "fix http"};
+    struct facts facts = facts_for(NO, logic[_i].a, logic[_i].b);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &either, &facts), logic[_i].or);
+}
+END_TEST
+
+START_TEST(not_turns_the_and_inside_round)
+{
+    struct asked both = {.silent = 1, .protocol = "fix"};
+    struct asked neither = {.negated = &both};
+    static const enum verdict turned[] = {[NO] = YES, [YES] = NO, [MORE] = MORE};
+    struct facts facts = facts_for(logic[_i].a, logic[_i].b, NO);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &neither, &facts), turned[logic[_i].and ]);
+}
+END_TEST
+
+START_TEST(at_the_end_more_is_no_before_not_is_applied)
+{
+    struct asked fix = {.protocol = "fix"};
+    struct asked not_fix = {.negated = &fix};
+    struct asked not_not_fix = {.negated = &not_fix};
+    struct facts facts = plain_facts("8=F", false);
+    facts.protocol[PROTOCOL_fix] = MORE;
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &fix, &facts), MORE);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &not_fix, &facts), MORE);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &not_not_fix, &facts), MORE);
+    facts.final = true;
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &fix, &facts), NO);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &not_fix, &facts), YES);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &not_not_fix, &facts), NO);
+}
+END_TEST
+
+START_TEST(a_match_without_keys_holds_at_once)
+{
+    struct asked nothing = {0};
+    struct facts facts = plain_facts("", false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &nothing, &facts), YES);
+    ck_assert_int_eq(ask_at(MATCH_NESTED, NULL, &facts), YES);
+}
+END_TEST
+
+static const struct {
+    bool byte, final;
+    enum verdict yes, no;
+} silences[] = {
+    {false, false, MORE, MORE},
+    {true, false, NO, YES},
+    {true, true, NO, YES},
+    {false, true, YES, NO},
+};
+
+START_TEST(silent_is_decided_by_the_first_byte_or_the_end)
+{
+    struct asked silent = {.silent = 1}, loud = {.silent = -1};
+    struct facts facts = plain_facts(silences[_i].byte ? "x" : "", silences[_i].final);
+    facts.silent = silences[_i].final && !silences[_i].byte;
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &silent, &facts), silences[_i].yes);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &loud, &facts), silences[_i].no);
+}
+END_TEST
+
+static const struct {
+    const char *patterns, *name;
+    enum verdict answer;
+} names[] = {
+    {"db.example.com", "db.example.com", YES},
+    {"db.example.com", "DB.Example.COM.", YES},
+    {"db.example.com", "a.db.example.com", NO},
+    {"db.example.com", "b.example.com", NO},
+    {"*.example.com", "a.example.com", YES},
+    {"*.example.com", "a.b.c.example.com", YES},
+    {"*.example.com", "example.com", NO},
+    {"*.example.com", "aexample.com", NO},
+    {"*.com", "example.com", YES},
+    {"a.example.com *.example.org", "x.example.org", YES},
+    {"a.example.com *.example.org", "a.example.com", YES},
+    {"a.example.com *.example.org", "a.example.org.uk", NO},
+    {"*.example.com", NULL, NO},
+    {"example.com", NULL, NO},
+};
+
+START_TEST(sni_is_exact_or_stands_for_labels_in_front)
+{
+    struct asked asked = {.sni = names[_i].patterns};
+    struct asked others = {.negated = &asked};
+    struct facts facts = tls_facts(names[_i].name, "");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &asked, &facts), names[_i].answer);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &others, &facts), names[_i].answer == YES ? NO : YES);
+}
+END_TEST
+
+START_TEST(a_name_that_is_none_matches_no_pattern)
+{
+    struct asked asked = {.sni = "*.0.0.1 127.0.0.1"};
+    struct facts facts = tls_facts("127.0.0.1", "");
+    facts.client_hello.sni_is_name = false;
+    ck_assert_int_eq(ask_at(MATCH_TLS, &asked, &facts), NO);
+}
+END_TEST
+
+START_TEST(alpn_outside_is_any_offered_one)
+{
+    struct asked h2 = {.alpn = "h2"}, either = {.alpn = "acme-tls/1 http/1.1"};
+    struct facts facts = tls_facts(NULL, "\x08http/1.1\x03h2c");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &h2, &facts), NO);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &either, &facts), YES);
+    facts = tls_facts(NULL, "");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &either, &facts), NO);
+}
+END_TEST
+
+START_TEST(the_bytes_of_tls_are_of_no_protocol)
+{
+    struct asked fix = {.protocol = "fix"}, silent = {.silent = 1};
+    struct facts facts = tls_facts(NULL, "");
+    facts.protocol[PROTOCOL_fix] = MORE;
+    ck_assert_int_eq(ask_at(MATCH_TLS, &fix, &facts), NO);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &silent, &facts), NO);
+}
+END_TEST
+
+static const struct {
+    const char *networks, *source;
+    enum verdict answer;
+} sources[] = {
+    {"10.0.0.0/8", "10.255.0.1:1", YES},
+    {"10.0.0.0/8", "11.0.0.1:1", NO},
+    {"10.0.0.0/8 192.0.2.7", "192.0.2.7:1", YES},
+    {"10.0.0.0/8 192.0.2.7", "192.0.2.8:1", NO},
+    {"2001:db8::/32", "[2001:db8::1]:9", YES},
+    {"2001:db8::/32", "[2001:db9::1]:9", NO},
+    {"0.0.0.0/0", "[::1]:9", NO},
+    {"0.0.0.0/0", NULL, NO},
+};
+
+START_TEST(source_is_in_any_of_the_networks)
+{
+    struct asked asked = {.source = sources[_i].networks};
+    struct address source;
+    struct facts facts = plain_facts("", false);
+    if (sources[_i].source != NULL) {
+        ck_assert(address_parse(&source, span_text(sources[_i].source), NULL));
+        facts.source = &source;
+    }
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), sources[_i].answer);
+}
+END_TEST
+
+static const struct asked one_network = {.source = "10.1.0.0/16"}, fix_only = {.protocol = "fix"};
+
+static const struct {
+    struct asked wide, narrow;
+    bool covers;
+} pairs[] = {
+    {{0}, {.protocol = "fix"}, true},
+    {{0}, {0}, true},
+    {{.protocol = "fix"}, {0}, false},
+    {{.protocol = "fix http"}, {.protocol = "http"}, true},
+    {{.protocol = "fix"}, {.protocol = "fix http"}, false},
+    {{.protocol = "fix"}, {.protocol = "fix", .source = "10.0.0.0/8"}, true},
+    {{.source = "10.0.0.0/8"}, {.source = "10.1.0.0/16 10.2.0.1"}, true},
+    {{.source = "10.0.0.0/9"}, {.source = "10.128.0.0/9"}, false},
+    {{.source = "10.0.0.0/9"}, {.source = "10.0.0.0/8"}, false},
+    {{.source = "0.0.0.0/0"}, {.source = "::/0"}, false},
+    {{.sni = "*.example.com"}, {.sni = "a.example.com *.b.example.com"}, true},
+    {{.sni = "*.example.com"}, {.sni = "*.example.com"}, true},
+    {{.sni = "*.b.example.com"}, {.sni = "*.example.com"}, false},
+    {{.sni = "*.example.com"}, {.sni = "example.com"}, false},
+    {{.sni = "example.com"}, {.sni = "*.example.com"}, false},
+    {{.alpn = "h2 http/1.1"}, {.alpn = "h2"}, true},
+    {{.alpn = "h2"}, {.alpn = "h2 http/1.1"}, false},
+    {{.silent = 1}, {.silent = 1}, true},
+    {{.silent = 1}, {.silent = -1}, false},
+    {{.negated = &fix_only}, {.negated = &fix_only}, true},
+    {{.negated = &fix_only}, {0}, false},
+    {{.negated = &fix_only}, {.negated = &one_network}, false},
+};
+
+START_TEST(a_match_covers_another_only_where_it_is_certain)
+{
+    struct model_match wide_model = match_of("w", &pairs[_i].wide);
+    struct model_match narrow_model = match_of("n", &pairs[_i].narrow);
+    struct problems *problems = no_problems();
+    struct match wide, narrow;
+    uint64_t budget = 1000, none = 0;
+    ck_assert(match_compile(&wide, &wide_model, MATCH_NESTED, &table, problems));
+    ck_assert(match_compile(&narrow, &narrow_model, MATCH_NESTED, &table, problems));
+    ck_assert_int_eq(match_covers(&wide, &narrow, &budget), pairs[_i].covers);
+    ck_assert_uint_lt(budget, 1000);
+    ck_assert(!match_covers(&wide, &narrow, &none));
+    match_release(&wide);
+    match_release(&narrow);
+    problems_free(problems);
+}
+END_TEST
+
+START_TEST(a_table_of_alpn_names_sorts_and_keeps_each_once)
+{
+    struct alpn_set one = {{0}}, other = {{0}};
+    ck_assert_uint_eq(table.count, 3);
+    alpn_table_mark(&table, span_text("h2"), &one);
+    alpn_table_mark(&table, span_text("h"), &other);
+    alpn_table_mark(&table, span_text("h22"), &other);
+    alpn_table_mark(&table, span_of("", 0), &other);
+    ck_assert(!alpn_set_meets(&one, &other));
+    ck_assert(alpn_set_within(&other, &one));
+    ck_assert(!alpn_set_within(&one, &other));
+    ck_assert(alpn_set_meets(&one, &one));
+}
+END_TEST
+
+START_TEST(a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more)
+{
+    struct alpn_table many = {0};
+    for (unsigned i = 0; i <= ALPN_NAMES_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%u", i);
+        ck_assert(alpn_table_add(&many, text_of(name)));
+    }
+    ck_assert(!alpn_table_finish(&many));
+    many.count = ALPN_NAMES_MAX;
+    ck_assert(alpn_table_finish(&many));
+    alpn_table_release(&many);
+}
+END_TEST
+
+static void set_up(void)
+{
+    static const char *const known[] = {"http/1.1", "h2", "acme-tls/1", "h2"};
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        ck_assert(alpn_table_add(&table, known[i]));
+    ck_assert(alpn_table_finish(&table));
+}
+
+static void tear_down(void)
+{
+    alpn_table_release(&table);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("match");
+    TCase *c = tcase_create("match");
+    tcase_add_checked_fixture(c, set_up, tear_down);
+    tcase_add_loop_test(c, keys_are_and_where_no_beats_more, 0, COUNT_OF(logic));
+    tcase_add_loop_test(c, values_are_or_where_yes_beats_more, 0, COUNT_OF(logic));
+    tcase_add_loop_test(c, not_turns_the_and_inside_round, 0, COUNT_OF(logic));
+    tcase_add_test(c, at_the_end_more_is_no_before_not_is_applied);
+    tcase_add_test(c, a_match_without_keys_holds_at_once);
+    tcase_add_loop_test(c, silent_is_decided_by_the_first_byte_or_the_end, 0, COUNT_OF(silences));
+    tcase_add_loop_test(c, sni_is_exact_or_stands_for_labels_in_front, 0, COUNT_OF(names));
+    tcase_add_test(c, a_name_that_is_none_matches_no_pattern);
+    tcase_add_test(c, alpn_outside_is_any_offered_one);
+    tcase_add_test(c, the_bytes_of_tls_are_of_no_protocol);
+    tcase_add_loop_test(c, source_is_in_any_of_the_networks, 0, COUNT_OF(sources));
+    tcase_add_loop_test(c, a_match_covers_another_only_where_it_is_certain, 0, COUNT_OF(pairs));
+    tcase_add_test(c, a_table_of_alpn_names_sorts_and_keeps_each_once);
+    tcase_add_test(c, a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more);
+    suite_add_tcase(suite, c);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
