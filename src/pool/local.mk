@@ -1,3 +1,9 @@
 noinst_LIBRARIES += src/libpool.a
 src_libpool_a_SOURCES = \
-	include/pool/pool.h
+	include/pool/pool.h src/pool/pool.c src/pool/pool_private.h \
+	src/pool/balance.h src/pool/balance.c \
+	src/pool/health.c \
+	src/pool/health_check.h src/pool/health_check.c \
+	src/pool/resolve.h src/pool/resolve.c \
+	src/pool/server.h src/pool/server.c
+EXTRA_DIST += src/pool/README

@@ -1,1 +1,14 @@
 # unit tests of the floor "pool"
+POOL_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+
+check_PROGRAMS += tests/unit/test_pool
+tests_unit_test_pool_SOURCES = tests/unit/test_pool.c tests/unit/pool_support.h
+tests_unit_test_pool_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_pool_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_pool_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_balance
+tests_unit_test_balance_SOURCES = tests/unit/test_balance.c tests/unit/pool_support.h
+tests_unit_test_balance_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_balance_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_balance_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)

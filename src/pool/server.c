@@ -1,0 +1,96 @@
+#include "server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct server *server_create(const char *pool_name, const char *name, const struct address *address)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    atomic_init(&server->references, 1);
+    atomic_init(&server->sessions, 0);
+    atomic_init(&server->up, true);
+    server->address = *address;
+    server->name = strdup(name);
+    server->pool_name = strdup(pool_name);
+    pthread_mutex_init(&server->error_lock, NULL);
+    if (server->name == NULL || server->pool_name == NULL) {
+        server_unref(server);
+        return NULL;
+    }
+    return server;
+}
+
+void server_ref(struct server *server)
+{
+    atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed);
+}
+
+void server_unref(struct server *server)
+{
+    if (atomic_fetch_sub_explicit(&server->references, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_mutex_destroy(&server->error_lock);
+    free(server->name);
+    free(server->pool_name);
+    free(server);
+}
+
+void server_take(struct server *server)
+{
+    server_ref(server);
+    atomic_fetch_add_explicit(&server->sessions, 1, memory_order_relaxed);
+}
+
+void server_release(struct server *server)
+{
+    atomic_fetch_sub_explicit(&server->sessions, 1, memory_order_relaxed);
+    server_unref(server);
+}
+
+const char *server_name(const struct server *server)
+{
+    return server->name;
+}
+
+const char *server_pool_name(const struct server *server)
+{
+    return server->pool_name;
+}
+
+const struct address *server_address(const struct server *server)
+{
+    return &server->address;
+}
+
+unsigned server_sessions(const struct server *server)
+{
+    return atomic_load_explicit(&server->sessions, memory_order_relaxed);
+}
+
+bool server_is_up(const struct server *server)
+{
+    return atomic_load_explicit(&server->up, memory_order_relaxed);
+}
+
+void server_last_error(struct server *server, char text[SERVER_ERROR_MAX])
+{
+    pthread_mutex_lock(&server->error_lock);
+    memcpy(text, server->last_error, SERVER_ERROR_MAX);
+    pthread_mutex_unlock(&server->error_lock);
+}
+
+void server_note_error(struct server *server, const char *what, const char *why)
+{
+    pthread_mutex_lock(&server->error_lock);
+    snprintf(server->last_error, SERVER_ERROR_MAX, "%s: %s", what, why);
+    pthread_mutex_unlock(&server->error_lock);
+}
+
+void server_note_connect_failure(struct server *server, int number)
+{
+    char room[SERVER_ERROR_MAX];
+    server_note_error(server, "connect", strerror_r(number, room, sizeof room));
+}
