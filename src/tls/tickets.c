@@ -1,0 +1,222 @@
+#include "tls/tickets.h"
+
+#include "base/clock.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define US_PER_SECOND UINT64_C(1000000)
+/* A key seals for one rotation, then opens for one lifetime. */
+#define KEY_LIFE_US ((TICKET_ROTATE_SECONDS + TICKET_LIFETIME_SECONDS) * US_PER_SECOND)
+#define KEY_COUNT   (TICKET_LIFETIME_SECONDS / TICKET_ROTATE_SECONDS + 2u)
+
+struct tls_tickets {
+    atomic_uint references;
+    EVP_CIPHER *cipher; /* fetched once: fetching is dear */
+    pthread_rwlock_t lock;
+    size_t count;
+    struct tls_ticket_key keys[KEY_COUNT]; /* newest first */
+};
+
+static bool make_key(struct tls_ticket_key *key, uint64_t now_us)
+{
+    key->born_us = now_us;
+    return RAND_bytes(key->name, sizeof key->name) == 1 &&
+           RAND_priv_bytes(key->cipher, sizeof key->cipher) == 1 &&
+           RAND_priv_bytes(key->mac, sizeof key->mac) == 1;
+}
+
+static uint64_t key_age_us(const struct tls_ticket_key *key, uint64_t now_us)
+{
+    return now_us > key->born_us ? now_us - key->born_us : 0;
+}
+
+/* Puts a new key in front and drops those that nothing can be opened with any more. */
+static void put_key(struct tls_tickets *tickets, const struct tls_ticket_key *fresh)
+{
+    size_t kept = tickets->count < KEY_COUNT ? tickets->count : KEY_COUNT - 1;
+    memmove(&tickets->keys[1], &tickets->keys[0], kept * sizeof tickets->keys[0]);
+    tickets->keys[0] = *fresh;
+    size_t count = 1 + kept;
+    while (key_age_us(&tickets->keys[count - 1], fresh->born_us) >= KEY_LIFE_US) {
+        count--;
+        OPENSSL_cleanse(&tickets->keys[count], sizeof tickets->keys[count]);
+    }
+    tickets->count = count;
+}
+
+static bool needs_rotation(const struct tls_tickets *tickets, uint64_t now_us)
+{
+    return key_age_us(&tickets->keys[0], now_us) >= TICKET_ROTATE_SECONDS * US_PER_SECOND;
+}
+
+bool tls_tickets_create(struct tls_tickets **ret, struct error *error)
+{
+    struct tls_tickets *tickets = calloc(1, sizeof *tickets);
+    if (tickets == NULL)
+        return error_memory(error);
+    atomic_init(&tickets->references, 1);
+    tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    if (tickets->cipher == NULL) {
+        error_tls(error, "the library has no AES-256-CBC to seal session tickets with");
+        goto fail_free;
+    }
+    if (pthread_rwlock_init(&tickets->lock, NULL) != 0) {
+        error_memory(error);
+        goto fail_cipher;
+    }
+    if (!make_key(&tickets->keys[0], clock_monotonic_us())) {
+        error_tls(error, "no random bytes for session ticket keys");
+        goto fail_lock;
+    }
+    tickets->count = 1;
+    *ret = tickets;
+    return true;
+fail_lock:
+    pthread_rwlock_destroy(&tickets->lock);
+fail_cipher:
+    EVP_CIPHER_free(tickets->cipher);
+fail_free:
+    free(tickets);
+    return false;
+}
+
+struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets)
+{
+    atomic_fetch_add_explicit(&tickets->references, 1, memory_order_relaxed);
+    return tickets;
+}
+
+void tls_tickets_unref(struct tls_tickets *tickets)
+{
+    if (tickets == NULL ||
+        atomic_fetch_sub_explicit(&tickets->references, 1, memory_order_acq_rel) != 1)
+        return;
+    pthread_rwlock_destroy(&tickets->lock);
+    EVP_CIPHER_free(tickets->cipher);
+    OPENSSL_cleanse(tickets->keys, sizeof tickets->keys);
+    free(tickets);
+}
+
+/* The random bytes are drawn before the lock is taken, so that it is held for a copy only. Where
+ * readers are in the way the old key serves once more. */
+static bool rotate(struct tls_tickets *tickets, uint64_t now_us)
+{
+    struct tls_ticket_key fresh;
+    if (!make_key(&fresh, now_us))
+        return false;
+    if (pthread_rwlock_trywrlock(&tickets->lock) == 0) {
+        if (needs_rotation(tickets, now_us))
+            put_key(tickets, &fresh);
+        pthread_rwlock_unlock(&tickets->lock);
+    }
+    OPENSSL_cleanse(&fresh, sizeof fresh);
+    return true;
+}
+
+/* Copies the newest key; says whether its time is over. */
+static bool copy_newest(struct tls_tickets *tickets, uint64_t now_us, struct tls_ticket_key *ret)
+{
+    pthread_rwlock_rdlock(&tickets->lock);
+    bool due = needs_rotation(tickets, now_us);
+    *ret = tickets->keys[0];
+    pthread_rwlock_unlock(&tickets->lock);
+    return due;
+}
+
+bool tls_tickets_seal(struct tls_tickets *tickets, uint64_t now_us, struct tls_ticket_key *ret)
+{
+    if (!copy_newest(tickets, now_us, ret))
+        return true;
+    if (!rotate(tickets, now_us))
+        return false;
+    copy_newest(tickets, now_us, ret);
+    return true;
+}
+
+bool tls_tickets_open(struct tls_tickets *tickets, uint64_t now_us, const unsigned char name[16],
+                      struct tls_ticket_key *ret, bool *ret_old)
+{
+    pthread_rwlock_rdlock(&tickets->lock);
+    bool found = false;
+    for (size_t i = 0; i < tickets->count && !found; i++) {
+        const struct tls_ticket_key *key = &tickets->keys[i];
+        if (memcmp(key->name, name, sizeof key->name) != 0)
+            continue;
+        if (key_age_us(key, now_us) >= KEY_LIFE_US)
+            break;
+        *ret = *key;
+        *ret_old = i > 0 || needs_rotation(tickets, now_us);
+        found = true;
+    }
+    pthread_rwlock_unlock(&tickets->lock);
+    return found;
+}
+
+static bool set_mac_key(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof key->mac),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+static int seal(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv,
+                EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    struct tls_ticket_key key;
+    /* "No ticket" (0) is no answer here: OpenSSL 3.0 then sends a malformed one with TLS 1.3. */
+    if (!tls_tickets_seal(tickets, clock_monotonic_us(), &key))
+        return -1;
+    memcpy(name, key.name, sizeof key.name);
+    bool ready = RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) == 1 &&
+                 EVP_EncryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1 &&
+                 set_mac_key(mac, &key);
+    OPENSSL_cleanse(&key, sizeof key);
+    return ready ? 1 : -1;
+}
+
+/* Clients of TLS 1.3 use a ticket once (RFC 8446 §C.4), so they get a new one each time. */
+static int unseal(struct tls_tickets *tickets, bool once, const unsigned char *name,
+                  unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    struct tls_ticket_key key;
+    bool old;
+    if (!tls_tickets_open(tickets, clock_monotonic_us(), name, &key, &old))
+        return 0;
+    bool ready = set_mac_key(mac, &key) &&
+                 EVP_DecryptInit_ex2(cipher, tickets->cipher, key.cipher, iv, NULL) == 1;
+    OPENSSL_cleanse(&key, sizeof key);
+    if (!ready)
+        return -1;
+    return old || once ? 2 : 1;
+}
+
+/* The library's callback for both directions: 1 go on, 0 not ours, 2 opened but seal anew. */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int sealing)
+{
+    struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (sealing)
+        return seal(tickets, name, iv, cipher, mac);
+    return unseal(tickets, SSL_version(ssl) >= TLS1_3_VERSION, name, iv, cipher, mac);
+}
+
+bool tls_tickets_install(struct tls_tickets *tickets, SSL_CTX *context, struct error *error)
+{
+    if (SSL_CTX_set_app_data(context, tickets) != 1 ||
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) != 1)
+        return error_memory(error);
+    SSL_CTX_set_timeout(context, TICKET_LIFETIME_SECONDS);
+    SSL_CTX_set_num_tickets(context, 1);
+    return true;
+}
