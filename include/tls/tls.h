@@ -32,8 +32,9 @@ const char *tls_library_version(void); /* "OpenSSL 3.0.17 1 Jul 2025" */
 /* Compiles the policy and loads its certificates into every worker's slot. Problems (unknown
  * cipher, unreadable file, key that does not match, …) go to `problems` at the paths of the model;
  * so do the warnings: a certificate that has expired or expires within 30 days, a key that is group
- * or world readable. `now` is seconds since 1970. `previous` (may be NULL) is the policy of the same
- * path in the running configuration: its ticket keys are carried over. */
+ * or world readable. `previous` (may be NULL) is the policy of the same path in the running
+ * configuration: its ticket keys are carried over, so that clients go on resuming (a ticket made
+ * under other demands, or for other names, is still refused). */
 bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, unsigned workers,
                         const struct tls_policy *previous, struct problems *problems) MUST_CHECK;
 struct tls_policy *tls_policy_ref(struct tls_policy *policy);
@@ -44,16 +45,24 @@ const char *const *tls_policy_files(const struct tls_policy *policy);
 
 /* Looks whether the files differ from what is loaded and, where they do, loads and verifies them:
  * parses, the key matches, each certificate signs the one before, not expired, holds the same
- * names as before. Returns TLS_REFRESH_NEW with a store of one reference, or
- * TLS_REFRESH_SAME, or TLS_REFRESH_REFUSED with the reason (told once per state of the files:
- * the same refusal again gives TLS_REFRESH_SAME). Control thread only. */
+ * names as before. It is the content that counts: a touched file is the same.
+ *
+ * Each pair stands for itself: a bad one keeps its old credential and does not hold up the others.
+ * So one look may have several things to tell, and each call tells one; call again until
+ * TLS_REFRESH_SAME:
+ *   TLS_REFRESH_NEW      *ret is a store with one reference: the good new pairs, the rest as before
+ *   TLS_REFRESH_REFUSED  `error` has the reason; told once per state of the files
+ *   TLS_REFRESH_SAME     nothing (more) to tell, or a file is being written to at this moment
+ * Control thread only. */
 enum tls_refresh { TLS_REFRESH_SAME, TLS_REFRESH_NEW, TLS_REFRESH_REFUSED };
-enum tls_refresh tls_policy_refresh(struct tls_policy *policy, struct tls_store **ret, struct error *error);
+enum tls_refresh tls_policy_refresh(struct tls_policy *policy, struct tls_store **ret,
+                                    struct error *error);
 
 struct tls_store *tls_store_ref(struct tls_store *store);
 void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
 
-/* For the log line after a renewal: "CN or first name, serial …, not after …". */
+/* For the log line after a renewal, of the pairs that were loaded for this store: "gw.example.com,
+ * serial 1F, not after 2026-12-01 (and 2 more)". */
 void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
 
 /* --- worker side ----------------------------------------------------------------------------- */
@@ -63,14 +72,15 @@ void tls_policy_set_store(struct tls_policy *policy, unsigned worker, struct tls
 
 /* Starts the server side of a handshake on a connected socket whose ClientHello still is in the
  * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's own
- * view must be the same, or it is refused with a fatal alert. On success the stream owns fd; on
- * failure nothing was taken. The policy must outlive the stream. */
+ * view must be the same, or it is refused with a fatal alert; it is copied. On success the stream
+ * owns fd; on failure nothing was taken. The policy must outlive the stream. */
 bool tls_accept(struct stream *ret, struct tls_policy *policy, unsigned worker, int fd,
                 const char *expected_sni, struct error *error) MUST_CHECK;
 
 enum tls_progress { TLS_DONE, TLS_AGAIN, TLS_FAILED, TLS_CLIENT_CLOSED, TLS_CLIENT_RESET };
 /* Goes on with the handshake. TLS_AGAIN: wait for stream.read_waits. TLS_FAILED: an alert was sent
- * where one is due; stream_fault() has the reason in a person's words. */
+ * where one is due; stream_fault() has the reason in a person's words. After TLS_DONE ask
+ * stream_pending(): the client's first bytes may already be inside. */
 enum tls_progress tls_handshake(struct stream *stream);
 
 /* Facts of a finished handshake. Spans and strings live as long as the stream. */

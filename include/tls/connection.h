@@ -1,0 +1,39 @@
+/* connection: the inside of one terminated connection (struct stream.state). For the TLS floor
+ * only; one worker. */
+#ifndef TLS_CONNECTION_H
+#define TLS_CONNECTION_H
+
+#include "io/stream.h"
+#include "tls/wire.h"
+
+#include <openssl/ssl.h>
+
+/* A client that does more than this often what only costs us work (KeyUpdate, renegotiation) is
+ * cut off. */
+#define TLS_STORM_LIMIT     32u
+#define TLS_STORM_WINDOW_US UINT64_C(10000000)
+
+struct tls_connection {
+    SSL *ssl;
+    struct tls_wire wire;
+    char *expected_sni;         /* owned; normal form; NULL: no name may come */
+    char *fault;                /* owned; a person's words; NULL for none */
+    enum stream_status outcome; /* not STREAM_OK: broken or reset, and stays so */
+    bool established;
+    bool unknown_name;   /* strict_sni, and no certificate for the name: the handshake is refused */
+    bool close_notify;   /* the peer's has come */
+    bool notified;       /* ours is out */
+    bool starved;        /* what is inside makes no whole record */
+    unsigned char alert; /* the fatal alert that came; 0 for none */
+    unsigned chores;     /* KeyUpdates and the like since `chores_since_us` */
+    uint64_t chores_since_us;
+};
+
+extern const struct stream_ops tls_stream_ops;
+
+void tls_connection_free(struct tls_connection *connection); /* does not close the descriptor */
+
+/* Puts the callbacks that watch a connection onto a context: name check, alerts, KeyUpdates. */
+void tls_connection_watch(SSL_CTX *context);
+
+#endif

@@ -1,0 +1,15 @@
+/* fault: the single judge of what went wrong on a TLS connection. For the TLS floor only. */
+#ifndef TLS_FAULT_H
+#define TLS_FAULT_H
+
+#include "tls/connection.h"
+
+/* What `result` of an OpenSSL call on the connection means. STREAM_AGAIN: *ret_waits says for what.
+ * STREAM_EOF: the peer has finished (close_notify or FIN). STREAM_RESET and STREAM_BROKEN are kept
+ * in the connection, the latter with its reason. Leaves the error queue empty. */
+enum stream_status tls_judge(struct tls_connection *connection, int result, uint8_t *ret_waits);
+
+/* Sets the reason, once: the first one counts. */
+void tls_fault_set(struct tls_connection *connection, const char *format, ...) PRINTF(2, 3);
+
+#endif

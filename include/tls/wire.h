@@ -1,0 +1,40 @@
+/* wire: the BIO between OpenSSL and a connected, non-blocking socket. For the TLS floor only.
+ *
+ * What the library's own socket BIO does not do:
+ *   dry         after a read that got less than it asked for, the next read says "retry" without
+ *               the system call that would only return EAGAIN; tls_wire_ready() forgets it
+ *   collecting  writes are held until the flush, so that a handshake's flight is one send
+ *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
+ * Nothing that was held is ever overtaken. No signal is raised by a broken pipe. */
+#ifndef TLS_WIRE_H
+#define TLS_WIRE_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <openssl/bio.h>
+
+struct tls_wire {
+    int fd;    /* borrowed */
+    int error; /* errno of the call that failed; 0 */
+    bool dry;
+    bool eof;
+    bool stopped;       /* set by the owner: every further read fails */
+    bool collecting;    /* set by the owner */
+    struct buffer held; /* empty outside handshakes */
+};
+
+/* Once, before the first tls_wire_bio(); further calls do nothing. Not thread-safe. */
+bool tls_wire_start(struct error *error) MUST_CHECK;
+
+/* A BIO that reads and writes through `wire`, which must outlive it. NULL: out of memory. */
+BIO *tls_wire_bio(struct tls_wire *wire) MUST_CHECK;
+
+static inline void tls_wire_ready(struct tls_wire *wire)
+{
+    wire->dry = false;
+}
+
+void tls_wire_release(struct tls_wire *wire); /* does not close the descriptor */
+
+#endif

@@ -1,0 +1,224 @@
+#include "tls/connection.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/name.h"
+#include "tls/fault.h"
+#include "tls/policy.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <openssl/err.h>
+#include <openssl/ssl3.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *shown(const char *name)
+{
+    return name != NULL ? name : "(none)";
+}
+
+/* Runs in every handshake, and twice where there is a HelloRetryRequest: what OpenSSL reads must be
+ * what the rule was picked by. A name that is none in form counts as no name, as it does there. */
+static int check_name(SSL *ssl, int *alert, void *context)
+{
+    (void)context;
+    struct tls_connection *connection = SSL_get_app_data(ssl);
+    const char *raw = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const char *expected = connection->expected_sni, *seen = NULL;
+    char normal[NAME_MAX_LENGTH + 1];
+    if (raw != NULL && name_normalise(normal, span_text(raw)))
+        seen = normal;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    if ((seen == NULL) != (expected == NULL) || (seen != NULL && strcmp(seen, expected) != 0)) {
+        tls_fault_set(
+            connection,
+            "the name in the handshake, %s, differs from %s, by which the rule was picked",
+            shown(seen), shown(expected));
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    if (connection->unknown_name) {
+        tls_fault_set(connection, "no certificate for the name %s (strict_sni)", shown(expected));
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    /* Always "taken": with TLS 1.2 only then the session keeps its name for a resumption. */
+    return raw != NULL ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* What a client may ask for again and again at no cost of its own. */
+static void count_chore(struct tls_connection *connection)
+{
+    uint64_t now = clock_monotonic_us();
+    if (connection->chores == 0 || now - connection->chores_since_us > TLS_STORM_WINDOW_US) {
+        connection->chores = 0;
+        connection->chores_since_us = now;
+    }
+    if (++connection->chores <= TLS_STORM_LIMIT)
+        return;
+    tls_fault_set(connection, "more than %u KeyUpdates or renegotiations in 10 s", TLS_STORM_LIMIT);
+    connection->wire.stopped = true;
+}
+
+static void note_alert(struct tls_connection *connection, bool ours, const unsigned char *alert)
+{
+    if (ours) {
+        if (connection->established && alert[1] == SSL_AD_NO_RENEGOTIATION)
+            count_chore(connection);
+    } else if (alert[1] == SSL_AD_CLOSE_NOTIFY) {
+        connection->close_notify = true;
+    } else if (alert[0] == SSL3_AL_FATAL || alert[1] == SSL_AD_USER_CANCELLED) {
+        connection->alert = alert[1];
+    }
+}
+
+/* Called by the library with every message; OpenSSL 3.0 has no other place to learn of a real
+ * close_notify or of a KeyUpdate. */
+static void on_message(int ours, int version, int type, const void *bytes, size_t length, SSL *ssl,
+                       void *context)
+{
+    (void)version;
+    (void)context;
+    struct tls_connection *connection = SSL_get_app_data(ssl);
+    if (type == SSL3_RT_ALERT && length == 2)
+        note_alert(connection, ours != 0, bytes);
+    else if (type == SSL3_RT_HANDSHAKE && !ours && connection->established)
+        count_chore(connection);
+}
+
+void tls_connection_watch(SSL_CTX *context)
+{
+    SSL_CTX_set_tlsext_servername_callback(context, check_name);
+    SSL_CTX_set_msg_callback(context, on_message);
+}
+
+/* Tickets are bound to what the store says of the name, and to the name itself: a TLS 1.2 session
+ * must not be resumed under another one (RFC 6066 §3). */
+static bool bind_tickets(SSL *ssl, const struct tls_entry *entry, const char *name)
+{
+    unsigned char id[TLS_IDENTITY_BYTES + sizeof(uint64_t)];
+    uint64_t of_name = hash_bytes(span_text(name));
+    memcpy(id, entry->identity, TLS_IDENTITY_BYTES);
+    memcpy(id + TLS_IDENTITY_BYTES, &of_name, sizeof of_name);
+    return SSL_set_session_id_context(ssl, id, sizeof id) == 1;
+}
+
+static bool use_certificates(struct tls_connection *connection, const struct tls_policy *policy,
+                             const struct tls_store *store, const char *name)
+{
+    const struct tls_entry *entry = name != NULL ? tls_store_find(store, name) : NULL;
+    if (entry == NULL) {
+        connection->unknown_name = policy->strict_sni;
+        entry = tls_store_default(store);
+    }
+    for (size_t type = 0; type < TLS_KEY_TYPE_COUNT; type++)
+        if (entry->by_type[type] != NULL &&
+            !tls_credential_use(entry->by_type[type], connection->ssl))
+            return false;
+    return bind_tickets(connection->ssl, entry, name);
+}
+
+void tls_connection_free(struct tls_connection *connection)
+{
+    /* Without this the library would take the context's lock to strike the session from a cache
+     * that we do not have. */
+    if (connection->ssl != NULL)
+        SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(connection->ssl); /* and the BIO */
+    tls_wire_release(&connection->wire);
+    free(connection->expected_sni);
+    free(connection->fault);
+    free(connection);
+}
+
+static bool set_up(struct tls_connection *connection, struct tls_policy *policy, unsigned worker,
+                   const char *expected_sni)
+{
+    connection->ssl = SSL_new(policy->context);
+    if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
+        return false;
+    BIO *bio = tls_wire_bio(&connection->wire);
+    if (bio == NULL)
+        return false;
+    SSL_set_bio(connection->ssl, bio, bio);
+    SSL_set_accept_state(connection->ssl);
+    if (expected_sni != NULL) {
+        connection->expected_sni = strdup(expected_sni);
+        if (connection->expected_sni == NULL)
+            return false;
+    }
+    return use_certificates(connection, policy, policy->slots[worker].store, expected_sni);
+}
+
+bool tls_accept(struct stream *ret, struct tls_policy *policy, unsigned worker, int fd,
+                const char *expected_sni, struct error *error)
+{
+    struct tls_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return error_memory(error);
+    connection->wire.fd = fd;
+    connection->wire.collecting = true;
+    ERR_clear_error();
+    if (!set_up(connection, policy, worker, expected_sni)) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        error_tls(error, "cannot begin a TLS handshake: %s",
+                  reason != NULL ? reason : "out of memory");
+        ERR_clear_error();
+        tls_connection_free(connection);
+        return false;
+    }
+    *ret = (struct stream){.ops = &tls_stream_ops,
+                           .state = connection,
+                           .fd = fd,
+                           .read_waits = EV_READ,
+                           .write_waits = EV_WRITE};
+    return true;
+}
+
+static enum tls_progress handshake_failed(struct stream *stream, int result)
+{
+    struct tls_connection *connection = stream->state;
+    switch (tls_judge(connection, result, &stream->read_waits)) {
+    case STREAM_AGAIN:
+        return TLS_AGAIN;
+    case STREAM_EOF:
+        return TLS_CLIENT_CLOSED;
+    case STREAM_RESET:
+        return TLS_CLIENT_RESET;
+    default:
+        return TLS_FAILED;
+    }
+}
+
+enum tls_progress tls_handshake(struct stream *stream)
+{
+    struct tls_connection *connection = stream->state;
+    tls_wire_ready(&connection->wire);
+    ERR_clear_error();
+    int result = SSL_accept(connection->ssl);
+    if (result != 1)
+        return handshake_failed(stream, result);
+    ERR_clear_error();
+    connection->established = true;
+    connection->wire.collecting = false;
+    if (buffer_length(&connection->wire.held) == 0)
+        tls_wire_release(&connection->wire);
+    free(connection->expected_sni);
+    connection->expected_sni = NULL;
+    stream->read_waits = EV_READ;
+    stream->write_waits = EV_WRITE;
+    return TLS_DONE;
+}
+
+void tls_get_facts(const struct stream *stream, struct tls_facts *ret)
+{
+    const struct tls_connection *connection = stream->state;
+    const unsigned char *alpn = NULL;
+    unsigned alpn_length = 0;
+    SSL_get0_alpn_selected(connection->ssl, &alpn, &alpn_length);
+    *ret = (struct tls_facts){
+        .version = SSL_get_version(connection->ssl),
+        .cipher = SSL_get_cipher_name(connection->ssl),
+        .alpn = span_of(alpn, alpn_length),
+        .resumed = SSL_session_reused(connection->ssl) == 1,
+    };
+}

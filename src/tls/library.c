@@ -1,0 +1,35 @@
+#include "tls/tls.h"
+#include "tls/wire.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+#define VERSION_LEAST 0x30000000ul
+
+bool tls_start(struct error *error)
+{
+    if (OpenSSL_version_num() < VERSION_LEAST)
+        return error_tls(error, "%s is too old: OpenSSL 3.0 or newer is needed",
+                         tls_library_version());
+    if (OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) !=
+        1)
+        return error_tls(error, "OpenSSL does not start (is its configuration file sound?)");
+    if (RAND_status() != 1)
+        return error_tls(error, "OpenSSL has no random numbers");
+    return tls_wire_start(error);
+}
+
+const char *tls_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}
+
+size_t tls_alert_record(unsigned char room[7], unsigned char description)
+{
+    /* A plaintext record: alert, version 3.3, two bytes: fatal (RFC 8446 §5.1, §6). */
+    const unsigned char record[7] = {21, 3, 3, 0, 2, 2, description};
+    memcpy(room, record, sizeof record);
+    return sizeof record;
+}

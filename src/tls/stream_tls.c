@@ -1,0 +1,126 @@
+#include "tls/connection.h"
+#include "tls/fault.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <sys/socket.h>
+
+/* Reads records until the room is full or no whole one is left inside. */
+static enum stream_status tls_read(struct stream *s, void *room, size_t size, size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    size_t have = 0;
+    if (connection->outcome != STREAM_OK)
+        return connection->outcome;
+    do {
+        size_t count = 0;
+        int result =
+            SSL_read_ex(connection->ssl, (unsigned char *)room + have, size - have, &count);
+        connection->starved = false;
+        have += count;
+        if (result == 1)
+            continue;
+        enum stream_status status = tls_judge(connection, result, &s->read_waits);
+        connection->starved = status == STREAM_AGAIN;
+        if (status == STREAM_EOF)
+            s->truncated = !connection->close_notify;
+        if (have == 0)
+            return status;
+        break;
+    } while (have < size && SSL_has_pending(connection->ssl));
+    *ret_count = have;
+    return STREAM_OK;
+}
+
+static enum stream_status tls_write(struct stream *s, const void *bytes, size_t size,
+                                    size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    size_t done = 0;
+    if (connection->outcome != STREAM_OK)
+        return connection->outcome;
+    do {
+        size_t count = 0;
+        int result =
+            SSL_write_ex(connection->ssl, (const unsigned char *)bytes + done, size - done, &count);
+        done += count;
+        if (result == 1)
+            continue;
+        enum stream_status status = tls_judge(connection, result, &s->write_waits);
+        if (done == 0)
+            return status;
+        break;
+    } while (done < size);
+    *ret_count = done;
+    return STREAM_OK;
+}
+
+/* close_notify once; a further SSL_shutdown() would begin to read. */
+static enum stream_status notify(struct stream *s)
+{
+    struct tls_connection *connection = s->state;
+    int result = SSL_shutdown(connection->ssl);
+    if (result < 0) {
+        enum stream_status status = tls_judge(connection, result, &s->write_waits);
+        if (status != STREAM_OK)
+            return status;
+    }
+    connection->notified = true;
+    return STREAM_OK;
+}
+
+static enum stream_status tls_finish(struct stream *s)
+{
+    struct tls_connection *connection = s->state;
+    if (connection->outcome != STREAM_OK)
+        return connection->outcome;
+    if (connection->established && !connection->notified) {
+        enum stream_status status = notify(s);
+        if (status != STREAM_OK)
+            return status;
+    }
+    s->finished = true;
+    /* ENOTCONN: the peer has already reset; reading will tell. */
+    if (shutdown(s->fd, SHUT_WR) == 0 || errno == ENOTCONN)
+        return STREAM_OK;
+    return connection->outcome = STREAM_BROKEN;
+}
+
+static bool tls_pending(const struct stream *s)
+{
+    const struct tls_connection *connection = s->state;
+    if (connection->outcome != STREAM_OK)
+        return false;
+    /* SSL_has_pending() also counts the beginning of a record, which only the socket can complete.
+     */
+    return SSL_pending(connection->ssl) > 0 ||
+           (!connection->starved && SSL_has_pending(connection->ssl) == 1);
+}
+
+static void tls_ready(struct stream *s)
+{
+    struct tls_connection *connection = s->state;
+    tls_wire_ready(&connection->wire);
+}
+
+static void tls_release(struct stream *s)
+{
+    tls_connection_free(s->state);
+    s->state = NULL;
+}
+
+static const char *tls_fault(const struct stream *s)
+{
+    const struct tls_connection *connection = s->state;
+    return connection->fault;
+}
+
+const struct stream_ops tls_stream_ops = {
+    .read = tls_read,
+    .write = tls_write,
+    .finish = tls_finish,
+    .pending = tls_pending,
+    .ready = tls_ready,
+    .release = tls_release,
+    .fault = tls_fault,
+};
