@@ -1,3 +1,18 @@
 noinst_LIBRARIES += src/libtls.a
 src_libtls_a_SOURCES = \
-	include/tls/tls.h
+	include/tls/chain.h src/tls/chain.c \
+	include/tls/connection.h src/tls/connection.c \
+	include/tls/credential.h src/tls/credential.c \
+	include/tls/fault.h src/tls/fault.c \
+	include/tls/file.h src/tls/file.c \
+	include/tls/names.h src/tls/names.c \
+	include/tls/policy.h src/tls/policy.c \
+	include/tls/report.h src/tls/report.c \
+	include/tls/store.h src/tls/store.c \
+	include/tls/suites.h src/tls/suites.c \
+	include/tls/tickets.h src/tls/tickets.c \
+	include/tls/tls.h src/tls/library.c \
+	include/tls/wire.h src/tls/wire.c \
+	src/tls/refresh.c \
+	src/tls/source.c \
+	src/tls/stream_tls.c
