@@ -106,6 +106,41 @@ static const json_t *defaults_of(const struct form *f, enum object_kind kind)
     return kind == OBJECT_pool ? json_object_get(f->defaults, "pool") : NULL;
 }
 
+static void check_missing_one(struct form *f, const char *name, const char *why)
+{
+    size_t back = form_enter_key(f, name);
+    form_error(f, "missing (needed with \"%s\")", why);
+    form_leave(f, back);
+}
+
+static void check_excluded(struct form *f, const json_t *object, const char *name,
+                           const char *other)
+{
+    if (json_object_get(object, name) == NULL)
+        return;
+    size_t back = form_enter_key(f, name);
+    form_error(f, "not together with \"%s\"", other);
+    form_leave(f, back);
+}
+
+/* {cert, key} or {pem} or {directory}: the one thing that rows of keys cannot say. */
+static void check_certificate(struct form *f, const json_t *object)
+{
+    bool cert = json_object_get(object, "cert") != NULL;
+    bool key = json_object_get(object, "key") != NULL;
+    const char *whole = json_object_get(object, "pem") != NULL         ? "pem"
+                        : json_object_get(object, "directory") != NULL ? "directory"
+                                                                       : NULL;
+    if (whole != NULL) {
+        check_excluded(f, object, "cert", whole);
+        check_excluded(f, object, "key", whole);
+    } else if (cert != key) {
+        check_missing_one(f, cert ? "key" : "cert", cert ? "cert" : "key");
+    } else if (!cert) {
+        form_error(f, "needs \"cert\" and \"key\", or \"pem\"");
+    }
+}
+
 static void check_inner(struct form *f, const struct key *key, const json_t *value)
 {
     char shown[FORM_SHOWN_MAX];
@@ -220,6 +255,8 @@ static void check_object(struct form *f, enum object_kind kind, const json_t *ob
     }
     if (!partial)
         check_missing(f, kind, object, defaults);
+    if (kind == OBJECT_certificate)
+        check_certificate(f, object);
 }
 
 void form_check(struct form *f, const json_t *root)

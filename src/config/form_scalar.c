@@ -17,6 +17,15 @@ static void unexpected(struct form *f, const char *what, const json_t *value, co
                shown, hint);
 }
 
+/* A minute is easier told from a millisecond in seconds. */
+static void show_duration(uint64_t ms, char text[24])
+{
+    if (ms == 60 * MS_PER_SECOND)
+        snprintf(text, 24, "60s");
+    else
+        duration_format(ms, text);
+}
+
 static void check_duration(struct form *f, const struct key *key, const json_t *value)
 {
     char hint[80] = "", low[24], high[24], range[64];
@@ -30,8 +39,8 @@ static void check_duration(struct form *f, const struct key *key, const json_t *
         unexpected(f, "a duration", value,
                    "a whole number and one of ms, s, m, h, d, such as \"2s\"");
     } else if (ms < key->min || ms > key->max) {
-        duration_format(key->min, low);
-        duration_format(key->max, high);
+        show_duration(key->min, low);
+        show_duration(key->max, high);
         snprintf(range, sizeof range, "%s to %s", low, high);
         unexpected(f, range, value, "");
     }
@@ -115,17 +124,28 @@ static enum choice find_choice(const char *values, const char *text, struct sugg
     return CHOICE_UNKNOWN;
 }
 
+/* "a", "b" or "c": the values that this version supports. */
+static void list_choices(const char *values, char *ret, size_t size)
+{
+    const char *cursor = values;
+    struct key_value v;
+    size_t left = 0, at = 0;
+    while (key_next_value(&cursor, &v))
+        left += v.supported;
+    for (cursor = values; at < size && key_next_value(&cursor, &v);) {
+        if (!v.supported)
+            continue;
+        const char *before = at == 0 ? "" : left == 1 ? " or " : ", ";
+        at += (size_t)snprintf(ret + at, size - at, "%s\"%.*s\"", before, (int)v.length, v.text);
+        left--;
+    }
+}
+
 static void not_a_choice(struct form *f, const struct key *key, const json_t *value,
                          const char *best)
 {
-    char what[200] = "one of ", hint[SUGGEST_MAX + 40] = "";
-    const char *cursor = key->values;
-    struct key_value v;
-    size_t at = strlen(what);
-    for (bool first = true; at < sizeof what && key_next_value(&cursor, &v); first = false)
-        if (v.supported)
-            at += (size_t)snprintf(what + at, sizeof what - at, "%s\"%.*s\"", first ? "" : ", ",
-                                   (int)v.length, v.text);
+    char what[200] = "", hint[SUGGEST_MAX + 40] = "";
+    list_choices(key->values, what, sizeof what);
     if (best[0] != '\0')
         snprintf(hint, sizeof hint, json_is_string(value) ? "did you mean \"%s\"?" : "write \"%s\"",
                  best);
@@ -202,6 +222,15 @@ static void check_cidr(struct form *f, const json_t *value)
         form_error(f, "%s: %s", shown, error.text);
 }
 
+static void no_address(struct form *f, const struct key *key, const json_t *value)
+{
+    char hint[48] = "such as \"10.0.0.5:80\"";
+    if (key->type == TYPE_BIND && json_is_integer(value))
+        snprintf(hint, sizeof hint, "write \"*:%" JSON_INTEGER_FORMAT "\"",
+                 json_integer_value(value));
+    unexpected(f, key->type == TYPE_SERVER ? "an address or an object" : "an address", value, hint);
+}
+
 static void check_address(struct form *f, const struct key *key, const json_t *value)
 {
     struct model_address address;
@@ -209,9 +238,8 @@ static void check_address(struct form *f, const struct key *key, const json_t *v
     char name[256], shown[FORM_SHOWN_MAX];
     const char *text = json_string_value(value);
     form_show(value, shown);
-    if (text == NULL)
-        unexpected(f, key->type == TYPE_SERVER ? "an address or an object" : "an address", value,
-                   "such as \"10.0.0.5:80\"");
+    if (text == NULL || text[0] == '\0')
+        no_address(f, key, value);
     else if (key->type != TYPE_BIND && strncmp(text, "srv:", 4) == 0)
         form_error(f, "srv: names are not supported by this version");
     else if (!host_parse(&address, name, text, f->folder, &error))

@@ -95,7 +95,7 @@ static void check_outer_rule(struct rule_list *l, const json_t *rule, const char
         check_plain_match(f, rule);
     if (has(rule, "policy") && !terminate)
         error_at_key(f, "policy", "needs \"tls\": \"terminate\"");
-    if (has(rule, "rules") && !terminate)
+    if (has(rule, "rules") && !terminate && !has(rule, "pool")) /* else it was told to go */
         error_at_key(f, "rules", "needs \"tls\": \"terminate\"");
     if (has(rule, "reject") && terminate)
         error_at_key(f, "reject",
@@ -166,7 +166,7 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
         check_nested_rule(f, rule);
     }
     if (has(rule, "rules") && l->depth + 1 >= RULES_MAX_DEPTH) {
-        error_at_key(f, "rules", "rules are nested too deeply");
+        error_at_key(f, "rules", "more than 8 lists of rules in each other");
         return;
     }
     struct rule_list nested = {l->r, l->listener, l->depth + 1};

@@ -23,6 +23,8 @@ bool scan_expected(struct scanner *s, const char *what)
         return scan_fail(s, s->at, "expected %s, got the end of the file", what);
     if (c == '"')
         return scan_fail(s, s->at, "expected %s, got a string", what);
+    if (c == '/' || c == '#')
+        return scan_fail(s, s->at, "expected %s, got '%c' (JSON has no comments)", what, c);
     if (c > ' ' && c < 0x7f)
         return scan_fail(s, s->at, "expected %s, got '%c'", what, c);
     return scan_fail(s, s->at, "expected %s, got the byte 0x%02x", what, (unsigned)c);
@@ -254,7 +256,5 @@ bool scan_plain(struct scanner *s)
         }
     if (c == '\'')
         return scan_fail(s, s->at, "strings are written in double quotes");
-    if (c == '/' || c == '#')
-        return scan_fail(s, s->at, "JSON has no comments");
     return scan_expected(s, "a value");
 }

@@ -13,10 +13,11 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, changes and swaps of neighbours; case does not count. */
+/* Insertions, deletions, changes and swaps of neighbours; case does not count. A changed letter
+ * says little in a word of three: "1.4" is not meant as "1.0". */
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
 {
-    size_t row[3][SUGGEST_MAX + 1] = {{0}};
+    size_t row[3][SUGGEST_MAX + 1] = {{0}}, change = na > 3 ? 1 : 2;
     for (size_t j = 0; j <= nb; j++)
         row[0][j] = j;
     for (size_t i = 1; i <= na; i++) {
@@ -24,7 +25,7 @@ static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
         now[0] = i;
         for (size_t j = 1; j <= nb; j++) {
             bool same = lower(a[i - 1]) == lower(b[j - 1]);
-            now[j] = least(least(now[j - 1], before[j]) + 1, before[j - 1] + (same ? 0 : 1));
+            now[j] = least(least(now[j - 1], before[j]) + 1, before[j - 1] + (same ? 0 : change));
             if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
                 lower(a[i - 2]) == lower(b[j - 1]))
                 now[j] = least(now[j], older[j - 2] + 1);
