@@ -1,0 +1,307 @@
+/* What a good file becomes: values, defaults, merging, names, paths; and the dump of it all. */
+#include "config_kit.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct config config;
+
+static void teardown(void)
+{
+    config_free(&config);
+}
+
+static const struct model *read_good(const char *name)
+{
+    bool done = config_read_file(&config, kit_path(name));
+    struct text lines = kit_problems(&config);
+    ck_assert_msg(done, "%s", lines.data);
+    text_release(&lines);
+    return config.model;
+}
+
+static const struct model *read_here(const char *text)
+{
+    bool done = kit_config(&config, text);
+    struct text lines = kit_problems(&config);
+    ck_assert_msg(done, "%s", lines.data);
+    text_release(&lines);
+    return config.model;
+}
+
+START_TEST(a_minimal_file_has_the_documented_defaults)
+{
+    const struct model *m = read_good("good/minimal.json");
+    const struct model_listener *l = model_find_listener(m, "a");
+    const struct model_pool *p = model_find_pool(m, "p");
+    ck_assert_uint_eq(l->inspect_delay_ms, 2000);
+    ck_assert_uint_eq(l->handshake_timeout_ms, 10000);
+    ck_assert_uint_eq(l->idle_timeout_ms, 3600000);
+    ck_assert_uint_eq(l->half_closed_timeout_ms, 30000);
+    ck_assert_uint_eq(l->max_undecided, 10000);
+    ck_assert_uint_eq(l->max_undecided_per_source, 0);
+    ck_assert_uint_eq(l->max_inspect_bytes, 65536);
+    ck_assert(l->keepalive.on && l->log && !l->has_allow && !l->has_accept_proxy);
+    ck_assert_uint_eq(l->keepalive.idle_ms, 60000);
+    ck_assert_uint_eq(l->keepalive.interval_ms, 10000);
+    ck_assert_uint_eq(l->keepalive.count, 6);
+    ck_assert_uint_eq(l->keepalive.user_timeout_ms, 60000);
+    ck_assert_ptr_null(l->tls.path);
+    ck_assert_int_eq(l->binds[0].kind, HOST_ANY);
+    ck_assert_uint_eq(l->binds[0].port, 9018);
+    ck_assert_int_eq(p->balance, BALANCE_ROUND_ROBIN);
+    ck_assert(!p->health.on);
+    ck_assert_uint_eq(p->connect_timeout_ms, 5000);
+    ck_assert_uint_eq(p->connect_retries, 2);
+    ck_assert_int_eq(p->proxy_protocol, PROXY_OFF);
+    ck_assert_uint_eq(p->servers[0].weight, 1);
+    ck_assert_str_eq(p->servers[0].name, "10.0.0.5:80");
+    ck_assert_uint_eq(m->workers, 0);
+    ck_assert_uint_eq(m->max_sessions, 0);
+    ck_assert_int_eq(m->log.access, LOG_TARGET_STDOUT);
+    ck_assert_int_eq(m->log.format, LOG_FORMAT_JSON);
+    ck_assert_int_eq(m->log.level, LOG_LEVEL_INFO);
+    ck_assert_ptr_null(model_find_pool(m, "q"));
+}
+END_TEST
+
+START_TEST(health_checks_have_their_defaults_once_they_are_on)
+{
+    const struct model *m =
+        read_here("{\"listeners\":{\"a\":{\"bind\":\"*:0\",\"rules\":[{\"pool\":\"p\"}]}},"
+                  "\"pools\":{\"p\":{\"servers\":[\"h:1\"],\"health_check\":{}}}}");
+    const struct model_health *h = &m->pools[0].health;
+    ck_assert(h->on);
+    ck_assert_uint_eq(h->interval_ms, 2000);
+    ck_assert_uint_eq(h->timeout_ms, 2000);
+    ck_assert_uint_eq(h->fall, 3);
+    ck_assert_uint_eq(h->rise, 2);
+    ck_assert_uint_eq(h->port, 0);
+}
+END_TEST
+
+START_TEST(every_key_reaches_the_model)
+{
+    const struct model *m = read_good("good/everything.json");
+    const struct model_listener *l = model_find_listener(m, "main");
+    ck_assert_uint_eq(m->workers, 4);
+    ck_assert_str_eq(m->user, "muxgate");
+    ck_assert_uint_eq(m->max_sessions, 20000);
+    ck_assert_uint_eq(m->drain_timeout_ms, 30000);
+    ck_assert_int_eq(m->log.access, LOG_TARGET_FILE);
+    ck_assert_int_eq(m->log.level, LOG_LEVEL_DEBUG);
+    ck_assert_uint_eq(l->bind_count, 6);
+    ck_assert_int_eq(l->binds[2].kind, HOST_NAME);
+    ck_assert_str_eq(l->binds[2].name, "localhost");
+    ck_assert_str_eq(l->binds[2].path, "listeners.main.bind[2]");
+    ck_assert_int_eq(l->binds[3].address.any.sa_family, AF_UNIX);
+    ck_assert_uint_eq(l->accept_proxy.count, 2);
+    ck_assert_uint_eq(l->allow.item[1].prefix_bits, 32);
+    ck_assert_uint_eq(l->tls.certificate_count, 2);
+    ck_assert_str_eq(l->tls.certificates[1].cert, "/etc/muxgate/b.pem");
+    ck_assert_str_eq(l->tls.certificates[1].key, "/etc/muxgate/b.pem");
+    ck_assert_int_eq(l->tls.min_version, 0x0301);
+    ck_assert_int_eq(l->tls.max_version, 0x0304);
+    ck_assert(l->tls.strict_sni && l->tls.prefer_server_ciphers && !l->tls.watch);
+    ck_assert_uint_eq(l->max_sessions, 500);
+    ck_assert_uint_eq(l->max_inspect_bytes, 16384);
+    ck_assert(!l->log);
+    ck_assert(!model_find_listener(m, "plain")->keepalive.on);
+    ck_assert(model_find_listener(m, "plain")->has_allow);
+    ck_assert_uint_eq(m->pools[0].health.port, 9900);
+    ck_assert_uint_eq(m->pools[0].servers[2].weight, 0);
+    ck_assert(m->pools[0].servers[2].backup);
+}
+END_TEST
+
+START_TEST(rules_carry_their_matchers_and_names)
+{
+    const struct model_rule *r = read_good("good/everything.json")->listeners[0].rules;
+    ck_assert_str_eq(r[0].name, "inner");
+    ck_assert_str_eq(r[0].path, "listeners.main.rules[0]");
+    ck_assert_int_eq(r[0].tls, TLS_ACTION_TERMINATE);
+    ck_assert_str_eq(r[0].match.sni.item[0], "a.example.com");
+    ck_assert_str_eq(r[0].match.sni.item[1], "*.example.org");
+    ck_assert_str_eq(r[0].match.negated->negated->path, "listeners.main.rules[0].match.not.not");
+    ck_assert_str_eq(r[0].match.negated->negated->alpn.item[0], "x");
+    ck_assert_uint_eq(r[0].rule_count, 3);
+    ck_assert_str_eq(r[0].rules[1].name, "rules[0].rules[1]");
+    ck_assert(r[0].rules[1].reject && r[0].rules[1].match.silent);
+    ck_assert_str_eq(r[0].rules[2].rules[0].name, "deepest");
+    ck_assert_str_eq(r[4].name, "rules[4]");
+    ck_assert_str_eq(r[4].pool, "fix");
+    ck_assert(!r[4].match.present && r[1].match.present);
+    ck_assert_int_eq(r[1].tls, TLS_ACTION_PASSTHROUGH);
+    ck_assert_int_eq(r[4].tls, TLS_ACTION_PLAIN);
+}
+END_TEST
+
+START_TEST(a_rules_policy_changes_the_listeners_tls)
+{
+    const struct model_rule *r = read_good("good/everything.json")->listeners[0].rules;
+    const struct model_tls *t = r[0].policy;
+    ck_assert_str_eq(t->path, "listeners.main.rules[0].policy");
+    ck_assert_int_eq(t->min_version, 0x0303);
+    ck_assert_int_eq(t->max_version, 0x0304);
+    ck_assert_uint_eq(t->alpn.count, 1);
+    ck_assert_str_eq(t->alpn.item[0], "fix");
+    ck_assert(!t->strict_sni && t->prefer_server_ciphers);
+    ck_assert_str_eq(t->groups, "X25519:P-256");
+    ck_assert_uint_eq(t->certificate_count, 2);
+    ck_assert_ptr_null(r[1].policy);
+}
+END_TEST
+
+START_TEST(defaults_merge_objects_and_yield_lists)
+{
+    const struct model *m = read_good("good/defaults.json");
+    const struct model_listener *all = model_find_listener(m, "all");
+    const struct model_listener *some = model_find_listener(m, "some");
+    ck_assert_uint_eq(all->inspect_delay_ms, 3000);
+    ck_assert_uint_eq(all->rule_count, 2);
+    ck_assert_str_eq(all->rules[1].path, "listeners.all.rules[1]");
+    ck_assert_uint_eq(all->idle_timeout_ms, 7200000);
+    ck_assert_uint_eq(all->keepalive.idle_ms, 20000);
+    ck_assert_uint_eq(some->idle_timeout_ms, 10800000);
+    ck_assert_uint_eq(some->handshake_timeout_ms, 3000);
+    ck_assert_uint_eq(some->deny.count, 0);
+    ck_assert_uint_eq(some->rule_count, 1);
+    ck_assert_uint_eq(some->tls.alpn.count, 1);
+    ck_assert_int_eq(some->tls.min_version, 0x0304);
+    ck_assert(!some->keepalive.on);
+    ck_assert(some->rules[0].policy->strict_sni && !some->tls.strict_sni);
+    ck_assert_uint_eq(m->pools[0].health.interval_ms, 5000);
+    ck_assert_uint_eq(m->pools[0].connect_timeout_ms, 1000);
+    ck_assert(!m->pools[1].health.on);
+    ck_assert_uint_eq(m->pools[1].connect_timeout_ms, 2000);
+}
+END_TEST
+
+START_TEST(relative_files_start_from_the_folder_of_the_file)
+{
+    static const char text[] = "{\"listeners\":{\"a\":{\"bind\":\"unix:run/"
+                               "a\",\"tls\":{\"certificates\":[{\"pem\":\"../x.pem\"}]},"
+                               "\"rules\":[{\"tls\":\"terminate\",\"pool\":\"p\"}]}},\"pools\":{"
+                               "\"p\":{\"servers\":[\"unix:@z\"]}},"
+                               "\"log\":{\"access\":\"./off\"}}";
+    const struct model *m = read_here(text);
+    ck_assert_str_eq(m->listeners[0].tls.certificates[0].cert, "/etc/muxgate/../x.pem");
+    ck_assert_str_eq(m->log.file, "/etc/muxgate/./off");
+    ck_assert_str_eq(m->listeners[0].binds[0].address.local.sun_path, "/etc/muxgate/run/a");
+    ck_assert_str_eq(m->listeners[0].binds[0].text, "unix:run/a");
+    ck_assert_str_eq(m->pools[0].servers[0].name, "unix:@z");
+}
+END_TEST
+
+START_TEST(a_relative_folder_becomes_absolute)
+{
+    static const char text[] =
+        "{\"listeners\":{\"a\":{\"bind\":\"*:0\",\"rules\":[{\"reject\":true}]}},"
+        "\"pools\":{},\"log\":{\"access\":\"a.log\"}}";
+    char here[4096], wanted[4200];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    snprintf(wanted, sizeof wanted, "%s/conf/a.log", here);
+    ck_assert(config_read_text(&config, "conf/gate.json", "conf", text, strlen(text)));
+    ck_assert_str_eq(config.model->log.file, wanted);
+}
+END_TEST
+
+static void check_round_trip(const char *path, const char *name)
+{
+    struct config first, second;
+    struct text one = {0}, two = {0};
+    ck_assert_msg(config_read_file(&first, path), "%s", name);
+    ck_assert(config_dump(first.model, &one));
+    ck_assert_msg(config_read_text(&second, "dump.json", "/elsewhere", one.data, one.length), "%s",
+                  one.data);
+    ck_assert(config_dump(second.model, &two));
+    ck_assert_str_eq(one.data, two.data);
+    text_release(&one);
+    text_release(&two);
+    config_free(&first);
+    config_free(&second);
+}
+
+START_TEST(a_dump_reads_back_as_itself)
+{
+    kit_each_file("good", check_round_trip);
+}
+END_TEST
+
+START_TEST(a_dump_shows_what_was_filled_in)
+{
+    struct text dump = {0};
+    ck_assert(config_dump(read_good("good/minimal.json"), &dump));
+    ck_assert_ptr_nonnull(strstr(dump.data, "\n      \"inspect_delay\": \"2s\",\n"));
+    ck_assert_ptr_nonnull(strstr(dump.data, "\"name\": \"rules[0]\""));
+    ck_assert_ptr_nonnull(strstr(dump.data, "\"name\": \"10.0.0.5:80\""));
+    ck_assert_ptr_nonnull(strstr(dump.data, "\"workers\": \"auto\"\n}\n"));
+    ck_assert_ptr_null(strstr(dump.data, "drain_timeout"));
+    text_release(&dump);
+}
+END_TEST
+
+START_TEST(later_floors_report_at_the_place_of_what_was_inherited)
+{
+    (void)read_good("good/defaults.json");
+    struct problems *p = config.problems;
+    problems_error(p, "listeners.all.tls.ciphers", "no such cipher");
+    problems_error(p, "listeners.some.rules[0].policy.certificates[0].cert", "cannot read");
+    problems_error(p, "listeners.some.tls.certificates[0].cert", "cannot read");
+    problems_warning(p, "listeners.all.rules[1]", "shadowed");
+    struct text lines = kit_problems(&config);
+    const char *at = strrchr(kit_path("good/defaults.json"), '/') + 1;
+    ck_assert_str_eq(at, "defaults.json");
+    ck_assert_uint_eq(problems_errors(p), 3);
+    ck_assert_ptr_nonnull(
+        strstr(lines.data,
+               "defaults.json:7:44: defaults.listener.tls.certificates[0].cert: cannot read\n"));
+    ck_assert_ptr_nonnull(
+        strstr(lines.data, "defaults.json:9:57: warning: defaults.listener.rules[1]: shadowed\n"));
+    ck_assert_ptr_nonnull(
+        strstr(lines.data, "defaults.json:14:12: listeners.all.tls.ciphers: no such cipher\n"));
+    ck_assert_ptr_null(strstr(strstr(lines.data, "cannot read") + 1, "cannot read"));
+    text_release(&lines);
+}
+END_TEST
+
+START_TEST(problems_come_in_the_order_of_their_places)
+{
+    (void)read_good("good/minimal.json");
+    problems_error(config.problems, "pools.p", "second");
+    problems_error(config.problems, "listeners.a", "first");
+    problems_error(config.problems, "pools.p", "third");
+    problems_file(config.problems, "whole");
+    struct text lines = kit_problems(&config);
+    const char *whole = strstr(lines.data, ": whole\n"), *first = strstr(lines.data, ": first\n");
+    const char *second = strstr(lines.data, ": second\n"), *third = strstr(lines.data, ": third\n");
+    ck_assert(whole != NULL && whole < first && first < second && second < third);
+    text_release(&lines);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config: model and dump");
+    TCase *tests = tcase_create("model");
+    tcase_add_checked_fixture(tests, NULL, teardown);
+    tcase_add_test(tests, a_minimal_file_has_the_documented_defaults);
+    tcase_add_test(tests, health_checks_have_their_defaults_once_they_are_on);
+    tcase_add_test(tests, every_key_reaches_the_model);
+    tcase_add_test(tests, rules_carry_their_matchers_and_names);
+    tcase_add_test(tests, a_rules_policy_changes_the_listeners_tls);
+    tcase_add_test(tests, defaults_merge_objects_and_yield_lists);
+    tcase_add_test(tests, relative_files_start_from_the_folder_of_the_file);
+    tcase_add_test(tests, a_relative_folder_becomes_absolute);
+    tcase_add_test(tests, a_dump_reads_back_as_itself);
+    tcase_add_test(tests, a_dump_shows_what_was_filled_in);
+    tcase_add_test(tests, later_floors_report_at_the_place_of_what_was_inherited);
+    tcase_add_test(tests, problems_come_in_the_order_of_their_places);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
