@@ -5,8 +5,8 @@ them only what the arrangement itself needs is set."""
 import dataclasses
 import json
 import pathlib
-import re
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -40,6 +40,7 @@ class Kind:
     configure: callable  # (program, setting, folder, port) -> argv
     version: tuple  # arguments that print it
     peer: bool = False
+    probe: callable = None  # raises BenchError where a part of the program is missing
     plain_only: bool = False
 
 
@@ -247,8 +248,8 @@ KINDS = {
     "muxgate": Kind(_muxgate, ("-V",)),
     "haproxy-chain": Kind(_haproxy_chain, ("-v",), peer=True),
     "haproxy": Kind(_haproxy, ("-v",), peer=True),
-    "nginx-pass": Kind(_nginx_pass, ("-v",), peer=True),
-    "nginx": Kind(_nginx, ("-v",), peer=True),
+    "nginx-pass": Kind(_nginx_pass, ("-v",), peer=True, probe=_nginx_module),
+    "nginx": Kind(_nginx, ("-v",), peer=True, probe=_nginx_module),
 }
 
 
@@ -283,8 +284,15 @@ class Subject:
 
     def missing(self):
         """Why it cannot be measured here; None when it can."""
-        if not self.is_direct and shutil.which(self.program) is None:
+        if self.is_direct:
+            return None
+        if shutil.which(self.program) is None:
             return f"{self.program} is not there"
+        try:
+            if self.kind.probe:
+                self.kind.probe(self.program)
+        except BenchError as error:
+            return str(error)
         return None
 
 
