@@ -33,5 +33,5 @@ bench: $(BENCH_BINARIES) src/muxgate
 
 EXTRA_DIST += docs/PERFORMANCE.md scripts/bench \
 	tests/bench/harness/__init__.py tests/bench/harness/process.py tests/bench/harness/results.py \
-	tests/bench/harness/subjects.py tests/bench/harness/works.py
+	tests/bench/harness/subjects.py tests/bench/harness/syscalls.py tests/bench/harness/works.py
 .PHONY: bench

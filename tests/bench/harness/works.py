@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from . import process
+from . import process, syscalls
 from .process import BenchError
 from .subjects import Running
 
@@ -158,6 +158,21 @@ def take_steady(bench, work, subject, count):
         run[party.replace("gateway", "cpu") + "_us"] = (
             run[f"{party}_ns"] / 1000 / (count * work.per_unit))
     return run
+
+
+def take_syscalls(bench, work, subject, count):
+    """The calls that the subject made for `count` units; the times of such a run mean nothing."""
+    running = bench.running(subject)
+    load = Load(bench, running.port, work.arguments, count)
+    try:
+        load.await_ready()
+        with syscalls.counted(running.pids, bench.setting.folder) as calls:
+            run = _measure(bench, running, load)
+        load.finish()
+    finally:
+        load.abandon()
+    _check(work, run, count)
+    return run | {"units": count * work.per_unit, "calls": calls}
 
 
 def take_storm(bench, work, subject, count):
