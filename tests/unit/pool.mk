@@ -12,3 +12,9 @@ tests_unit_test_balance_SOURCES = tests/unit/test_balance.c tests/unit/pool_supp
 tests_unit_test_balance_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
 tests_unit_test_balance_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_balance_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_health
+tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/pool_support.h
+tests_unit_test_health_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_health_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)

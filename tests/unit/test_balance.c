@@ -258,6 +258,41 @@ START_TEST(rotation_is_exact_while_two_sets_are_in_use)
 }
 END_TEST
 
+struct leaver {
+    pthread_t thread;
+    struct server *held[500];
+};
+
+static void *leave(void *context)
+{
+    struct leaver *leaver = context;
+    for (size_t i = 0; i < COUNT_OF(leaver->held); i++) {
+        server_note_connect_failure(leaver->held[i], (int)(i % 100) + 1);
+        server_release(leaver->held[i]);
+    }
+    return NULL;
+}
+
+START_TEST(sessions_end_on_every_worker_while_their_set_goes_away)
+{
+    static struct leaver leavers[WORKERS];
+    compile_with(BALANCE_LEAST_CONN, 5, 1, 1);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        for (size_t j = 0; j < COUNT_OF(leavers[i].held); j++)
+            leavers[i].held[j] = pool_pick(pool, NULL, 0);
+    }
+    struct pool_set *after = compile_after(&one, set);
+    for (unsigned i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(pthread_create(&leavers[i].thread, NULL, leave, &leavers[i]), 0);
+    tear_down();
+    for (unsigned i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(pthread_join(leavers[i].thread, NULL), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(server_sessions(pool_server_at(pool_set_at(after, 0), i)), 0);
+    pool_set_free(after);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("balance");
@@ -276,6 +311,7 @@ int main(void)
     tcase_add_test(c, a_picked_server_outlives_its_set);
     tcase_add_test(c, rotation_is_exact_over_all_workers);
     tcase_add_test(c, rotation_is_exact_while_two_sets_are_in_use);
+    tcase_add_test(c, sessions_end_on_every_worker_while_their_set_goes_away);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
