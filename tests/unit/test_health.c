@@ -61,6 +61,8 @@ static void on_client(struct ev_loop *at, ev_io *io, int events)
         return;
     }
     listener.reset = got < 0;
+    if (listener.greeting != NULL && send(io->fd, "bye\r\n", 5, MSG_NOSIGNAL) != 5)
+        listener.reset = true; /* nobody was there to read the greeting */
     listener.closed++;
     ev_io_stop(at, io);
     close(io->fd);
@@ -393,6 +395,20 @@ START_TEST(a_reload_forgets_neither_who_is_down_nor_how_often_it_failed)
 }
 END_TEST
 
+/* One turn of the loop for 5 ms, then a reload. */
+static void run_and_reload(void)
+{
+    ev_timer turn;
+    bool over = false;
+    ev_now_update(loop);
+    ev_timer_init(&turn, on_guard, 0.005, 0.);
+    turn.data = &over;
+    ev_timer_start(loop, &turn);
+    while (!over)
+        ev_run(loop, EVRUN_ONCE);
+    reload();
+}
+
 /* Each reload would otherwise begin a fresh interval, and a server that hangs would never be found
  * out. */
 START_TEST(reloads_faster_than_the_interval_do_not_put_checks_off)
@@ -402,18 +418,23 @@ START_TEST(reloads_faster_than_the_interval_do_not_put_checks_off)
     ev_tstamp begun = ev_time();
     bool late = false;
     while (downs == 0 && !late) {
-        ev_timer turn;
-        bool over = false;
-        ev_timer_init(&turn, on_guard, 0.005, 0.);
-        turn.data = &over;
-        ev_now_update(loop);
-        ev_timer_start(loop, &turn);
-        while (!over)
-            ev_run(loop, EVRUN_ONCE);
-        reload();
+        run_and_reload();
         late = ev_time() - begun > GUARD_SECONDS;
     }
     ck_assert_uint_eq(downs, 1);
+}
+END_TEST
+
+START_TEST(reloads_do_not_multiply_checks)
+{
+    open_listener();
+    start(1000, 1000, 1, 1);
+    RUN_UNTIL(listener.closed == 1);
+    uint64_t begun = clock_monotonic_us();
+    for (unsigned i = 0; i < 60; i++)
+        run_and_reload();
+    if (clock_monotonic_us() - begun < 800 * 1000) /* else the next one was due */
+        ck_assert_uint_eq(listener.accepted, 1);
 }
 END_TEST
 
@@ -462,6 +483,7 @@ int main(void)
     tcase_add_test(c, a_server_that_speaks_first_gets_no_reset);
     tcase_add_test(c, a_reload_forgets_neither_who_is_down_nor_how_often_it_failed);
     tcase_add_test(c, reloads_faster_than_the_interval_do_not_put_checks_off);
+    tcase_add_test(c, reloads_do_not_multiply_checks);
     tcase_add_test(c, a_server_no_longer_checked_is_up);
     tcase_add_test(c, a_check_can_be_stopped_at_any_moment);
     suite_add_tcase(suite, c);
