@@ -72,17 +72,14 @@ static int send_header(struct check *check)
     return sent == (ssize_t)length ? 0 : EIO;
 }
 
-/* A port of this host that nobody listens on may be the very port that the kernel gave us to
- * connect from: TCP then connects the socket to itself. Nobody is there. */
-static bool is_own_end(const struct check *check)
+bool check_reaches_itself(int fd, const struct address *to)
 {
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
-    if (!address_is_ip(&check->address) ||
-        getsockname(check->fd, (struct sockaddr *)&own, &length) != 0)
+    if (!address_is_ip(to) || getsockname(fd, (struct sockaddr *)&own, &length) != 0)
         return false;
     struct address local = address_of((struct sockaddr *)&own, length);
-    return address_equal(&local, &check->address);
+    return address_equal(&local, to);
 }
 
 /* Our FIN first; then what the server still says is read away until its own, because closing over
@@ -114,7 +111,7 @@ static void end_connect(struct check *check)
     socklen_t length = sizeof number;
     if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0)
         number = errno;
-    if (number == 0 && is_own_end(check))
+    if (number == 0 && check_reaches_itself(check->fd, &check->address))
         number = ECONNREFUSED;
     if (number == 0)
         number = send_header(check);

@@ -1,5 +1,5 @@
-/* health_check: one server's TCP check: connects, says a PROXY header that names nobody where the pool
- * speaks PROXY, and closes so that the server sees a FIN and never a reset.
+/* health_check: one server's TCP check: connects, says a PROXY header that names nobody where the
+ * pool speaks PROXY, and closes so that the server sees a FIN and never a reset.
  *
  * One at a time per struct, on one loop. Counts nothing and decides nothing: that is health.c. */
 #ifndef POOL_HEALTH_CHECK_H
@@ -53,5 +53,9 @@ static inline bool check_is_open(const struct check *check)
 {
     return check->fd >= 0 && !check->told;
 }
+
+/* A port of this host that nobody listens on may be the very port that the kernel gave the socket
+ * to connect from: TCP then connects it to itself, and nobody is there. */
+bool check_reaches_itself(int fd, const struct address *to);
 
 #endif

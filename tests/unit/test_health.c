@@ -1,6 +1,7 @@
 /* The checks against real listeners on loopback: every test waits for an event, none sleeps. */
 #include "base/clock.h"
 #include "pool_support.h"
+#include "src/pool/health_check.h"
 #include "src/pool/server.h"
 
 #include <errno.h>
@@ -331,6 +332,24 @@ START_TEST(a_lack_of_descriptors_says_nothing_about_the_server)
 }
 END_TEST
 
+START_TEST(a_socket_connected_to_itself_has_reached_nobody)
+{
+    open_listener();
+    struct address served = listener.address, own = {.length = sizeof own.storage};
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int narcissus = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(client, &served.any, served.length), 0);
+    ck_assert(!check_reaches_itself(client, &served));
+    address_set_port(&served, 0);
+    ck_assert_int_eq(bind(narcissus, &served.any, served.length), 0);
+    ck_assert_int_eq(getsockname(narcissus, &own.any, &own.length), 0);
+    ck_assert_int_eq(connect(narcissus, &own.any, own.length), 0);
+    ck_assert(check_reaches_itself(narcissus, &own));
+    close(client);
+    close(narcissus);
+}
+END_TEST
+
 /* --- what the server sees -------------------------------------------------------------------- */
 
 static const unsigned char local_header[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
@@ -478,6 +497,7 @@ int main(void)
     tcase_add_test(c, a_unix_socket_is_checked_too);
     tcase_add_test(c, another_port_can_be_asked);
     tcase_add_test(c, a_lack_of_descriptors_says_nothing_about_the_server);
+    tcase_add_test(c, a_socket_connected_to_itself_has_reached_nobody);
     tcase_add_loop_test(c, a_check_says_that_it_comes_for_nobody_and_ends_in_a_fin, 0,
                         COUNT_OF(headers));
     tcase_add_test(c, a_server_that_speaks_first_gets_no_reset);
