@@ -218,3 +218,48 @@ def test_random_bytes_kill_nothing(start):
         client.close()
     gate.connect().echo(b"alive")
     gate.settle(20)
+
+
+def test_nothing_spins_while_nobody_moves(start):
+    """Sessions stuck in every way there is cost no CPU time."""
+    quiet = servers.Listener()
+    gate = start([{"match": {"sni": "passed.example.com"}, "tls": "passthrough", "pool": "quiet"},
+                  {"tls": "terminate", "pool": "quiet"}, {"pool": "quiet"}],
+                 {"quiet": quiet}, inspect_delay="30s", timeouts={"handshake": "30s"})
+    hello = tls.hello("gateway.example.com", versions=())
+    clients, peers = [], []
+
+    def served(client, data=b"x"):
+        client.send(data)
+        peers.append(quiet.accept())
+        clients.append(client)
+        return client, peers[-1]
+    clients += [gate.connect(), gate.connect().send(b"\x16"), gate.connect().send(hello[:9]), gate.connect().send(hello)]
+    served(gate.connect())
+    served(tls.TlsPeer(gate.connect(), name="gateway.example.com"))
+    served(gate.connect(), tls.hello("passed.example.com"))
+    for make in (lambda: gate.connect(), lambda: tls.TlsPeer(gate.connect(), name="gateway.example.com")):
+        client, _ = served(make())
+        client.finish()                                   # the client has finished
+        _, peer = served(make())
+        peer.finish()                                     # the server has finished
+        client, peer = served(make())
+        peer.sock.settimeout(0.4)
+        try:
+            while True:
+                peer.send(bytes(65536))                   # the client does not read
+        except TimeoutError:
+            pass
+        client, peer = served(make())
+        client.sock.settimeout(0.4)
+        try:
+            while True:
+                client.send(bytes(65536))                 # the server does not read, and the client …
+        except TimeoutError:
+            pass
+        client.sock.shutdown(1)                           # … has finished behind what is stuck
+    time.sleep(0.5)
+    before, watch = books.cpu_seconds(gate.pid), Stopwatch()
+    time.sleep(2.0)  # the measured period
+    spent = (books.cpu_seconds(gate.pid) - before) / watch.elapsed()
+    assert spent < 0.05 * max(1, settings.slow()), f"{spent:.1%} of a CPU while nobody moves"

@@ -37,8 +37,14 @@ def test_keys_and_types(start):
         for key in ("bytes_in", "bytes_out"):
             assert isinstance(line[key], int), key
         assert None not in line.values() and "" not in line.values(), "what is unknown is left out"
-    assert line["tls_resumed"] is False and re.fullmatch(r"t13d[0-9a-z]{6}_[0-9a-f]{12}_[0-9a-f]{12}", line["ja4"])
+    assert line["tls_resumed"] is False
     assert 0 <= line["inspect_ms"] + line["connect_ms"] + line["handshake_ms"] <= line["duration_ms"] + 1
+
+
+def test_the_fingerprint_of_the_hello_is_in_the_line(start):
+    gate = start(pools={"app": servers.EchoServer()})
+    line = gate.session(use(gate, name="gateway.example.com"))
+    assert re.fullmatch(r"t13d[0-9a-z]{6}_[0-9a-f]{12}_[0-9a-f]{12}", line["ja4"])
 
 
 def test_durations_have_decimals(start):

@@ -380,6 +380,14 @@ def test_a_half_closed_session_that_still_moves_is_not_cut(session):
     s.log("client_closed")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_inspect_deadline_does_not_outlive_the_inspection(session, kind):
+    s = session(kind, inspect_delay="300ms")
+    time.sleep(0.5)  # past the delay
+    s.client.send(b"late")
+    assert s.server.recv(4) == b"late"
+
+
 def test_times_of_a_session_are_in_its_line(session):
     s = session("plain")
     time.sleep(0.3)

@@ -1,11 +1,13 @@
 """TLS ended at the gateway: versions, certificates by name, ALPN, and handshakes that fail."""
 
 import ssl
+import subprocess
 import time
 
 import pytest
 
-from harness import certs, fix, servers, settings, tls, wait
+from harness import certs, cleanup, fix, servers, settings, tls, wait
+from harness.gate import Lines
 
 
 def secure(gate, name="gateway.example.com", source=None, **context):
@@ -260,3 +262,85 @@ def test_handshakes_of_many_clients_at_once(start):
     for number, end in enumerate(ends):
         end.handshake()
         end.echo(b"%d" % number)
+
+
+def test_a_ticket_of_one_policy_does_not_resume_under_another(start, pair, authority):
+    other = authority.known("strict.example.com")
+    gate = start([{"match": {"sni": "strict.example.com"}, "tls": "terminate",
+                   "policy": {"certificates": [other], "ciphers": "ECDHE-ECDSA-AES256-GCM-SHA384"}, "pool": "app"},
+                  {"tls": "terminate", "pool": "app"}], {"app": servers.EchoServer()}, tls={"certificates": [pair]})
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = tls.client_context(version=version)
+        client = tls.TlsPeer(gate.connect(), context, name="gateway.example.com")
+        client.echo(b"lax")
+        session = client.tls.session
+        client.finish().close()
+        try:
+            client = tls.TlsPeer(gate.connect(), context, name="strict.example.com", session=session)
+        except ssl.SSLError:
+            continue  # refused altogether is as good
+        assert not client.tls.session_reused
+        assert client.certificate() == other.der()
+
+
+def test_a_hello_retry_request_is_survived(start, pair):
+    gate = start(pools={"app": servers.EchoServer()}, tls={"certificates": [pair], "groups": "P-384"})
+    for size in (0, 9):  # the second hello in tiny records, too
+        client = tls.TlsPeer(gate.connect(), tls.client_context(version=ssl.TLSVersion.TLSv1_3),
+                             name="gateway.example.com",
+                             cut=(lambda flight: [tls.split_records(flight, size)]) if size else None)
+        client.echo(b"after a retry")
+
+
+class SClient:
+    """openssl s_client with a hand on its keyboard."""
+
+    def __init__(self, program, port, *options):
+        self.process = subprocess.Popen([program, "s_client", "-connect", f"127.0.0.1:{port}", "-servername",
+                                         "gateway.example.com", *options], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.lines = Lines(self.process.stdout)
+        cleanup.remember(self)
+
+    def say(self, text: bytes):
+        self.process.stdin.write(text + b"\n")
+        self.process.stdin.flush()
+
+    def hears(self, text: str):
+        assert self.lines.find(lambda line: text in line, 10), f"{text!r} did not come back"
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.lines.thread.join(2)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def test_key_updates_are_survived(start, need):
+    gate = start(pools={"app": servers.EchoServer()})
+    client = SClient(need("openssl"), gate.port, "-tls1_3")
+    client.say(b"before")
+    client.hears("before")
+    for letter in (b"k", b"K", b"K", b"k"):
+        client.say(letter)
+        client.hears("KEYUPDATE")
+        client.say(b"after " + letter)
+        client.hears("after " + letter.decode())
+
+
+def test_renegotiation_is_refused(start, need):
+    gate = start(pools={"app": servers.EchoServer()})
+    client = SClient(need("openssl"), gate.port, "-tls1_2")
+    client.say(b"before")
+    client.hears("before")
+    client.say(b"R")
+    client.hears("RENEGOTIATING")
+    client.say(b"a line that gives it a chance to answer")
+    wait.until(lambda: client.lines.find(lambda line: "no renegotiation" in line.lower() or "alert" in line.lower(), 1)
+               or client.process.poll() is not None
+               or client.lines.find(lambda line: "a line that gives" in line, 1), "an answer to the renegotiation", 10)
+    client.close()
+    line = gate.session(seconds=5)
+    assert line["tls_version"] == "TLSv1.2" and line["end"] != "internal"

@@ -1,1 +1,48 @@
-# what this folder adds to the build and the tarball
+# Fuzz targets: with --enable-fuzzing for libFuzzer; otherwise with a small driver, in make check.
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz_client_hello \
+	tests/fuzz/fuzz_facts \
+	tests/fuzz/fuzz_fix \
+	tests/fuzz/fuzz_proxy_header
+EXTRA_DIST += tests/fuzz/README tests/fuzz/corpus
+CLEANFILES += fuzz-input.bin
+
+if FUZZING
+FUZZ_ENGINE = -fsanitize=fuzzer
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+else
+FUZZ_ENGINE =
+check_PROGRAMS += $(FUZZ_TARGETS)
+if !HAVE_CHECK
+TESTS += $(FUZZ_TARGETS)
+endif
+endif
+
+tests_fuzz_fuzz_client_hello_SOURCES = tests/fuzz/fuzz_client_hello.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_client_hello_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_client_hello_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/client_hello"'
+tests_fuzz_fuzz_client_hello_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_client_hello_LDADD = $(FLOOR_INSPECT)
+tests_fuzz_fuzz_facts_SOURCES = tests/fuzz/fuzz_facts.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_facts_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_facts_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
+tests_fuzz_fuzz_facts_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_facts_LDADD = $(FLOOR_INSPECT)
+tests_fuzz_fuzz_fix_SOURCES = tests/fuzz/fuzz_fix.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_fix_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_fix_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/fix"'
+tests_fuzz_fuzz_fix_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_fix_LDADD = $(FLOOR_INSPECT)
+tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_proxy_header_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_proxy_header_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/proxy_header"'
+tests_fuzz_fuzz_proxy_header_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_proxy_header_LDADD = $(FLOOR_INSPECT)

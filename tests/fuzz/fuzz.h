@@ -1,0 +1,27 @@
+/* fuzz: what the fuzz targets share. A broken promise aborts, which is how both libFuzzer and the
+ * standalone driver notice. */
+#ifndef TESTS_FUZZ_H
+#define TESTS_FUZZ_H
+
+#include "base/span.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PROMISE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, __LINE__, #condition);        \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static inline bool fuzz_inside(struct span part, struct span whole)
+{
+    return part.length == 0 ||
+           (part.data >= whole.data && part.data + part.length <= whole.data + whole.length);
+}
+
+#endif

@@ -1,0 +1,372 @@
+/* The io floor: sockets, plain streams, mailboxes, pipes, the writer of lines. */
+#include "base/clock.h"
+#include "io/line_writer.h"
+#include "io/mailbox.h"
+#include "io/pipes.h"
+#include "io/socket.h"
+#include "io/stream.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- sockets -------------------------------------------------------------------------------------
+ */
+
+static int listen_on(const char *text, struct address *ret)
+{
+    struct error error;
+    int fd;
+    ck_assert(address_parse(ret, span_text(text), &error));
+    ck_assert_msg(socket_listen(&fd, ret, &error), "%s", error.text);
+    ck_assert(socket_local(fd, ret));
+    return fd;
+}
+
+static void wait_for(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+}
+
+static void make_pair(int *client, int *server)
+{
+    struct address a;
+    struct error error;
+    bool done;
+    int listener = listen_on("127.0.0.1:0", &a);
+    ck_assert(socket_connect(client, &a, &done, &error));
+    wait_for(listener, POLLIN);
+    *server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    ck_assert_int_ge(*server, 0);
+    wait_for(*client, POLLOUT);
+    ck_assert_int_eq(socket_connect_result(*client), 0);
+    (void)close(listener);
+}
+
+START_TEST(an_address_in_use_is_found_out_before_a_group_is_joined)
+{
+    struct address a;
+    struct error error = {0};
+    int first = listen_on("127.0.0.1:0", &a), second;
+    ck_assert(!socket_probe_free(&a, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "in use"));
+    /* ... which joining would not have told: */
+    ck_assert(socket_listen(&second, &a, &error));
+    (void)close(second);
+    (void)close(first);
+    ck_assert_msg(socket_probe_free(&a, &error), "%s", error.text);
+}
+END_TEST
+
+START_TEST(any_address_takes_both_families)
+{
+    struct address a, v4;
+    struct error error;
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    bool done;
+    int client, listener = listen_on("[::]:0", &a);
+    ck_assert(address_parse(&v4, span_text("127.0.0.1:1"), &error));
+    address_set_port(&v4, address_port(&a));
+    ck_assert(socket_connect(&client, &v4, &done, &error));
+    wait_for(listener, POLLIN);
+    int fd = accept4(listener, (struct sockaddr *)&storage, &length, 0);
+    struct address peer = address_of((struct sockaddr *)&storage, length);
+    ck_assert_int_eq(peer.any.sa_family, AF_INET);
+    (void)close(fd);
+    (void)close(client);
+    (void)close(listener);
+}
+END_TEST
+
+START_TEST(a_refused_connection_is_told)
+{
+    struct address a;
+    struct error error;
+    bool done;
+    int fd, listener = listen_on("127.0.0.1:0", &a);
+    (void)close(listener);
+    ck_assert(socket_connect(&fd, &a, &done, &error));
+    wait_for(fd, POLLOUT);
+    ck_assert_int_eq(socket_connect_result(fd), ECONNREFUSED);
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(a_dead_unix_path_is_replaced_and_a_live_one_is_not)
+{
+    char path[] = "/tmp/muxgate-test-XXXXXX", text[64];
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    (void)snprintf(text, sizeof text, "unix:%s/s", path);
+    struct address a, again;
+    struct error error = {0};
+    int first = listen_on(text, &a), second;
+    again = a;
+    ck_assert(!socket_listen(&second, &again, &error));
+    (void)close(first);
+    ck_assert_msg(socket_listen(&second, &again, &error), "%s", error.text);
+    (void)close(second);
+    (void)unlink(a.local.sun_path);
+    (void)rmdir(path);
+}
+END_TEST
+
+START_TEST(a_finish_behind_unread_bytes_is_seen)
+{
+    int client, server;
+    make_pair(&client, &server);
+    ck_assert(!socket_peer_finished(server));
+    ck_assert_int_eq(write(client, "x", 1), 1);
+    ck_assert(!socket_peer_finished(server));
+    (void)shutdown(client, SHUT_WR);
+    wait_for(server, POLLRDHUP);
+    ck_assert(socket_peer_finished(server));
+    (void)close(client);
+    (void)close(server);
+}
+END_TEST
+
+/* --- streams -------------------------------------------------------------------------------------
+ */
+
+START_TEST(a_plain_stream_tells_end_from_reset)
+{
+    int fds[2];
+    char room[8];
+    size_t count;
+    make_pair(&fds[0], &fds[1]);
+    struct stream a, b;
+    stream_plain(&a, fds[0]);
+    stream_plain(&b, fds[1]);
+    ck_assert_int_eq(stream_read(&b, room, sizeof room, &count), STREAM_AGAIN);
+    ck_assert_int_eq(stream_write(&a, "hi", 2, &count), STREAM_OK);
+    ck_assert_int_eq(stream_finish(&a), STREAM_OK);
+    wait_for(fds[1], POLLRDHUP);
+    ck_assert_int_eq(stream_read(&b, room, sizeof room, &count), STREAM_OK);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_int_eq(stream_read(&b, room, sizeof room, &count), STREAM_EOF);
+    ck_assert_int_eq(stream_write(&b, "yo", 2, &count), STREAM_OK); /* half-closed: still answers */
+    wait_for(fds[0], POLLIN);
+    ck_assert_int_eq(stream_read(&a, room, sizeof room, &count), STREAM_OK);
+    stream_close(&b, true);
+    wait_for(fds[0], POLLIN);
+    ck_assert_int_eq(stream_read(&a, room, sizeof room, &count), STREAM_RESET);
+    stream_close(&a, false);
+    ck_assert(!stream_is_open(&a));
+    stream_close(&a, false);
+}
+END_TEST
+
+/* --- pipes ---------------------------------------------------------------------------------------
+ */
+
+START_TEST(pipes_are_bounded_and_used_again_only_when_empty)
+{
+    struct pipes *pipes = pipes_create(2);
+    struct pipe_pair *a = pipes_take(pipes), *b = pipes_take(pipes);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_ptr_nonnull(b);
+    ck_assert_ptr_null(pipes_take(pipes));
+    ck_assert_int_eq(write(a->in, "x", 1), 1);
+    a->held = 1;
+    pipes_give(pipes, a);
+    struct pipe_pair *c = pipes_take(pipes);
+    char byte;
+    ck_assert_int_eq(read(c->out, &byte, 1), -1); /* not the one with a byte in it */
+    pipes_give(pipes, c);
+    pipes_give(pipes, b);
+    pipes_free(pipes);
+}
+END_TEST
+
+/* --- mailbox -------------------------------------------------------------------------------------
+ */
+
+#define LETTERS 20000
+
+struct letter {
+    struct mail mail;
+    int number;
+};
+
+struct reader {
+    int next[2], left;
+    struct ev_loop *loop;
+};
+
+static void deliver_letter(struct mail *mail, void *owner)
+{
+    struct reader *reader = owner;
+    struct letter *letter = CONTAINER_OF(mail, struct letter, mail);
+    int sender = letter->number % 2;
+    ck_assert_int_eq(letter->number / 2, reader->next[sender]++);
+    free(letter);
+    if (--reader->left == 0)
+        ev_break(reader->loop, EVBREAK_ALL);
+}
+
+struct sender {
+    struct mailbox *box;
+    int number;
+};
+
+static void *send_letters(void *context)
+{
+    const struct sender *sender = context;
+    for (int i = 0; i < LETTERS; i++) {
+        struct letter *letter = calloc(1, sizeof *letter);
+        letter->mail.deliver = deliver_letter;
+        letter->number = i * 2 + sender->number;
+        mailbox_send(sender->box, &letter->mail);
+    }
+    return NULL;
+}
+
+START_TEST(mail_of_each_sender_arrives_once_and_in_order)
+{
+    struct mailbox box;
+    struct reader reader = {.left = 2 * LETTERS, .loop = ev_loop_new(EVFLAG_AUTO)};
+    mailbox_start(&box, reader.loop, &reader);
+    struct sender senders[2] = {{&box, 0}, {&box, 1}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, send_letters, &senders[i]), 0);
+    ev_run(reader.loop, 0);
+    for (int i = 0; i < 2; i++)
+        (void)pthread_join(threads[i], NULL);
+    ck_assert_int_eq(reader.left, 0);
+    mailbox_stop(&box);
+    ev_loop_destroy(reader.loop);
+}
+END_TEST
+
+/* --- the writer of lines -------------------------------------------------------------------------
+ */
+
+struct producer {
+    struct line_writer *writer;
+    unsigned number;
+    unsigned accepted;
+};
+
+#define LINES 30000
+
+static void *put_lines(void *context)
+{
+    struct producer *p = context;
+    char line[64];
+    for (unsigned i = 0; i < LINES; i++) {
+        int length = snprintf(line, sizeof line, "%u %u\n", p->number, i);
+        if (line_writer_put(p->writer, p->number, span_of(line, (size_t)length)))
+            p->accepted++;
+    }
+    return NULL;
+}
+
+START_TEST(lines_are_written_whole_and_in_each_ones_order)
+{
+    char path[] = "/tmp/muxgate-log-XXXXXX";
+    (void)close(mkstemp(path));
+    struct line_writer *writer;
+    struct error error;
+    struct line_target target = {.file = path};
+    ck_assert_msg(line_writer_start(&writer, &target, 2, &error), "%s", error.text);
+    struct producer producers[2] = {{writer, 0, 0}, {writer, 1, 0}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, put_lines, &producers[i]), 0);
+    for (int i = 0; i < 2; i++)
+        (void)pthread_join(threads[i], NULL);
+    uint64_t dropped = line_writer_dropped(writer);
+    line_writer_stop(writer, 5000);
+    FILE *file = fopen(path, "r");
+    unsigned who, number, seen[2] = {0, 0}, last[2] = {0, 0};
+    while (fscanf(file, "%u %u\n", &who, &number) == 2) {
+        ck_assert_uint_lt(who, 2);
+        ck_assert(seen[who] == 0 || number > last[who]);
+        last[who] = number;
+        seen[who]++;
+    }
+    ck_assert(feof(file));
+    (void)fclose(file);
+    (void)unlink(path);
+    ck_assert_uint_eq(seen[0], producers[0].accepted);
+    ck_assert_uint_eq(seen[1], producers[1].accepted);
+    ck_assert_uint_eq(seen[0] + seen[1] + dropped, 2 * LINES);
+}
+END_TEST
+
+START_TEST(a_reader_that_never_reads_costs_lines_and_no_time)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    struct line_writer *writer;
+    struct error error;
+    struct line_target target = {.fd = ends[1]};
+    ck_assert(line_writer_start(&writer, &target, 1, &error));
+    struct producer producer = {writer, 0, 0};
+    for (int i = 0; i < 10; i++)
+        (void)put_lines(&producer); /* far more than ring and pipe hold */
+    ck_assert_uint_gt(line_writer_dropped(writer), 0);
+    ck_assert_uint_eq(producer.accepted + line_writer_dropped(writer), 10 * LINES);
+    uint64_t before = clock_monotonic_us();
+    line_writer_stop(writer, 200);
+    ck_assert_uint_lt(clock_monotonic_us() - before, 3000000);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_rotated_file_is_opened_again)
+{
+    char folder[] = "/tmp/muxgate-log-XXXXXX", path[64], moved[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/log", folder);
+    (void)snprintf(moved, sizeof moved, "%s/log.1", folder);
+    struct line_writer *writer;
+    struct error error;
+    struct line_target target = {.file = path};
+    ck_assert(line_writer_start(&writer, &target, 1, &error));
+    ck_assert(line_writer_put(writer, 0, span_text("first\n")));
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert(line_writer_reopen(writer, &target, &error));
+    struct line_target nowhere = {.file = "/nonexistent/folder/log"};
+    ck_assert(!line_writer_reopen(writer, &nowhere, &error)); /* the target stays */
+    line_writer_stop(writer, 5000);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(unlink(moved), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("io");
+    TCase *tests = tcase_create("io");
+    tcase_set_timeout(tests, 60);
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, an_address_in_use_is_found_out_before_a_group_is_joined);
+    tcase_add_test(tests, any_address_takes_both_families);
+    tcase_add_test(tests, a_refused_connection_is_told);
+    tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);
+    tcase_add_test(tests, a_finish_behind_unread_bytes_is_seen);
+    tcase_add_test(tests, a_plain_stream_tells_end_from_reset);
+    tcase_add_test(tests, pipes_are_bounded_and_used_again_only_when_empty);
+    tcase_add_test(tests, mail_of_each_sender_arrives_once_and_in_order);
+    tcase_add_test(tests, lines_are_written_whole_and_in_each_ones_order);
+    tcase_add_test(tests, a_reader_that_never_reads_costs_lines_and_no_time);
+    tcase_add_test(tests, a_rotated_file_is_opened_again);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
