@@ -49,6 +49,16 @@ def test_tls_half_close_both_ways(authority, version):
     assert client.recv_all() == b"answer" and not client.truncated
 
 
+def test_an_end_without_close_notify_is_seen(authority):
+    class Rude(servers.TlsEchoServer):
+        def handle(self, peer):
+            inner = tls.TlsPeer(peer, self.context, server_side=True)
+            inner.send(inner.recv(1))
+    client = tls.TlsPeer(net.connect(address(Rude(authority.known("tool.example.com")))))
+    client.send(b"x")
+    assert client.recv_all() == b"x" and client.truncated
+
+
 @pytest.mark.parametrize("size", [1, 3, 40, 100])
 def test_a_hello_in_many_records_is_still_understood(authority, size):
     server = servers.TlsEchoServer(authority.known("tool.example.com"))

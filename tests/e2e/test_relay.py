@@ -223,6 +223,7 @@ def test_the_client_finishes_and_the_server_still_answers(session, kind):
         assert not s.client.truncated
     if kind == "passthrough":
         s.client.peer.finish()
+        s.server.peer.expect_eof()
         s.server.peer.finish()
     s.log("client_closed")
 
@@ -239,6 +240,7 @@ def test_the_server_finishes_and_the_client_still_speaks(session, kind):
     assert digest(received) == digest(message)
     if kind == "passthrough":
         s.server.peer.finish()
+        s.client.peer.expect_eof()
         s.client.peer.finish()
     s.log("server_closed")
 
