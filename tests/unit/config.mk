@@ -1,5 +1,8 @@
 # unit tests of the floor "config"
-EXTRA_DIST += tests/data/config docs/reference/configuration.md
+EXTRA_DIST += tests/data/config docs/reference/configuration.md \
+	config/muxgate.schema.json
+dist_check_SCRIPTS += tests/unit/check-config-schema
+TESTS += tests/unit/check-config-schema
 check_PROGRAMS += \
 	tests/unit/test_config_bad \
 	tests/unit/test_config_hostile \
