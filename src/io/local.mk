@@ -5,4 +5,4 @@ src_libio_a_SOURCES = \
 	include/io/pipes.h src/io/pipes.c \
 	include/io/socket.h src/io/socket.c \
 	include/io/stream.h src/io/stream.c \
-	include/io/watch.h
+	include/io/watch.h src/io/watch.c
