@@ -4,6 +4,6 @@ dist_man5_MANS = man/muxgate.json.5
 
 dist_doc_DATA = README.md README LICENSE
 docsdir = $(docdir)/docs
-dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/SECURITY.md
+dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/PERFORMANCE.md docs/SECURITY.md
 referencedir = $(docdir)/docs/reference
-dist_reference_DATA = docs/reference/command-line.md docs/reference/log.md
+dist_reference_DATA = docs/reference/command-line.md docs/reference/configuration.md docs/reference/log.md

@@ -2,4 +2,4 @@
 dist_check_SCRIPTS += scripts/check-floors
 TESTS += scripts/check-floors
 
-EXTRA_DIST += .ci/run scripts/check scripts/check-docs scripts/check-samples scripts/common.sh scripts/make-certs scripts/quickstart
+EXTRA_DIST += .ci/run certs/README.md scripts/check scripts/check-docs scripts/check-samples scripts/common.sh scripts/make-certs scripts/quickstart
