@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 struct hello_config {
     const char *sni;     /* NULL: none */
@@ -29,14 +30,28 @@ static const struct hello_config hello_configs[] = {
 };
 enum { HELLO_CONFIG_COUNT = sizeof hello_configs / sizeof hello_configs[0] };
 
+/* OpenSSL's macros cast const away: they get a copy. */
+struct hello_text {
+    char text[64];
+};
+
+static inline struct hello_text hello_text(const char *text)
+{
+    struct hello_text copy;
+    snprintf(copy.text, sizeof copy.text, "%s", text);
+    return copy;
+}
+
 static inline SSL_CTX *hello_client_context(const struct hello_config *config)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     ck_assert_ptr_nonnull(context);
     if (config->ciphers != NULL)
         ck_assert_int_eq(SSL_CTX_set_cipher_list(context, config->ciphers), 1);
-    if (config->groups != NULL)
-        ck_assert_int_eq(SSL_CTX_set1_groups_list(context, config->groups), 1);
+    if (config->groups != NULL) {
+        struct hello_text groups = hello_text(config->groups);
+        ck_assert_int_eq(SSL_CTX_set1_groups_list(context, groups.text), 1);
+    }
     ck_assert_int_eq(SSL_CTX_set_min_proto_version(context, config->min_version), 1);
     ck_assert_int_eq(SSL_CTX_set_max_proto_version(context, config->max_version), 1);
     return context;
@@ -51,8 +66,10 @@ static inline size_t hello_make(const struct hello_config *config, unsigned char
     size_t length = 0;
     ck_assert(ssl != NULL && in != NULL && out != NULL);
     SSL_set_bio(ssl, in, out);
-    if (config->sni != NULL)
-        ck_assert_int_eq(SSL_set_tlsext_host_name(ssl, config->sni), 1);
+    if (config->sni != NULL) {
+        struct hello_text sni = hello_text(config->sni);
+        ck_assert_int_eq(SSL_set_tlsext_host_name(ssl, sni.text), 1);
+    }
     if (config->alpn != NULL) /* zero is success here */
         ck_assert_int_eq(SSL_set_alpn_protos(ssl, (const unsigned char *)config->alpn,
                                              (unsigned)strlen(config->alpn)),

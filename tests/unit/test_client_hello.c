@@ -116,19 +116,27 @@ START_TEST(need_is_the_next_place_that_can_tell_more)
 }
 END_TEST
 
-START_TEST(nothing_can_be_told_before_need)
+static enum verdict parse_filled(size_t n, size_t length, unsigned fill)
+{
+    static unsigned char changed[BUILDER_MAX];
+    memcpy(changed, records.bytes, n);
+    memset(changed + n, (int)fill, length - n);
+    return parse(NULL, span_of(changed, length));
+}
+
+START_TEST(need_is_exact)
 {
     usual_extensions();
     finish((size_t)_i);
     for (size_t n = 6; n < records.length; n++) {
         ck_assert_int_eq(parse(NULL, span_first(built(&records), n)), VERDICT_MORE);
         size_t need = hello.need;
-        for (unsigned fill = 0; fill < 256; fill += 51) {
-            struct builder *changed = &extensions;
-            memcpy(changed->bytes, records.bytes, n);
-            memset(changed->bytes + n, (int)fill, need - n);
-            ck_assert_int_eq(parse(NULL, span_of(changed->bytes, need - 1)), VERDICT_MORE);
-        }
+        for (unsigned fill = 0; fill < 256; fill += 51)
+            ck_assert_int_eq(parse_filled(n, need - 1, fill), VERDICT_MORE);
+        /* ... and with that many there are bytes that end it. */
+        ck_assert(parse(NULL, span_first(built(&records), need)) != VERDICT_MORE ||
+                  parse_filled(n, need, 0xff) != VERDICT_MORE ||
+                  parse_filled(n, need, 0) != VERDICT_MORE);
     }
 }
 END_TEST
@@ -459,8 +467,8 @@ int main(void)
     tcase_add_loop_test(cases, a_hello_is_more_until_its_last_byte, 1, 12);
     tcase_add_loop_test(cases, a_hello_is_more_until_its_last_byte, 120, 130);
     tcase_add_loop_test(cases, need_is_the_next_place_that_can_tell_more, 1, 140);
-    tcase_add_loop_test(cases, nothing_can_be_told_before_need, 1, 12);
-    tcase_add_loop_test(cases, nothing_can_be_told_before_need, 100, 140);
+    tcase_add_loop_test(cases, need_is_exact, 1, 12);
+    tcase_add_loop_test(cases, need_is_exact, 100, 140);
     tcase_add_test(cases, one_record_is_not_copied);
     tcase_add_test(cases, records_behind_the_hello_are_left_alone);
     tcase_add_loop_test(cases, bytes_behind_a_tls13_hello_in_its_record_are_refused, 200, 202);

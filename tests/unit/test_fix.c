@@ -7,11 +7,11 @@
 static struct fix_logon logon;
 static char text[4096];
 
-/* A message from its body ("35=A|49=…|"), with BodyLength and CheckSum right; | stands for SOH. */
-static struct span message(const char *begin, const char *body)
+/* A message from its body ("35=A|49=…|"), with the CheckSum right; | stands for SOH. */
+static struct span message_of_length(const char *begin, size_t body_length, const char *body)
 {
     unsigned sum = 0;
-    int length = snprintf(text, sizeof text, "8=%s|9=%zu|%s", begin, strlen(body), body);
+    int length = snprintf(text, sizeof text, "8=%s|9=%zu|%s", begin, body_length, body);
     for (int i = 0; i < length; i++) {
         if (text[i] == '|')
             text[i] = '\001';
@@ -19,6 +19,11 @@ static struct span message(const char *begin, const char *body)
     }
     length += snprintf(text + length, sizeof text - (size_t)length, "10=%03u\001", sum & 0xff);
     return span_of(text, (size_t)length);
+}
+
+static struct span message(const char *begin, const char *body)
+{
+    return message_of_length(begin, strlen(body), body);
 }
 
 /* Bytes as they are; | stands for SOH. */
@@ -162,6 +167,16 @@ START_TEST(a_wrong_length_or_sum_is_not_valid)
 }
 END_TEST
 
+START_TEST(a_wrong_length_under_a_right_sum_is_not_valid)
+{
+    size_t right = strlen(LOGON_BODY);
+    for (size_t length = 0; length < right + 20; length++) {
+        fix_read(&logon, message_of_length("FIX.4.4", length, LOGON_BODY), false);
+        ck_assert_int_eq(logon.valid, length == right ? VERDICT_YES : VERDICT_NO);
+    }
+}
+END_TEST
+
 START_TEST(a_body_that_overruns_its_length_is_known_early)
 {
     fix_read(&logon, raw("8=FIX.4.4|9=11|35=A|49=ME|52="), false);
@@ -203,10 +218,10 @@ END_TEST
 START_TEST(a_malformed_field_ends_the_reading)
 {
     static const char *const rows[] = {
-        "8=FIX.4.4|9=99|35=A|x=1|49=ME|",         "8=FIX.4.4|9=99|35=A|49|49=ME|",
-        "8=FIX.4.4|9=99|35=A|049=X|49=ME|",       "8=FIX.4.4|9=99|35=A|=1|49=ME|",
-        "8=FIX.4.4|9=99|35=A|58=|49=ME|",         "8=FIX.4.4|9=99|35=A|1234567890=1|49=ME|",
-        "8=FIX.4.4|9=99|35=A|95=2|96=abc|49=ME|",
+        "8=FIX.4.4|9=99|35=A|x=1|49=ME|",        "8=FIX.4.4|9=99|35=A|49|49=ME|",
+        "8=FIX.4.4|9=99|35=A|049=X|49=ME|",      "8=FIX.4.4|9=99|35=A|=1|49=ME|",
+        "8=FIX.4.4|9=99|35=A|58=|49=ME|",        "8=FIX.4.4|9=99|35=A|1234567890=1|49=ME|",
+        "8=FIX.4.4|9=99|35=A|95=2|96=abx49=ME|",
     };
     fix_read(&logon, raw(rows[_i]), false);
     ck_assert_int_eq(logon.message, VERDICT_YES);
@@ -301,6 +316,7 @@ int main(void)
     tcase_add_loop_test(cases, what_is_no_logon_is_no_on_its_byte, 0, 10);
     tcase_add_test(cases, a_missing_body_length_is_not_valid_but_a_logon);
     tcase_add_loop_test(cases, a_wrong_length_or_sum_is_not_valid, 0, 8);
+    tcase_add_test(cases, a_wrong_length_under_a_right_sum_is_not_valid);
     tcase_add_test(cases, a_body_that_overruns_its_length_is_known_early);
     tcase_add_test(cases, every_changed_byte_makes_it_not_valid);
     tcase_add_test(cases, the_first_occurrence_counts);
