@@ -1,5 +1,16 @@
 noinst_LIBRARIES += src/libapp.a
-src_libapp_a_SOURCES =
+src_libapp_a_SOURCES = \
+	include/app/binder.h src/app/binder.c \
+	include/app/demo.h src/app/demo.c \
+	include/app/echo.h src/app/echo.c \
+	include/app/load.h src/app/load.c \
+	include/app/muxgate.h src/app/muxgate.c \
+	include/app/options.h src/app/options.c \
+	include/app/privileges.h src/app/privileges.c \
+	include/app/quick.h src/app/quick.c \
+	include/app/renewal.h src/app/renewal.c \
+	include/app/worker.h src/app/worker.c
+
 sbin_PROGRAMS += src/muxgate
 src_muxgate_SOURCES = src/app/main.c
 src_muxgate_LDADD = $(FLOOR_APP) $(MG_LIBS)

@@ -1,6 +1,57 @@
+/* muxgate: TLS and plain connections on one TCP port, in front of one pool of plain servers. */
+#include "muxgate-config.h"
+
+#include "app/muxgate.h"
+#include "tls/tls.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
-int main(void)
+#define EXIT_USAGE 2
+
+static bool print_version(void)
 {
-    return EXIT_FAILURE;
+    return printf("muxgate %s\n%s\n", PACKAGE_VERSION, tls_library_version()) > 0;
+}
+
+static bool run(const struct options *options, struct error *error)
+{
+    struct muxgate *muxgate;
+    if (!muxgate_create(&muxgate, options, error))
+        return false;
+    muxgate_run(muxgate);
+    muxgate_free(muxgate);
+    return true;
+}
+
+static bool execute(const struct options *options, struct error *error)
+{
+    switch (options->command) {
+    case COMMAND_VERSION:
+        return print_version();
+    case COMMAND_HELP:
+        options_print_help(stdout);
+        return true;
+    case COMMAND_CHECK:
+        return muxgate_check(options, error);
+    case COMMAND_DUMP:
+        return muxgate_dump(options, error);
+    default:
+        return run(options, error);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct error error = {0};
+    if (!options_parse(&options, argc, argv, &error)) {
+        (void)fprintf(stderr, "muxgate: %s\n", error.text);
+        options_print_help(stderr);
+        return EXIT_USAGE;
+    }
+    bool good = execute(&options, &error);
+    if (error.kind != ERROR_NONE)
+        (void)fprintf(stderr, "muxgate: %s\n", error.text);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

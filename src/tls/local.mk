@@ -15,4 +15,5 @@ src_libtls_a_SOURCES = \
 	include/tls/wire.h src/tls/wire.c \
 	src/tls/refresh.c \
 	src/tls/source.c \
-	src/tls/stream_tls.c
+	src/tls/stream_tls.c \
+	include/tls/throwaway.h src/tls/throwaway.c

@@ -1,1 +1,5 @@
 # unit tests of the floor "session"
+check_PROGRAMS += tests/unit/test_relay
+tests_unit_test_relay_SOURCES = tests/unit/test_relay.c
+tests_unit_test_relay_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_relay_LDADD = $(FLOOR_SESSION) $(CHECK_LIBS) $(MG_LIBS)

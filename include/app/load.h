@@ -1,0 +1,30 @@
+/* load: from the command line's idea of a configuration to a compiled snapshot. */
+#ifndef APP_LOAD_H
+#define APP_LOAD_H
+
+#include "app/options.h"
+#include "session/snapshot.h"
+
+/* What a load is told besides the options. */
+struct load_args {
+    const struct options *options;
+    unsigned workers;                /* 0: as the configuration says, 1 for a mere check */
+    const struct snapshot *previous; /* NULL at start */
+    uint64_t descriptors;            /* the limit, for the warning about max_sessions */
+    const char *demo_config;         /* --demo: its text; NULL otherwise */
+};
+
+/* Reads, checks and compiles. Errors and warnings are printed on stderr, each on its line. */
+bool load_snapshot(struct snapshot **ret, const struct load_args *args) MUST_CHECK;
+
+/* Reads and checks the form only. `ret` is filled in both cases. */
+bool load_config(struct config *ret, const struct load_args *args) MUST_CHECK;
+
+/* How many sessions so many descriptors hold, and how many pipes each worker may open. */
+uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers);
+unsigned load_pipes_per_worker(uint64_t descriptors, unsigned workers);
+
+/* "auto": one per core that the process may use. */
+unsigned load_worker_count(const struct model *model);
+
+#endif

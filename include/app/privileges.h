@@ -1,0 +1,20 @@
+/* privileges: descriptor limits raised, then the user dropped. */
+#ifndef APP_PRIVILEGES_H
+#define APP_PRIVILEGES_H
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+#include <stdint.h>
+
+/* Raises the soft descriptor limit to the hard one; returns it. */
+uint64_t privileges_raise_descriptors(void);
+
+/* No core dump holds a private key. */
+void privileges_forbid_core_dumps(void);
+
+/* Becomes `user` (and `group`, by default the user's own). NULL user: stays. After binding and
+ * before the first thread. */
+bool privileges_drop(const char *user, const char *group, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/* worker: one thread with its own loop, mailbox and engine.
+ *
+ * Everything is asked of it by mail from the control thread; it never waits for anyone. */
+#ifndef APP_WORKER_H
+#define APP_WORKER_H
+
+#include "base/error.h"
+#include "io/mailbox.h"
+#include "session/acceptor.h"
+#include "session/engine.h"
+
+struct worker;
+
+struct worker_args {
+    unsigned index;
+    struct gauge *gauge;
+    struct line_writer *log;
+    uint64_t epoch;
+    unsigned most_pipes;
+    struct mailbox *control;       /* is told when a draining worker is empty ... */
+    void (*on_empty)(void *owner); /* ... by this call there, with the mailbox's owner */
+};
+
+/* Makes the loop and the engine; worker_start() begins the thread. */
+bool worker_create(struct worker **ret, const struct worker_args *args,
+                   struct error *error) MUST_CHECK;
+bool worker_start(struct worker *worker, struct error *error) MUST_CHECK;
+
+/* Mail. Each takes over one reference to what is given. */
+bool worker_adopt(struct worker *worker, struct snapshot *snapshot,
+                  struct bindings *bindings) MUST_CHECK;
+bool worker_set_store(struct worker *worker, struct tls_policy *policy,
+                      struct tls_store *store) MUST_CHECK;
+void worker_drain(struct worker *worker);
+
+/* Ends all sessions and the thread, waits for it, frees. Accepts NULL. */
+void worker_stop(struct worker *worker);
+
+#endif

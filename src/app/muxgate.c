@@ -1,0 +1,371 @@
+#include "app/muxgate.h"
+
+#include "app/binder.h"
+#include "app/demo.h"
+#include "app/load.h"
+#include "app/privileges.h"
+#include "app/renewal.h"
+#include "app/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How long the end waits for a reader of the log that does not read. */
+#define LOG_PATIENCE_MS 1000
+
+struct muxgate {
+    const struct options *options; /* borrowed */
+    struct ev_loop *loop;          /* owned; the control thread's */
+    struct mailbox mailbox;
+    ev_signal signals[5];
+    ev_timer drain_timer;
+    uint64_t descriptors;
+    struct demo *demo;         /* owned; NULL without --demo */
+    struct snapshot *snapshot; /* counted; the current one */
+    struct bindings *bindings; /* counted; the current ones */
+    struct line_writer *log;   /* owned */
+    struct gauge gauge;
+    struct worker **workers; /* owned */
+    unsigned worker_count, empty_workers;
+    struct health *health;   /* owned; of the current snapshot */
+    struct renewal *renewal; /* likewise */
+    bool draining;
+};
+
+static const struct model *model_of(const struct muxgate *m)
+{
+    return m->snapshot->config.model;
+}
+
+/* --- what a snapshot sets in motion
+ * ---------------------------------------------------------------- */
+
+static void on_health_change(void *context, const struct server *server, bool up,
+                             const char *reason)
+{
+    (void)context;
+    log_event(up ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, up ? "server.up" : "server.down",
+              "pool=%s server=%s reason=\"%s\"", server_pool_name(server), server_name(server),
+              reason);
+}
+
+/* Health checks and certificate files follow the current snapshot. That they can't be started is
+ * no reason to refuse a configuration: it is told, and sessions go on. */
+static void start_attendants(struct muxgate *m)
+{
+    struct error error;
+    health_stop(m->health);
+    renewal_stop(m->renewal);
+    m->health = NULL;
+    m->renewal = NULL;
+    if (!health_start(&m->health, m->loop, m->snapshot->pools, on_health_change, m, &error))
+        log_event(LOG_LEVEL_ERROR, "health.failed", "reason=\"%s\"", error.text);
+    if (!renewal_start(&m->renewal, m->loop, m->snapshot, m->workers, m->worker_count, &error))
+        log_event(LOG_LEVEL_ERROR, "cert.unwatched", "reason=\"%s\"", error.text);
+}
+
+static void set_limits(struct muxgate *m)
+{
+    uint64_t fit = load_sessions_that_fit(m->descriptors, m->worker_count),
+             most = model_of(m)->max_sessions;
+    atomic_store(&m->gauge.most, most != 0 && most < fit ? most : fit);
+    log_set_level(model_of(m)->log.level);
+}
+
+static bool hand_out(struct muxgate *m)
+{
+    bool good = true;
+    for (unsigned i = 0; i < m->worker_count; i++)
+        good = worker_adopt(m->workers[i], snapshot_ref(m->snapshot), bindings_ref(m->bindings)) &&
+               good;
+    return good;
+}
+
+/* --- reload
+ * ------------------------------------------------------------------------------------------ */
+
+static struct line_target log_target(const struct muxgate *m)
+{
+    const struct model_log *log = &model_of(m)->log;
+    return (struct line_target){.file = log->access == LOG_TARGET_FILE ? log->file : NULL,
+                                .fd = log->access == LOG_TARGET_STDERR ? STDERR_FILENO
+                                                                       : STDOUT_FILENO};
+}
+
+static void reopen_log(struct muxgate *m)
+{
+    struct error error;
+    struct line_target target = log_target(m);
+    if (line_writer_reopen(m->log, &target, &error))
+        log_event(LOG_LEVEL_INFO, "log.reopen", "target=%s",
+                  target.file != NULL          ? target.file
+                  : target.fd == STDERR_FILENO ? "stderr"
+                                               : "stdout");
+    else
+        log_event(LOG_LEVEL_ERROR, "log.reopen", "failed=true reason=\"%s\" kept=previous",
+                  error.text);
+}
+
+static void warn_of_workers(const struct muxgate *m)
+{
+    unsigned wanted = load_worker_count(model_of(m));
+    if (wanted != m->worker_count)
+        log_event(LOG_LEVEL_WARNING, "reload.partly",
+                  "key=workers running=%u wanted=%u reason=\"needs a restart\"", m->worker_count,
+                  wanted);
+}
+
+/* Everything that can fail comes first; then the new configuration is taken as a whole. */
+static void reload(struct muxgate *m)
+{
+    struct load_args args = {m->options, m->worker_count, m->snapshot, m->descriptors,
+                             demo_config(m->demo)};
+    struct snapshot *snapshot;
+    struct bindings *bindings;
+    struct error error = {0};
+    if (!load_snapshot(&snapshot, &args)) {
+        log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true",
+                  (unsigned long long)m->snapshot->generation);
+        return;
+    }
+    if (!binder_bind(&bindings, snapshot, m->bindings, m->worker_count, &error)) {
+        snapshot_unref(snapshot);
+        log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true reason=\"%s\"",
+                  (unsigned long long)m->snapshot->generation, error.text);
+        return;
+    }
+    struct snapshot *old = m->snapshot;
+    bindings_unref(m->bindings);
+    m->snapshot = snapshot;
+    m->bindings = bindings;
+    set_limits(m);
+    reopen_log(m);
+    start_attendants(m);
+    bool whole = hand_out(m);
+    snapshot_unref(old);
+    warn_of_workers(m);
+    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done", "generation=%llu%s",
+              (unsigned long long)snapshot->generation,
+              whole ? "" : " incomplete=\"out of memory\"");
+}
+
+/* --- draining
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_worker_empty(void *owner)
+{
+    struct muxgate *m = owner;
+    if (++m->empty_workers == m->worker_count)
+        ev_break(m->loop, EVBREAK_ALL);
+}
+
+static void on_drain_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)watcher;
+    (void)events;
+    log_event(LOG_LEVEL_WARNING, "muxgate.stop", "reason=drain_timeout");
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static void drain(struct muxgate *m)
+{
+    if (m->draining) {
+        log_event(LOG_LEVEL_INFO, "muxgate.stop", "reason=\"second signal\"");
+        ev_break(m->loop, EVBREAK_ALL);
+        return;
+    }
+    m->draining = true;
+    log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
+              (unsigned long long)atomic_load(&m->gauge.sessions));
+    if (model_of(m)->drain_timeout_ms > 0) {
+        ev_timer_set(&m->drain_timer, (double)model_of(m)->drain_timeout_ms / 1000.0, 0);
+        ev_timer_start(m->loop, &m->drain_timer);
+    }
+    for (unsigned i = 0; i < m->worker_count; i++)
+        worker_drain(m->workers[i]);
+}
+
+/* --- signals
+ * ----------------------------------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct muxgate *m = watcher->data;
+    if (watcher->signum == SIGUSR1)
+        reopen_log(m);
+    else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
+        drain(m);
+    else if (watcher->signum == SIGHUP && !m->draining)
+        reload(m);
+    else if (watcher->signum == SIGUSR2)
+        log_event(LOG_LEVEL_WARNING, "upgrade.refused", "reason=\"not supported by this version\"");
+}
+
+static void start_signals(struct muxgate *m)
+{
+    static const int numbers[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        ev_signal_init(&m->signals[i], on_signal, numbers[i]);
+        m->signals[i].data = m;
+        ev_signal_start(m->loop, &m->signals[i]);
+    }
+}
+
+/* --- starting
+ * ---------------------------------------------------------------------------------------- */
+
+static bool start_demo(struct muxgate *m, struct error *error)
+{
+    return m->options->command != COMMAND_DEMO || demo_start(&m->demo, m->options->listen, error);
+}
+
+static bool load_first(struct muxgate *m)
+{
+    struct load_args args = {m->options, 0, NULL, m->descriptors, demo_config(m->demo)};
+    if (!load_snapshot(&m->snapshot, &args))
+        return false;
+    m->worker_count = load_worker_count(model_of(m));
+    return true;
+}
+
+static bool bind_and_drop(struct muxgate *m, struct error *error)
+{
+    const struct model *model = model_of(m);
+    struct line_target target = log_target(m);
+    /* The log is opened by the user who will have to open it again when it is rotated. */
+    return binder_bind(&m->bindings, m->snapshot, NULL, m->worker_count, error) &&
+           privileges_drop(model->user, model->group, error) &&
+           line_writer_start(&m->log, &target, m->worker_count, error);
+}
+
+static bool start_workers(struct muxgate *m, struct error *error)
+{
+    m->workers = calloc(m->worker_count, sizeof *m->workers);
+    if (m->workers == NULL)
+        return error_memory(error);
+    uint64_t epoch = clock_wall_ms();
+    unsigned pipes = load_pipes_per_worker(m->descriptors, m->worker_count);
+    for (unsigned i = 0; i < m->worker_count; i++) {
+        struct worker_args args = {i,     &m->gauge,   m->log,         epoch,
+                                   pipes, &m->mailbox, on_worker_empty};
+        if (!worker_create(&m->workers[i], &args, error))
+            return false;
+    }
+    if (!hand_out(m))
+        return error_memory(error);
+    for (unsigned i = 0; i < m->worker_count; i++)
+        if (!worker_start(m->workers[i], error))
+            return false;
+    return true;
+}
+
+static void announce(const struct muxgate *m)
+{
+    struct text where = {0};
+    for (size_t i = 0; i < m->bindings->count; i++) {
+        char text[ADDRESS_TEXT_MAX];
+        address_format(&m->bindings->item[i].binding->actual, text);
+        text_format(&where, "%s%s", i == 0 ? "" : ",", text);
+    }
+    log_event(LOG_LEVEL_ERROR, "muxgate.ready",
+              "workers=%u listeners=%zu max_sessions=%llu listen=%s", m->worker_count,
+              m->snapshot->listener_count, (unsigned long long)atomic_load(&m->gauge.most),
+              where.data == NULL ? "" : where.data);
+    text_release(&where);
+}
+
+bool muxgate_create(struct muxgate **ret, const struct options *options, struct error *error)
+{
+    struct muxgate *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return error_memory(error);
+    m->options = options;
+    ev_timer_init(&m->drain_timer, on_drain_timeout, 0, 0);
+    privileges_forbid_core_dumps();
+    m->descriptors = privileges_raise_descriptors();
+    m->loop = ev_default_loop(EVFLAG_NOENV);
+    if (m->loop != NULL)
+        mailbox_start(&m->mailbox, m->loop, m);
+    if (m->loop == NULL || !tls_start(error) || !start_demo(m, error) || !load_first(m) ||
+        !bind_and_drop(m, error)) {
+        muxgate_free(m);
+        return false;
+    }
+    start_signals(m);
+    set_limits(m);
+    if (!start_workers(m, error)) {
+        muxgate_free(m);
+        return false;
+    }
+    start_attendants(m);
+    announce(m);
+    *ret = m;
+    return true;
+}
+
+void muxgate_run(struct muxgate *m)
+{
+    ev_run(m->loop, 0);
+}
+
+void muxgate_free(struct muxgate *m)
+{
+    if (m == NULL)
+        return;
+    health_stop(m->health);
+    renewal_stop(m->renewal);
+    for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
+        worker_stop(m->workers[i]);
+    free(m->workers);
+    line_writer_stop(m->log, LOG_PATIENCE_MS);
+    bindings_unref(m->bindings);
+    snapshot_unref(m->snapshot);
+    demo_stop(m->demo);
+    if (m->loop != NULL) {
+        for (size_t i = 0; i < COUNT_OF(m->signals); i++)
+            if (ev_is_active(&m->signals[i]))
+                ev_signal_stop(m->loop, &m->signals[i]);
+        ev_timer_stop(m->loop, &m->drain_timer);
+        mailbox_stop(&m->mailbox);
+        ev_loop_destroy(m->loop);
+    }
+    free(m);
+}
+
+/* --- the commands that do not run
+ * --------------------------------------------------------------------- */
+
+bool muxgate_check(const struct options *options, struct error *error)
+{
+    struct load_args args = {options, 1, NULL, privileges_raise_descriptors(), NULL};
+    struct snapshot *snapshot;
+    if (!tls_start(error) || !load_snapshot(&snapshot, &args))
+        return false;
+    (void)printf("%s: the configuration is good\n",
+                 options->config == NULL ? "(command line)" : options->config);
+    snapshot_unref(snapshot);
+    return true;
+}
+
+bool muxgate_dump(const struct options *options, struct error *error)
+{
+    struct load_args args = {options, 1, NULL, privileges_raise_descriptors(), NULL};
+    struct config config;
+    struct text text = {0};
+    bool good = load_config(&config, &args);
+    if (config.problems != NULL)
+        problems_print(config.problems, stderr);
+    if (good)
+        good = config_dump(config.model, &text) || error_memory(error);
+    if (good)
+        (void)fwrite(text.data, 1, text.length, stdout);
+    text_release(&text);
+    config_free(&config);
+    return good;
+}

@@ -1,0 +1,126 @@
+#include "app/options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+enum { OPTION_DUMP = 256, OPTION_LISTEN, OPTION_CERT, OPTION_KEY, OPTION_BACKEND, OPTION_DEMO };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"dump", no_argument, NULL, OPTION_DUMP},
+    {"listen", required_argument, NULL, OPTION_LISTEN},
+    {"cert", required_argument, NULL, OPTION_CERT},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"backend", required_argument, NULL, OPTION_BACKEND},
+    {"demo", no_argument, NULL, OPTION_DEMO},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+void options_print_help(FILE *stream)
+{
+    (void)fputs(
+        "usage: muxgate -c FILE              run in the foreground; Ctrl-C drains\n"
+        "       muxgate -c FILE -t           check the configuration and the certificates\n"
+        "       muxgate -c FILE --dump       print the effective configuration\n"
+        "       muxgate --listen ADDRESS --backend HOST:PORT [--cert FILE --key FILE]\n"
+        "                                    one port with no file; without --cert TLS passes "
+        "through\n"
+        "       muxgate --demo [--listen ADDRESS]\n"
+        "                                    one port with a throw-away certificate and an echo "
+        "server\n"
+        "       muxgate -V | -h              version | this text\n"
+        "\n"
+        "signals: HUP reload, USR1 reopen logs, TERM or INT drain (a second one: stop now)\n"
+        "exit status: 0 done, 1 configuration or start-up error, 2 usage error\n"
+        "see muxgate(8) and muxgate.json(5)\n",
+        stream);
+}
+
+static bool set_command(struct options *o, enum command command, struct error *error)
+{
+    if (o->command != COMMAND_RUN && o->command != command)
+        return error_input(error, "two commands at once; choose one of -t, --dump, --demo, -V, -h");
+    o->command = command;
+    return true;
+}
+
+static bool take(struct options *o, int option, struct error *error)
+{
+    switch (option) {
+    case 'c':
+        o->config = optarg;
+        return true;
+    case 't':
+        return set_command(o, COMMAND_CHECK, error);
+    case 'V':
+        return set_command(o, COMMAND_VERSION, error);
+    case 'h':
+        return set_command(o, COMMAND_HELP, error);
+    case OPTION_DUMP:
+        return set_command(o, COMMAND_DUMP, error);
+    case OPTION_DEMO:
+        return set_command(o, COMMAND_DEMO, error);
+    case OPTION_LISTEN:
+        o->listen = optarg;
+        return true;
+    case OPTION_CERT:
+        o->cert = optarg;
+        return true;
+    case OPTION_KEY:
+        o->key = optarg;
+        return true;
+    case OPTION_BACKEND:
+        o->backend = optarg;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool check_quick(const struct options *o, struct error *error)
+{
+    if (o->config != NULL)
+        return error_input(error, "--listen and -c exclude each other");
+    if (o->listen == NULL || o->backend == NULL)
+        return error_input(error, "--listen ADDRESS and --backend HOST:PORT go together");
+    if (o->key != NULL && o->cert == NULL)
+        return error_input(error, "--key needs --cert");
+    return true;
+}
+
+static bool check(const struct options *o, struct error *error)
+{
+    bool quick = o->listen != NULL || o->backend != NULL || o->cert != NULL || o->key != NULL;
+    if (o->command == COMMAND_VERSION || o->command == COMMAND_HELP)
+        return true;
+    if (o->command == COMMAND_DEMO) {
+        if (o->config != NULL || o->backend != NULL || o->cert != NULL || o->key != NULL)
+            return error_input(error, "--demo takes no option but --listen");
+        return true;
+    }
+    if (quick)
+        return check_quick(o, error);
+    return o->config != NULL || error_input(error, "which configuration? give -c FILE");
+}
+
+bool options_parse(struct options *ret, int argc, char **argv, struct error *error)
+{
+    struct options options = {.command = COMMAND_RUN};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":c:tVh", long_options, NULL)) != -1) {
+        const char *word = argv[optind - 1];
+        if (option == ':')
+            return error_input(error, "%s needs an argument", word);
+        if (option == '?')
+            return error_input(error, "unknown option %s", word);
+        if (!take(&options, option, error))
+            return false;
+    }
+    if (optind < argc)
+        return error_input(error, "unexpected word \"%s\"", argv[optind]);
+    *ret = options;
+    return check(&options, error);
+}

@@ -1,0 +1,102 @@
+#include "app/renewal.h"
+
+#include "base/log.h"
+#include "io/watch.h"
+
+#include <stdlib.h>
+
+struct renewal {
+    struct snapshot *snapshot;     /* counted */
+    struct worker *const *workers; /* borrowed */
+    unsigned worker_count;
+    struct watch *watch;
+};
+
+static void hand_out(const struct renewal *renewal, struct tls_policy *policy,
+                     struct tls_store *store)
+{
+    for (unsigned i = 0; i < renewal->worker_count; i++)
+        if (!worker_set_store(renewal->workers[i], tls_policy_ref(policy), tls_store_ref(store)))
+            log_event(LOG_LEVEL_ERROR, "cert.refuse", "reason=\"out of memory\" kept=previous");
+    tls_store_unref(store);
+}
+
+static void refresh(void *context, struct tls_policy *policy)
+{
+    struct tls_store *store;
+    struct error error;
+    char what[256];
+    switch (tls_policy_refresh(policy, &store, &error)) {
+    case TLS_REFRESH_SAME:
+        break;
+    case TLS_REFRESH_NEW:
+        tls_store_describe(store, what, sizeof what);
+        log_event(LOG_LEVEL_INFO, "cert.load", "%s", what);
+        hand_out(context, policy, store);
+        break;
+    case TLS_REFRESH_REFUSED:
+        log_event(LOG_LEVEL_ERROR, "cert.refuse", "reason=\"%s\" kept=previous", error.text);
+        break;
+    }
+}
+
+static void on_change(void *context)
+{
+    struct renewal *renewal = context;
+    snapshot_each_policy(renewal->snapshot, refresh, renewal);
+}
+
+/* --- the list of files ---------------------------------------------------------------------------
+ */
+
+struct file_list {
+    const char **item;
+    size_t count;
+    bool failed;
+};
+
+static void collect(void *context, struct tls_policy *policy)
+{
+    struct file_list *list = context;
+    for (const char *const *file = tls_policy_files(policy); *file != NULL; file++) {
+        const char **item = realloc(list->item, (list->count + 1) * sizeof *item);
+        list->failed = list->failed || item == NULL;
+        if (item == NULL)
+            return;
+        list->item = item;
+        list->item[list->count++] = *file;
+    }
+}
+
+bool renewal_start(struct renewal **ret, struct ev_loop *loop, struct snapshot *snapshot,
+                   struct worker *const *workers, unsigned worker_count, struct error *error)
+{
+    struct renewal *renewal = calloc(1, sizeof *renewal);
+    struct file_list files = {0};
+    if (renewal == NULL)
+        return error_memory(error);
+    renewal->snapshot = snapshot_ref(snapshot);
+    renewal->workers = workers;
+    renewal->worker_count = worker_count;
+    snapshot_each_policy(snapshot, collect, &files);
+    bool good = !files.failed || error_memory(error);
+    if (good && files.count > 0)
+        good =
+            watch_start(&renewal->watch, loop, files.item, files.count, on_change, renewal, error);
+    free(files.item);
+    if (!good) {
+        renewal_stop(renewal);
+        return false;
+    }
+    *ret = renewal;
+    return true;
+}
+
+void renewal_stop(struct renewal *renewal)
+{
+    if (renewal == NULL)
+        return;
+    watch_stop(renewal->watch);
+    snapshot_unref(renewal->snapshot);
+    free(renewal);
+}

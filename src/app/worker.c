@@ -1,0 +1,185 @@
+#include "app/worker.h"
+
+#include "base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct worker {
+    struct worker_args args;
+    struct ev_loop *loop;  /* owned */
+    struct engine *engine; /* owned */
+    struct mailbox mailbox;
+    pthread_t thread;
+    bool running;
+    struct mail drain, stop, empty; /* each is sent once */
+};
+
+/* --- mail ----------------------------------------------------------------------------------------
+ */
+
+struct adopt_mail {
+    struct mail mail;
+    struct snapshot *snapshot;
+    struct bindings *bindings;
+};
+
+static void deliver_adopt(struct mail *mail, void *owner)
+{
+    struct adopt_mail *adopt = CONTAINER_OF(mail, struct adopt_mail, mail);
+    struct worker *worker = owner;
+    if (!engine_adopt(worker->engine, adopt->snapshot, adopt->bindings))
+        log_event(LOG_LEVEL_ERROR, "reload.failed", "worker=%u reason=\"out of memory\"",
+                  worker->args.index);
+    bindings_unref(adopt->bindings);
+    free(adopt);
+}
+
+bool worker_adopt(struct worker *worker, struct snapshot *snapshot, struct bindings *bindings)
+{
+    struct adopt_mail *adopt = calloc(1, sizeof *adopt);
+    if (adopt == NULL) {
+        snapshot_unref(snapshot);
+        bindings_unref(bindings);
+        return false;
+    }
+    *adopt = (struct adopt_mail){{.deliver = deliver_adopt}, snapshot, bindings};
+    mailbox_send(&worker->mailbox, &adopt->mail);
+    return true;
+}
+
+struct store_mail {
+    struct mail mail;
+    struct tls_policy *policy;
+    struct tls_store *store;
+};
+
+static void deliver_store(struct mail *mail, void *owner)
+{
+    struct store_mail *delivery = CONTAINER_OF(mail, struct store_mail, mail);
+    struct worker *worker = owner;
+    tls_policy_set_store(delivery->policy, worker->args.index, delivery->store);
+    tls_policy_unref(delivery->policy);
+    free(delivery);
+}
+
+bool worker_set_store(struct worker *worker, struct tls_policy *policy, struct tls_store *store)
+{
+    struct store_mail *delivery = calloc(1, sizeof *delivery);
+    if (delivery == NULL) {
+        tls_policy_unref(policy);
+        tls_store_unref(store);
+        return false;
+    }
+    *delivery = (struct store_mail){{.deliver = deliver_store}, policy, store};
+    mailbox_send(&worker->mailbox, &delivery->mail);
+    return true;
+}
+
+static void deliver_drain(struct mail *mail, void *owner)
+{
+    (void)mail;
+    engine_drain(((struct worker *)owner)->engine);
+}
+
+void worker_drain(struct worker *worker)
+{
+    worker->drain.deliver = deliver_drain;
+    mailbox_send(&worker->mailbox, &worker->drain);
+}
+
+static void deliver_stop(struct mail *mail, void *owner)
+{
+    (void)mail;
+    struct worker *worker = owner;
+    engine_end_all(worker->engine, END_shutdown);
+    ev_break(worker->loop, EVBREAK_ALL);
+}
+
+static void deliver_empty(struct mail *mail, void *owner)
+{
+    CONTAINER_OF(mail, struct worker, empty)->args.on_empty(owner);
+}
+
+static void tell_empty(void *context)
+{
+    struct worker *worker = context;
+    worker->empty.deliver = deliver_empty;
+    mailbox_send(worker->args.control, &worker->empty);
+}
+
+/* --- the thread ----------------------------------------------------------------------------------
+ */
+
+static void *run(void *context)
+{
+    struct worker *worker = context;
+    ev_run(worker->loop, 0);
+    return NULL;
+}
+
+bool worker_start(struct worker *worker, struct error *error)
+{
+    /* Signals are the control thread's. */
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&worker->thread, NULL, run, worker);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    worker->running = failure == 0;
+    return worker->running || error_system(error, failure, "cannot start a worker thread");
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static void destroy(struct worker *worker)
+{
+    engine_free(worker->engine);
+    if (worker->loop != NULL) {
+        mailbox_stop(&worker->mailbox);
+        ev_loop_destroy(worker->loop);
+    }
+    free(worker);
+}
+
+bool worker_create(struct worker **ret, const struct worker_args *args, struct error *error)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL)
+        return error_memory(error);
+    worker->args = *args;
+    worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (worker->loop == NULL) {
+        destroy(worker);
+        return error_input(error, "cannot make an epoll loop");
+    }
+    mailbox_start(&worker->mailbox, worker->loop, worker);
+    struct engine_args engine = {.index = args->index,
+                                 .loop = worker->loop,
+                                 .gauge = args->gauge,
+                                 .log = args->log,
+                                 .epoch = args->epoch,
+                                 .most_pipes = args->most_pipes,
+                                 .on_empty = tell_empty,
+                                 .context = worker};
+    if (!engine_create(&worker->engine, &engine)) {
+        destroy(worker);
+        return error_memory(error);
+    }
+    *ret = worker;
+    return true;
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (worker == NULL)
+        return;
+    if (worker->running) {
+        worker->stop.deliver = deliver_stop;
+        mailbox_send(&worker->mailbox, &worker->stop);
+        (void)pthread_join(worker->thread, NULL);
+    }
+    destroy(worker);
+}
