@@ -222,6 +222,11 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
     }
 }
 
+void kit_model_pem(struct kit_model *model, const char *file)
+{
+    model->certificates[0].cert = model->certificates[0].key = writable(kit_file(file));
+}
+
 void kit_model_alpn(struct kit_model *model, const char *first, const char *second)
 {
     model->alpn[0] = writable(first);

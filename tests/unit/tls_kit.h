@@ -48,6 +48,7 @@ struct kit_model {
     char *alpn[4];
 };
 void kit_model(struct kit_model *ret, const char *const *names, size_t count);
+void kit_model_pem(struct kit_model *model, const char *file); /* of the first pair */
 void kit_model_alpn(struct kit_model *model, const char *first, const char *second);
 
 /* Compiles, or fails the test with the problems. */

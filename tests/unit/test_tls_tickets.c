@@ -1,0 +1,105 @@
+/* Ticket keys over time. */
+#include "base/clock.h"
+#include "tls/tickets.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOUR UINT64_C(3600000000)
+
+static struct tls_tickets *tickets;
+static struct tls_ticket_key first;
+static uint64_t start;
+
+static struct tls_ticket_key seal_at(uint64_t now)
+{
+    struct tls_ticket_key key;
+    ck_assert(tls_tickets_seal(tickets, now, &key));
+    return key;
+}
+
+static bool opens_at(uint64_t now, const struct tls_ticket_key *sealed, bool *ret_old)
+{
+    struct tls_ticket_key key;
+    if (!tls_tickets_open(tickets, now, sealed->name, &key, ret_old))
+        return false;
+    ck_assert_mem_eq(key.cipher, sealed->cipher, sizeof key.cipher);
+    ck_assert_mem_eq(key.mac, sealed->mac, sizeof key.mac);
+    return true;
+}
+
+static void set_up(void)
+{
+    struct error error;
+    start = clock_monotonic_us();
+    ck_assert(tls_tickets_create(&tickets, &error));
+    first = seal_at(start);
+}
+
+static void tear_down(void)
+{
+    tls_tickets_unref(tickets);
+}
+
+START_TEST(a_key_seals_for_four_hours)
+{
+    struct tls_ticket_key later = seal_at(start + 3 * HOUR);
+    ck_assert_mem_eq(later.name, first.name, sizeof first.name);
+    later = seal_at(start + 4 * HOUR + HOUR / 2);
+    ck_assert_mem_ne(later.name, first.name, sizeof first.name);
+    ck_assert_mem_ne(later.cipher, first.cipher, sizeof first.cipher);
+    ck_assert_mem_ne(later.mac, first.mac, sizeof first.mac);
+}
+END_TEST
+
+START_TEST(a_key_opens_until_its_last_ticket_has_died)
+{
+    bool old = true;
+    ck_assert(opens_at(start + HOUR, &first, &old));
+    ck_assert(!old);
+    for (uint64_t hours = 1; hours <= 15; hours++) {
+        seal_at(start + hours * HOUR);
+        ck_assert(opens_at(start + hours * HOUR, &first, &old));
+        ck_assert_int_eq(old, hours > 4);
+    }
+    ck_assert(!opens_at(start + 16 * HOUR + HOUR / 2, &first, &old));
+}
+END_TEST
+
+START_TEST(a_quiet_gateway_forgets_old_keys_too)
+{
+    bool old;
+    ck_assert(opens_at(start + 10 * HOUR, &first, &old));
+    ck_assert(old);
+    ck_assert(!opens_at(start + 100 * HOUR, &first, &old));
+    struct tls_ticket_key later = seal_at(start + 100 * HOUR);
+    ck_assert(opens_at(start + 100 * HOUR, &later, &old));
+}
+END_TEST
+
+START_TEST(an_unknown_name_opens_nothing)
+{
+    bool old;
+    struct tls_ticket_key other = first;
+    other.name[0] ^= 1;
+    ck_assert(!opens_at(start, &other, &old));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tls tickets");
+    TCase *all = tcase_create("tickets");
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_add_test(all, a_key_seals_for_four_hours);
+    tcase_add_test(all, a_key_opens_until_its_last_ticket_has_died);
+    tcase_add_test(all, a_quiet_gateway_forgets_old_keys_too);
+    tcase_add_test(all, an_unknown_name_opens_nothing);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
