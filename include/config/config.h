@@ -9,7 +9,10 @@
 #include "config/problems.h"
 
 struct config {
-    struct model *model;
+    struct model *model; /* NULL after an error */
+    /* After errors other than of syntax: what they leave of the file, or NULL. Never to be run: the
+     * compile steps may look at it, so that what they find is told in the same go. */
+    struct model *draft;
     struct problems *problems;   /* keeps its index: compile steps report into it */
     struct locations *locations;
 };

@@ -21,10 +21,12 @@ static void build_servers(struct build *b, struct model_pool *ret, const json_t 
 {
     size_t count = json_array_size(servers);
     ret->servers = build_array(b, count, sizeof *ret->servers);
-    for (; ret->servers != NULL && !b->failed && ret->server_count < count; ret->server_count++)
-        build_server(b, &ret->servers[ret->server_count],
-                     json_array_get(servers, ret->server_count),
-                     build_format(b, "%s.servers[%zu]", ret->path, ret->server_count));
+    for (size_t i = 0; ret->servers != NULL && !b->failed && i < count; i++) {
+        if (json_is_null(json_array_get(servers, i)))
+            continue; /* of a draft */
+        build_server(b, &ret->servers[ret->server_count++], json_array_get(servers, i),
+                     build_format(b, "%s.servers[%zu]", ret->path, i));
+    }
 }
 
 static void build_health(struct build *b, struct model_health *ret, const json_t *check,

@@ -86,7 +86,7 @@ static void build_rule(struct build *b, struct model_rule *ret, const json_t *ru
     build_list(b, &ret->rules, &ret->rule_count, rule, ret->path, home);
 }
 
-/* Bounded: relations_check_rules() refuses what is nested too deeply. */
+/* Two levels: relations_check_rules() refuses rules in nested rules. */
 static void build_list(struct build *b, struct model_rule **ret, size_t *ret_count,
                        const json_t *holder, const char *path, const struct rule_home *home)
 {
@@ -94,6 +94,8 @@ static void build_list(struct build *b, struct model_rule **ret, size_t *ret_cou
     size_t count = json_array_size(list);
     *ret = build_array(b, count, sizeof **ret);
     for (size_t i = 0; *ret != NULL && !b->failed && i < count; i++) {
+        if (json_is_null(json_array_get(list, i)))
+            continue; /* of a draft */
         struct model_rule *rule = &(*ret)[(*ret_count)++];
         rule->path = build_format(b, "%s.rules[%zu]", path, i);
         if (rule->path != NULL)

@@ -55,7 +55,7 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
         json_close(w, '}');
 }
 
-/* As deep as rules may be nested. */
+/* As deep as rules are nested: the reader makes two levels. */
 static void dump_rules(struct json_writer *w, const struct model_rule *rules, size_t count)
 {
     json_open(w, "rules", '[');

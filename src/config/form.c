@@ -1,5 +1,6 @@
 #include "form.h"
 
+#include "draft.h"
 #include "suggest.h"
 
 #include <stdarg.h>
@@ -41,6 +42,18 @@ void form_error(struct form *f, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     problems_error(f->problems, path_of(f), "%s", text);
+    draft_note(f->broken, path_of(f));
+}
+
+void form_error_key(struct form *f, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    problems_error_key(f->problems, path_of(f), "%s", text);
+    draft_note(f->broken, path_of(f));
 }
 
 /* Does not cut a character in two. */
@@ -83,15 +96,14 @@ static void unknown_key(struct form *f, enum object_kind kind, const char *name)
     for (size_t i = 0; i < count; i++)
         suggest_offer(&s, keys[i].name, strlen(keys[i].name));
     if (s.best[0] != '\0') {
-        problems_error_key(f->problems, path_of(f), "unknown key (did you mean \"%s\"?)", s.best);
+        form_error_key(f, "unknown key (did you mean \"%s\"?)", s.best);
         return;
     }
     struct text known = {0};
     for (size_t i = 0; i < count; i++)
         if (keys[i].type != TYPE_LATER)
             text_format(&known, "%s%s", known.length == 0 ? "" : ", ", keys[i].name);
-    problems_error_key(f->problems, path_of(f), "unknown key (known here: %s)",
-                       known.failed ? "" : known.data);
+    form_error_key(f, "unknown key (known here: %s)", known.failed ? "" : known.data);
     text_release(&known);
 }
 
@@ -190,7 +202,7 @@ static void check_map(struct form *f, const struct key *key, const json_t *value
     {
         size_t back = form_enter_key(f, name);
         if (name[0] == '\0')
-            problems_error_key(f->problems, path_of(f), "a name must not be empty");
+            form_error_key(f, "a name must not be empty");
         check_inner(f, key, entry);
         form_leave(f, back);
     }

@@ -16,6 +16,7 @@ struct form {
     struct problems *problems;
     const char *folder;     /* what relative UNIX paths start from */
     const json_t *defaults; /* the file's "defaults"; NULL for none */
+    json_t *broken;         /* paths with an error, see draft.h */
     struct text path;       /* of the value at hand */
 };
 
@@ -33,6 +34,7 @@ size_t form_enter_index(struct form *f, size_t index);
 void form_leave(struct form *f, size_t length);
 
 void form_error(struct form *f, const char *format, ...) PRINTF(2, 3);
+void form_error_key(struct form *f, const char *format, ...) PRINTF(2, 3); /* at the key */
 
 /* A value as an error shows it: "2", "\"abc\"", "a list"; cut where it is long. */
 #define FORM_SHOWN_MAX 160

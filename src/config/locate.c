@@ -232,8 +232,9 @@ bool locations_resolve(const struct locations *l, const char *path, struct locat
         text_release(&scratch);
     }
     *ret = location_of(l, i == NO_NODE ? 0 : i);
-    *ret_path = strdup(path);
-    return i != NO_NODE && path[length] == '\0';
+    bool bare = i != NO_NODE && l->nodes[i].kind == NODE_PLAIN && strcmp(path + length, "[0]") == 0;
+    *ret_path = bare ? strndup(path, length) : strdup(path);
+    return i != NO_NODE && (bare || path[length] == '\0');
 }
 
 void locations_repeated(const struct locations *l,

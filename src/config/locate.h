@@ -42,7 +42,8 @@ void locations_inherit(struct locations *l, const char *path, const char *source
 
 /* The place of PATH, following inheritance; where it is nowhere, its nearest parent that exists.
  * `*ret_path` (owned by the caller; NULL when memory is out) is the path that names the place: PATH
- * itself or, inherited, the path there. True: PATH exists, there or elsewhere. */
+ * itself or, inherited, the path there. Element 0 of a value that could have been a list is that
+ * value. True: PATH exists, there or elsewhere. */
 bool locations_resolve(const struct locations *l, const char *path, struct location *ret,
                        char **ret_path) MUST_CHECK;
 

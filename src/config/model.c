@@ -62,7 +62,7 @@ static void free_tls(struct model_tls *tls)
     free_strings(&tls->alpn);
 }
 
-/* As deep as rules may be nested. */
+/* As deep as rules are nested: the reader makes two levels. */
 static void free_rules(struct model_rule *rules, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "build.h"
+#include "draft.h"
 #include "form.h"
 #include "locate.h"
 #include "relations.h"
@@ -23,16 +24,31 @@ static void report_repeated(void *context, const char *path, struct place key, s
 }
 
 /* Form first, then relations; both on the whole file. */
-static void check(struct config *config, const char *folder, const json_t *root,
+static void check(struct config *config, struct form *form, const json_t *root,
                   const json_t *merged)
 {
-    const json_t *defaults = json_object_get(root, "defaults");
-    struct form form = {.problems = config->problems, .folder = folder, .defaults = defaults};
     locations_repeated(config->locations, report_repeated, config->problems);
-    form_check(&form, root);
-    if (!relations_check(&form, merged, config->locations) || form.path.failed)
+    form_check(form, root);
+    if (!relations_check(form, merged, config->locations) || form->path.failed ||
+        form->broken == NULL)
         out_of_memory(config);
-    text_release(&form.path);
+    text_release(&form->path);
+}
+
+static void build_draft(struct config *config, const char *file, const char *folder,
+                        const json_t *merged, const json_t *broken)
+{
+    json_t *rest = draft_prune(merged, broken);
+    if (rest != NULL)
+        config->draft = build_model(rest, file, folder);
+    json_decref(rest);
+}
+
+static void build(struct config *config, const char *file, const char *folder, const json_t *merged)
+{
+    config->model = build_model(merged, file, folder);
+    if (config->model == NULL)
+        out_of_memory(config);
 }
 
 static void check_and_build(struct config *config, const char *file, const char *folder,
@@ -40,16 +56,19 @@ static void check_and_build(struct config *config, const char *file, const char 
 {
     json_t *merged = json_is_object(root) ? relations_merge(root, config->locations)
                                           : json_object();
-    if (merged == NULL) {
+    struct form form = {.problems = config->problems,
+                        .folder = folder,
+                        .defaults = json_object_get(root, "defaults"),
+                        .broken = json_object()};
+    if (merged == NULL)
         out_of_memory(config);
-        return;
-    }
-    check(config, folder, root, merged);
-    if (problems_errors(config->problems) == 0) {
-        config->model = build_model(merged, file, folder);
-        if (config->model == NULL)
-            out_of_memory(config);
-    }
+    else
+        check(config, &form, root, merged);
+    if (problems_errors(config->problems) == 0)
+        build(config, file, folder, merged);
+    else if (merged != NULL)
+        build_draft(config, file, folder, merged, form.broken);
+    json_decref(form.broken);
     json_decref(merged);
 }
 
@@ -176,6 +195,7 @@ bool config_read_file(struct config *ret, const char *file)
 void config_free(struct config *config)
 {
     model_free(config->model);
+    model_free(config->draft);
     problems_free(config->problems);
     locations_free(config->locations);
     *config = (struct config){0};

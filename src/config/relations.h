@@ -9,9 +9,6 @@
 #include "form.h"
 #include "locate.h"
 
-/* Rules may be nested this deep. */
-#define RULES_MAX_DEPTH 8u
-
 struct relations {
     struct form *form;    /* for its path and problems */
     const json_t *merged; /* the file, defaults merged into every listener and pool */

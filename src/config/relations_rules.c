@@ -7,7 +7,7 @@
 struct rule_list {
     struct relations *r;
     const json_t *listener;
-    unsigned depth; /* 0: the listener's own */
+    bool nested;
 };
 
 static void error_at_key(struct form *f, const char *key, const char *text)
@@ -112,6 +112,8 @@ static void check_nested_rule(struct form *f, const json_t *rule)
         error_at_key(f, "tls", "not in a nested rule, whose bytes are decrypted already");
     if (has(rule, "policy"))
         error_at_key(f, "policy", "not in a nested rule, whose bytes are decrypted already");
+    if (has(rule, "rules"))
+        error_at_key(f, "rules", "not in a nested rule: rules are nested once");
 }
 
 /* What the rule's policy does not say is the listener's. */
@@ -157,7 +159,7 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
         return;
     check_actions(f, rule);
     check_pool_name(l->r, rule);
-    if (l->depth == 0) {
+    if (!l->nested) {
         check_outer_rule(l, rule, json_string_value(json_object_get(rule, "tls")));
         check_policy(l, rule);
         if (has(rule, "policy"))
@@ -165,11 +167,9 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
     } else {
         check_nested_rule(f, rule);
     }
-    if (has(rule, "rules") && l->depth + 1 >= RULES_MAX_DEPTH) {
-        error_at_key(f, "rules", "more than 8 lists of rules in each other");
+    if (l->nested)
         return;
-    }
-    struct rule_list nested = {l->r, l->listener, l->depth + 1};
+    struct rule_list nested = {l->r, l->listener, true};
     check_list(&nested, rule, listener_length);
 }
 
@@ -188,6 +188,6 @@ static void check_list(struct rule_list *l, const json_t *holder, size_t listene
 
 void relations_check_rules(struct relations *r, const json_t *listener)
 {
-    struct rule_list list = {r, listener, 0};
+    struct rule_list list = {r, listener, false};
     check_list(&list, listener, r->form->path.length);
 }

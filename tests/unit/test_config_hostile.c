@@ -68,6 +68,8 @@ static void read_mutant(const char *text, size_t length)
         ck_assert(config_dump(config.model, &dump));
         ck_assert(config_read_text(&again, "dump.json", "/", dump.data, dump.length));
         config_free(&again);
+    } else if (config.draft != NULL) {
+        ck_assert(config_dump(config.draft, &dump));
     }
     text_release(&dump);
     text_release(&lines);

@@ -96,6 +96,17 @@ START_TEST(what_is_missing_is_placed_at_its_nearest_parent)
 }
 END_TEST
 
+START_TEST(element_0_of_a_bare_value_is_that_value)
+{
+    struct locations *l = index_of("{\"a\": \"x\", \"b\": [\"y\"], \"c\": {}}");
+    expect_place(l, "a[0]", true, 7, "a");
+    expect_place(l, "a[1]", false, 7, "a[1]");
+    expect_place(l, "b[0]", true, 18, "b[0]");
+    expect_place(l, "c[0]", false, 29, "c[0]");
+    locations_free(l);
+}
+END_TEST
+
 START_TEST(what_is_inherited_is_placed_where_it_was_written)
 {
     static const char text[] =
@@ -162,6 +173,7 @@ int main(void)
     tcase_add_test(tests, every_value_is_found_at_its_first_byte);
     tcase_add_test(tests, keys_are_found_at_their_opening_quote);
     tcase_add_test(tests, what_is_missing_is_placed_at_its_nearest_parent);
+    tcase_add_test(tests, element_0_of_a_bare_value_is_that_value);
     tcase_add_test(tests, what_is_inherited_is_placed_where_it_was_written);
     tcase_add_test(tests, every_repeated_key_is_told_once);
     tcase_add_test(tests, ten_thousand_rules_are_all_found);

@@ -128,7 +128,7 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_uint_eq(r[0].rule_count, 3);
     ck_assert_str_eq(r[0].rules[1].name, "rules[0].rules[1]");
     ck_assert(r[0].rules[1].reject && r[0].rules[1].match.silent);
-    ck_assert_str_eq(r[0].rules[2].rules[0].name, "deepest");
+    ck_assert_str_eq(r[0].rules[2].name, "deepest");
     ck_assert_str_eq(r[4].name, "rules[4]");
     ck_assert_str_eq(r[4].pool, "fix");
     ck_assert(!r[4].match.present && r[1].match.present);
@@ -281,6 +281,60 @@ START_TEST(problems_come_in_the_order_of_their_places)
 }
 END_TEST
 
+static const struct model *draft_of(const char *text)
+{
+    ck_assert(!kit_config(&config, text));
+    ck_assert_ptr_null(config.model);
+    return config.draft;
+}
+
+START_TEST(a_draft_leaves_out_what_has_errors_and_keeps_the_places_of_the_rest)
+{
+    const struct model *m = draft_of(
+        "{\"workers\":0,\"log\":{\"level\":\"loud\"},\"listeners\":{\"a\":{\"bind\":\"*:1\","
+        "\"inspect_delay\":9,\"timeouts\":{\"idle\":\"2h\"},\"rules\":["
+        "{\"mach\":{},\"pool\":\"p\"},{\"match\":{\"protocol\":\"gopher\"},\"pool\":\"p\"},"
+        "{\"pool\":\"q\"},{\"pool\":\"p\"}]},\"b\":7},"
+        "\"pools\":{\"p\":{\"servers\":[{},\"h:2\"],\"balance\":\"fair\"}}}");
+    ck_assert_uint_eq(m->listener_count, 1);
+    const struct model_listener *a = &m->listeners[0];
+    ck_assert_uint_eq(a->inspect_delay_ms, 2000);
+    ck_assert_uint_eq(a->idle_timeout_ms, 7200000);
+    ck_assert_uint_eq(a->rule_count, 2);
+    ck_assert_str_eq(a->rules[0].path, "listeners.a.rules[1]");
+    ck_assert_str_eq(a->rules[0].match.protocol.item[0], "gopher");
+    ck_assert_str_eq(a->rules[1].name, "rules[3]");
+    ck_assert_uint_eq(m->pools[0].server_count, 1);
+    ck_assert_str_eq(m->pools[0].servers[0].path, "pools.p.servers[1]");
+}
+END_TEST
+
+START_TEST(a_draft_without_the_listeners_policy_has_no_rules_that_need_it)
+{
+    const struct model *m = draft_of("{\"listeners\":{\"a\":{\"bind\":\"*:1\",\"tls\":{"
+                                     "\"certificates\":[{\"pem\":\"x\"}],\"watch\":1},"
+                                     "\"rules\":[{\"tls\":\"terminate\",\"pool\":\"p\"},{\"tls\":"
+                                     "\"passthrough\",\"pool\":\"p\"}]}},"
+                                     "\"pools\":{\"p\":{\"servers\":[\"h:1\"]}}}");
+    ck_assert_ptr_null(m->listeners[0].tls.path);
+    ck_assert_uint_eq(m->listeners[0].rule_count, 1);
+    ck_assert_int_eq(m->listeners[0].rules[0].tls, TLS_ACTION_PASSTHROUGH);
+}
+END_TEST
+
+START_TEST(there_is_no_draft_without_sound_json_or_sound_defaults)
+{
+    ck_assert_ptr_null(draft_of("{\"listeners\": {},"));
+    config_free(&config);
+    ck_assert_ptr_null(
+        draft_of("{\"defaults\":{\"pool\":1},\"listeners\":{\"a\":{\"bind\":\"*:1\",\"rules\":"
+                 "[{\"reject\":true}]}},\"pools\":{}}"));
+    config_free(&config);
+    const struct model *m = draft_of("[]");
+    ck_assert(m == NULL || m->listener_count == 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config: model and dump");
@@ -298,6 +352,9 @@ int main(void)
     tcase_add_test(tests, a_dump_shows_what_was_filled_in);
     tcase_add_test(tests, later_floors_report_at_the_place_of_what_was_inherited);
     tcase_add_test(tests, problems_come_in_the_order_of_their_places);
+    tcase_add_test(tests, a_draft_leaves_out_what_has_errors_and_keeps_the_places_of_the_rest);
+    tcase_add_test(tests, a_draft_without_the_listeners_policy_has_no_rules_that_need_it);
+    tcase_add_test(tests, there_is_no_draft_without_sound_json_or_sound_defaults);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
