@@ -35,8 +35,10 @@ struct facts {
 void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_tls,
                 unsigned char *scratch);
 
-/* The least number of bytes with which anything in the facts can change (for SO_RCVLOWAT);
- * always more than bytes.length. */
+/* The least number of bytes with which anything in the facts can change (for SO_RCVLOWAT); always
+ * more than bytes.length. It may be more than will ever come (a FIX data field of a length that the
+ * client made up): the caller's own bound goes first. A matcher that looks at the raw bytes (prefix,
+ * regex) has a need of its own, and the smaller one counts. */
 size_t facts_need(const struct facts *facts);
 
 #endif
