@@ -4,6 +4,10 @@
 
 #include "tls/connection.h"
 
+/* Before each OpenSSL call whose result is judged: an entry that some earlier call left in the
+ * thread's queue would be taken for this one's. Looks first, since clearing is the dearer part. */
+void tls_forget_errors(void);
+
 /* What `result` of an OpenSSL call on the connection means. STREAM_AGAIN: *ret_waits says for what.
  * STREAM_EOF: the peer has finished (close_notify or FIN). STREAM_RESET and STREAM_BROKEN are kept
  * in the connection, the latter with its reason. Leaves the error queue empty. */

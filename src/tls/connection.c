@@ -193,11 +193,10 @@ enum tls_progress tls_handshake(struct stream *stream)
 {
     struct tls_connection *connection = stream->state;
     tls_wire_ready(&connection->wire);
-    ERR_clear_error();
+    tls_forget_errors();
     int result = SSL_accept(connection->ssl);
     if (result != 1)
         return handshake_failed(stream, result);
-    ERR_clear_error();
     connection->established = true;
     connection->wire.collecting = false;
     if (buffer_length(&connection->wire.held) == 0)

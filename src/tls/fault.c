@@ -133,6 +133,12 @@ static enum stream_status condemn(struct tls_connection *connection)
     return STREAM_BROKEN;
 }
 
+void tls_forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 enum stream_status tls_judge(struct tls_connection *connection, int result, uint8_t *ret_waits)
 {
     if (connection->outcome != STREAM_OK)

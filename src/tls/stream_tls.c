@@ -12,6 +12,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
     size_t have = 0;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
+    tls_forget_errors();
     do {
         size_t count = 0;
         int result =
@@ -39,6 +40,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     size_t done = 0;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
+    tls_forget_errors();
     do {
         size_t count = 0;
         int result =
@@ -59,6 +61,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
 static enum stream_status notify(struct stream *s)
 {
     struct tls_connection *connection = s->state;
+    tls_forget_errors();
     int result = SSL_shutdown(connection->ssl);
     if (result < 0) {
         enum stream_status status = tls_judge(connection, result, &s->write_waits);

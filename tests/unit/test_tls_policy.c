@@ -234,6 +234,7 @@ static const struct {
     {"rml", NULL, "lmr"},
     {"lr", "does not belong to the chain", NULL},
     {"lmx", "does not belong to the chain", NULL},
+    {"lx", "does not belong to the chain", NULL}, /* the right name and the wrong key */
     {"lmm", "does not belong to the chain", NULL},
     {"mr", "does not match", NULL},
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -359,6 +360,21 @@ START_TEST(records_that_came_together_are_read_together)
 }
 END_TEST
 
+START_TEST(errors_that_others_left_behind_are_not_ours)
+{
+    char room[64];
+    size_t count;
+    connect_with(versions[_i]);
+    kit_client_write(&peers, "hello");
+    ERR_raise(ERR_LIB_USER, 1);
+    stream_ready(&peers.server);
+    ck_assert_int_eq(stream_read(&peers.server, room, sizeof room, &count), STREAM_OK);
+    ERR_raise(ERR_LIB_USER, 1);
+    ck_assert_int_eq(stream_read(&peers.server, room, sizeof room, &count), STREAM_AGAIN);
+    kit_ping(&peers);
+}
+END_TEST
+
 /* Else the session would be asked to read again and again. */
 START_TEST(the_beginning_of_a_record_is_not_pending)
 {
@@ -490,6 +506,7 @@ int main(void)
     tcase_add_test(bytes, data_behind_the_handshake_is_pending);
     tcase_add_loop_test(bytes, records_that_came_together_are_read_together, 0, 2);
     tcase_add_loop_test(bytes, the_beginning_of_a_record_is_not_pending, 0, 2);
+    tcase_add_loop_test(bytes, errors_that_others_left_behind_are_not_ours, 0, 2);
     tcase_add_loop_test(bytes, a_dry_socket_is_not_asked_again_before_it_is_ready, 0, 2);
     tcase_add_test(limits, a_few_key_updates_are_fine);
     tcase_add_test(limits, a_storm_of_key_updates_is_cut_off);

@@ -321,10 +321,16 @@ SSL_CTX *kit_client_context(void)
 void kit_open(struct kit_link *link, struct tls_policy *policy, const char *expected_sni,
               SSL_CTX *client, const char *sni)
 {
+    kit_open_at(link, policy, 0, expected_sni, client, sni);
+}
+
+void kit_open_at(struct kit_link *link, struct tls_policy *policy, unsigned worker,
+                 const char *expected_sni, SSL_CTX *client, const char *sni)
+{
     struct error error;
     int server_fd;
     kit_socketpair(&server_fd, &link->client_fd);
-    ck_assert(tls_accept(&link->server, policy, 0, server_fd, expected_sni, &error));
+    ck_assert(tls_accept(&link->server, policy, worker, server_fd, expected_sni, &error));
     link->server_state = TLS_AGAIN;
     link->client_state = 0;
     link->client = SSL_new(client);

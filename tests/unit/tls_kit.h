@@ -71,6 +71,8 @@ SSL_CTX *kit_client_context(void);
 /* Connects; the handshake is still to run. `sni` NULL: none is sent. */
 void kit_open(struct kit_link *link, struct tls_policy *policy, const char *expected_sni,
               SSL_CTX *client, const char *sni);
+void kit_open_at(struct kit_link *link, struct tls_policy *policy, unsigned worker,
+                 const char *expected_sni, SSL_CTX *client, const char *sni);
 /* Runs both sides until neither can go on. */
 void kit_run(struct kit_link *link);
 void kit_handshake(struct kit_link *link); /* kit_run(), and both must be done */
