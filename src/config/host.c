@@ -59,11 +59,10 @@ static void set_any(struct model_address *ret)
     address_set_port(&ret->address, ret->port);
 }
 
-/* Digits and dots that are no IPv4 address are a slip, not a name. */
-static bool looks_numeric(struct span host)
+static bool consists_of(struct span text, const char *characters)
 {
-    for (size_t i = 0; i < host.length; i++)
-        if (host.data[i] != '.' && (host.data[i] < '0' || host.data[i] > '9'))
+    for (size_t i = 0; i < text.length; i++)
+        if (strchr(characters, text.data[i]) == NULL)
             return false;
     return true;
 }
@@ -79,7 +78,8 @@ static bool parse_host(struct model_address *ret, char name[256], struct span ho
     if (host.length == 0)
         return error_input(error, "the address is missing (write \"*:%u\" for any)", ret->port);
     bool bracketed = host.data[0] == '[';
-    if (!bracketed && memchr(host.data, ':', host.length) != NULL)
+    if (memchr(host.data, ':', host.length) != NULL &&
+        consists_of(host, "0123456789abcdefABCDEF:."))
         return error_input(error, "an IPv6 address goes in brackets (such as \"[::1]:80\")");
     ret->kind = HOST_ADDRESS;
     if (address_parse_ip(&ret->address, host)) {
@@ -88,7 +88,7 @@ static bool parse_host(struct model_address *ret, char name[256], struct span ho
     }
     if (bracketed)
         return error_input(error, "\"%.*s\" is no IPv6 address", shown, (const char *)host.data);
-    if (looks_numeric(host))
+    if (consists_of(host, "0123456789."))
         return error_input(error, "\"%.*s\" is no IPv4 address", shown, (const char *)host.data);
     ret->kind = HOST_NAME;
     if (!name_normalise(name, host))
@@ -105,6 +105,8 @@ bool host_parse(struct model_address *ret, char name[256], const char *text, con
     name[0] = '\0';
     if (span_begins(whole, span_text("unix:")))
         return parse_local(ret, text, folder, error);
+    if (whole.length > 0 && consists_of(whole, "0123456789"))
+        return error_input(error, "only a port (write \"*:%.20s\" or \"HOST:%.20s\")", text, text);
     if (colon == NULL || strchr(colon, ']') != NULL)
         return error_input(error, "a port is missing (write \"%.200s:PORT\")", text);
     if (!parse_port(&ret->port, colon + 1))

@@ -30,7 +30,8 @@ static void check_actions(struct form *f, const json_t *rule)
     for (size_t i = 0; i < COUNT_OF(actions); i++) {
         if (!has(rule, actions[i]))
             continue;
-        if (first != NULL) {
+        bool later = key_find(OBJECT_rule, actions[i])->type == TYPE_LATER; /* refused already */
+        if (first != NULL && !later) {
             size_t back = form_enter_key(f, actions[i]);
             form_error(f, "not together with \"%s\"", first);
             form_leave(f, back);
