@@ -1,5 +1,5 @@
 # scripts: the checks that are part of `make check`, and the tools that travel with the tarball.
-dist_check_SCRIPTS += scripts/check-floors
-TESTS += scripts/check-floors
+dist_check_SCRIPTS += scripts/check-docs scripts/check-floors scripts/check-samples
+TESTS += scripts/check-docs scripts/check-floors scripts/check-samples
 
-EXTRA_DIST += .ci/run certs/README.md scripts/check scripts/check-docs scripts/check-samples scripts/common.sh scripts/make-certs scripts/quickstart
+EXTRA_DIST += .ci/run certs/README.md scripts/check scripts/common.sh scripts/make-certs scripts/quickstart
