@@ -4,6 +4,7 @@ exampledir = $(docdir)/config
 dist_example_DATA = \
 	config/README.md \
 	config/fix-combined.json \
+	config/muxgate.schema.json \
 	config/passthrough-https.json \
 	config/sni-passthrough.json \
 	config/terminate.json
