@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void build_keepalive(struct build *b, struct model_keepalive *ret, const json_t *value)
+void build_keepalive(struct model_keepalive *ret, const json_t *value)
 {
-    (void)b;
     ret->on = !json_is_false(value);
     ret->idle_ms = build_get_duration(value, KEY_keepalive_idle);
     ret->interval_ms = build_get_duration(value, KEY_keepalive_interval);

@@ -91,7 +91,7 @@ void build_listener(struct build *b, struct model_listener *ret, const char *nam
         free(path);
     }
     build_limits(ret, listener);
-    build_keepalive(b, &ret->keepalive, json_object_get(listener, "keepalive"));
+    build_keepalive(&ret->keepalive, json_object_get(listener, "keepalive"));
     ret->log = build_get_boolean(listener, KEY_listener_log);
     build_rules(b, ret, listener);
 }
