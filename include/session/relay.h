@@ -54,6 +54,10 @@ struct relay_result {
 struct relay_result relay_pump(struct relay *relay, enum direction direction,
                                struct stream *const sides[2], const struct relay_tools *tools);
 
+/* Writes what is held, and reads nothing. */
+struct relay_result relay_flush(struct relay *relay, enum direction direction,
+                                struct stream *const sides[2], const struct relay_tools *tools);
+
 /* The readiness (EV_READ | EV_WRITE) to watch on `side` for both directions' sake. */
 int relay_waits(const struct relay *relay, enum side side, struct stream *const sides[2]);
 

@@ -29,6 +29,7 @@ enum phase {
  * none of it. Strings are owned. */
 struct notes {
     char *sni, *alpn, *fix_sender, *fix_target;
+    char ja4[JA4_TEXT_MAX];
     char detail[160];
     bool has_destination;
     struct address destination; /* from a received PROXY header */
@@ -67,7 +68,9 @@ struct session {
     uint8_t phase;    /* enum phase */
     uint8_t protocol; /* enum protocol of the outer bytes */
     uint8_t inner_protocol;
-    bool is_tls, is_silent, inner_known;
+    bool is_tls, is_silent;
+    bool inner_known, inner_silent;
+    bool doubtful;   /* silent so far: its first bytes must not be TLS */
     bool terminates; /* a rule with terminate was taken */
     bool decrypted;  /* INSPECT looks at the decrypted stream */
     bool low_water;  /* SO_RCVLOWAT is raised */

@@ -40,7 +40,8 @@ bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, 
 struct tls_policy *tls_policy_ref(struct tls_policy *policy);
 void tls_policy_unref(struct tls_policy *policy); /* accepts NULL; any thread */
 
-/* Files the certificates came from, for watch_start(): a NULL-terminated list owned by the policy. */
+/* Files to watch for watch_start(), and to refresh from: those of the certificates, none with
+ * "watch": false. A NULL-terminated list owned by the policy. */
 const char *const *tls_policy_files(const struct tls_policy *policy);
 
 /* Looks whether the files differ from what is loaded and, where they do, loads and verifies them:
@@ -91,6 +92,9 @@ struct tls_facts {
     bool resumed;
 };
 void tls_get_facts(const struct stream *stream, struct tls_facts *ret);
+
+/* SHA-256, for fingerprints (client_hello_ja4()). */
+void tls_sha256(const void *bytes, size_t length, unsigned char digest[32]);
 
 /* A fatal alert record for a connection on which no handshake was started (a malformed hello):
  * seven bytes. */

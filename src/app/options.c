@@ -85,8 +85,8 @@ static bool check_quick(const struct options *o, struct error *error)
         return error_input(error, "--listen and -c exclude each other");
     if (o->listen == NULL || o->backend == NULL)
         return error_input(error, "--listen ADDRESS and --backend HOST:PORT go together");
-    if (o->key != NULL && o->cert == NULL)
-        return error_input(error, "--key needs --cert");
+    if ((o->key == NULL) != (o->cert == NULL))
+        return error_input(error, "--cert FILE and --key FILE go together");
     return true;
 }
 

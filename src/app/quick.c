@@ -7,13 +7,10 @@ static void add_string(struct text *t, const char *value)
 
 static void add_tls(struct text *t, const struct options *o)
 {
-    text_add(t, ",\n      \"tls\": { \"certificates\": [ { ");
-    text_add(t, o->key == NULL ? "\"pem\": " : "\"cert\": ");
+    text_add(t, ",\n      \"tls\": { \"certificates\": [ { \"cert\": ");
     add_string(t, o->cert);
-    if (o->key != NULL) {
-        text_add(t, ", \"key\": ");
-        add_string(t, o->key);
-    }
+    text_add(t, ", \"key\": ");
+    add_string(t, o->key);
     text_add(t, " } ] }");
 }
 

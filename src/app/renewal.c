@@ -26,6 +26,8 @@ static void refresh(void *context, struct tls_policy *policy)
     struct tls_store *store;
     struct error error;
     char what[256];
+    if (*tls_policy_files(policy) == NULL)
+        return; /* "watch": false */
     switch (tls_policy_refresh(policy, &store, &error)) {
     case TLS_REFRESH_SAME:
         break;

@@ -46,6 +46,7 @@ static void note_hello(struct session *s, const struct client_hello *hello)
         return;
     struct span sni = hello->sni_is_name ? span_text(hello->sni) : hello->sni_raw;
     session_note_text(&notes->sni, sni);
+    client_hello_ja4(hello, tls_sha256, notes->ja4);
     size_t at = 0;
     struct span alpn;
     if (client_hello_next_alpn(hello, &at, &alpn))
@@ -66,7 +67,8 @@ static void note_fix(struct session *s, const struct fix_logon *fix)
 static void note_inner_protocol(struct session *s, const struct facts *facts)
 {
     s->inner_protocol = (uint8_t)protocol_detect(facts->bytes);
-    s->inner_known = facts->bytes.length > 0;
+    s->inner_silent = facts->silent;
+    s->inner_known = facts->silent || facts->bytes.length > 0;
     note_fix(s, &facts->fix);
 }
 
@@ -82,7 +84,7 @@ static void note_protocol(struct session *s, const struct facts *facts)
         return;
     }
     s->protocol = (uint8_t)protocol_detect(facts->bytes);
-    s->is_silent = facts->silent;
+    s->is_silent = s->doubtful = facts->silent;
     note_fix(s, &facts->fix);
 }
 

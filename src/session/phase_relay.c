@@ -1,5 +1,9 @@
 /* RELAY: bytes move both ways until both sides have finished. */
+#include "inspect/tls_record.h"
 #include "session/session.h"
+
+#include <errno.h>
+#include <sys/socket.h>
 
 #define SIDES(s)                                                                                   \
     {                                                                                              \
@@ -70,11 +74,15 @@ static void note_inner(struct session *s, const struct relay_lane *up)
     inspect_note_first_bytes(s, span_of(s->engine->scratch, length));
 }
 
+/* A client in doubt is not read from: what is held for the server (a PROXY header) goes out alone.
+ */
 static bool pump(struct session *s, enum direction direction)
 {
     struct stream *const sides[2] = SIDES(s);
     struct relay_tools tools = tools_of(s);
-    struct relay_result result = relay_pump(&s->relay, direction, sides, &tools);
+    bool flush_only = direction == DIRECTION_UP && s->doubtful;
+    struct relay_result result = flush_only ? relay_flush(&s->relay, direction, sides, &tools)
+                                            : relay_pump(&s->relay, direction, sides, &tools);
     if (direction == DIRECTION_UP)
         note_inner(s, &s->relay.lane[DIRECTION_UP]);
     note_ends(s);
@@ -82,6 +90,43 @@ static bool pump(struct session *s, enum direction direction)
         return true;
     end_by(s, result);
     return false;
+}
+
+/* --- a client taken for silent -------------------------------------------------------------------
+ */
+
+/* A silent client was routed by its silence. Should its first bytes be TLS after all, before the
+ * server has said a word, it was only slow, and a plain server must not see them (SPEC §2). */
+static enum verdict late_tls(const struct session *s)
+{
+    unsigned char first[TLS_RECORD_PROBE_BYTES];
+    ssize_t count = recv(s->client.fd, first, sizeof first, MSG_PEEK);
+    if (count < 0 && errno == EAGAIN)
+        return VERDICT_MORE;
+    enum verdict verdict = count <= 0 ? VERDICT_NO
+                                      : tls_record_probe(span_of(first, (size_t)count));
+    return verdict == VERDICT_MORE && socket_peer_finished(s->client.fd) ? VERDICT_NO : verdict;
+}
+
+static void believe(struct session *s)
+{
+    s->doubtful = false;
+    peek_done(s);
+}
+
+/* Called while in doubt, when the client has sent something. */
+static void doubt(struct session *s)
+{
+    switch (late_tls(s)) {
+    case VERDICT_YES:
+        session_fail(s, END_inspect_timeout, "TLS from a client that was taken for silent");
+        break;
+    case VERDICT_MORE:
+        peek_wait_for(s, TLS_RECORD_PROBE_BYTES);
+        break;
+    default:
+        believe(s);
+    }
 }
 
 static bool blocked_or_unfinished(const struct relay_lane *lane)
@@ -99,6 +144,12 @@ static void pump_for(struct session *s, enum side side, int events)
     if ((events & stream->write_waits) && blocked_or_unfinished(&s->relay.lane[in]) && !pump(s, in))
         return;
     const struct relay_lane *lane = &s->relay.lane[out];
+    if (side == SIDE_CLIENT && s->doubtful) {
+        if (events & EV_READ)
+            doubt(s);
+        if (s->doubtful || session_is_over(s))
+            return;
+    }
     if ((events & stream->read_waits) && !relay_lane_blocked(lane) && !lane->ended)
         (void)pump(s, out);
 }
@@ -137,6 +188,8 @@ void phase_relay_step(struct session *s, int client_events, int server_events)
         pump_for(s, SIDE_SERVER, server_events);
     if (session_is_over(s))
         return;
+    if (s->doubtful && s->relay.lane[DIRECTION_DOWN].bytes > 0)
+        believe(s); /* the server has spoken first: it is what it was taken for */
     moved(s);
     come_back_for_pending(s, &s->relay.lane[DIRECTION_UP]);
 }

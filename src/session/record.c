@@ -87,6 +87,11 @@ static void add_identity(struct line *l, const struct session *s)
     }
 }
 
+static const char *inner_protocol_of(const struct session *s)
+{
+    return s->inner_silent ? "silent" : protocol_name((enum protocol)s->inner_protocol);
+}
+
 static const char *protocol_of(const struct session *s)
 {
     if (s->is_tls)
@@ -98,7 +103,7 @@ static void add_decision(struct line *l, const struct session *s)
 {
     add_string(l, "protocol", protocol_of(s));
     if (s->inner_known)
-        add_string(l, "inner_protocol", protocol_name((enum protocol)s->inner_protocol));
+        add_string(l, "inner_protocol", inner_protocol_of(s));
     if (s->rule == NULL)
         return;
     add_string(l, "rule", s->rule->model->name);
@@ -112,13 +117,15 @@ static void add_tls(struct line *l, const struct session *s)
         add_string(l, "sni", s->notes->sni);
         add_string(l, "alpn", s->notes->alpn);
     }
-    if (s->handshake_us == UINT32_MAX)
-        return;
-    struct tls_facts facts;
-    tls_get_facts(&s->client, &facts);
-    add_string(l, "tls_version", facts.version);
-    add_string(l, "tls_cipher", facts.cipher);
-    add_boolean(l, "tls_resumed", facts.resumed);
+    if (s->handshake_us != UINT32_MAX) {
+        struct tls_facts facts;
+        tls_get_facts(&s->client, &facts);
+        add_string(l, "tls_version", facts.version);
+        add_string(l, "tls_cipher", facts.cipher);
+        add_boolean(l, "tls_resumed", facts.resumed);
+    }
+    if (s->notes != NULL)
+        add_string(l, "ja4", s->notes->ja4);
 }
 
 static void add_server(struct line *l, const struct session *s)

@@ -237,14 +237,16 @@ static void finish_sink(struct pump *p)
         return;
     }
     enum stream_status status = stream_finish(p->ends.to);
-    if (status == STREAM_OK)
+    /* A peer that had finished and has gone by now misses nothing but our own end. */
+    if (status == STREAM_OK || (status == STREAM_RESET && p->other->ended))
         lane->finished = true;
     else
         (void)judge(p, status, p->ends.to_side);
 }
 
-struct relay_result relay_pump(struct relay *relay, enum direction direction,
-                               struct stream *const sides[2], const struct relay_tools *tools)
+static struct relay_result run(struct relay *relay, enum direction direction,
+                               struct stream *const sides[2], const struct relay_tools *tools,
+                               int most_reads)
 {
     struct pump p = {
         .lane = &relay->lane[direction],
@@ -253,13 +255,25 @@ struct relay_result relay_pump(struct relay *relay, enum direction direction,
         .tools = tools,
         .result = {RELAY_GOES_ON, SIDE_CLIENT}};
     enum step step = flush(&p);
-    for (int reads = 0; step == STEP_MORE && !p.lane->ended && reads < PUMP_READS_MAX; reads++)
+    for (int reads = 0; step == STEP_MORE && !p.lane->ended && reads < most_reads; reads++)
         step = move_once(&p);
     if (step != STEP_FAILED)
         finish_sink(&p);
     if (p.result.status == RELAY_GOES_ON && relay->lane[0].finished && relay->lane[1].finished)
         p.result.status = RELAY_DONE;
     return p.result;
+}
+
+struct relay_result relay_pump(struct relay *relay, enum direction direction,
+                               struct stream *const sides[2], const struct relay_tools *tools)
+{
+    return run(relay, direction, sides, tools, PUMP_READS_MAX);
+}
+
+struct relay_result relay_flush(struct relay *relay, enum direction direction,
+                                struct stream *const sides[2], const struct relay_tools *tools)
+{
+    return run(relay, direction, sides, tools, 0);
 }
 
 bool relay_lane_blocked(const struct relay_lane *lane)

@@ -152,7 +152,8 @@ enum stream_status tls_judge(struct tls_connection *connection, int result, uint
         *ret_waits = EV_WRITE;
         return STREAM_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
-        status = STREAM_EOF;
+        /* Once the client has finished, OpenSSL calls a failed write an end, too. */
+        status = connection->wire.error != 0 ? condemn(connection) : STREAM_EOF;
         break;
     default:
         status = condemn(connection);

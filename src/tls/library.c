@@ -2,6 +2,7 @@
 #include "tls/wire.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <string.h>
@@ -24,6 +25,12 @@ bool tls_start(struct error *error)
 const char *tls_library_version(void)
 {
     return OpenSSL_version(OPENSSL_VERSION);
+}
+
+void tls_sha256(const void *bytes, size_t length, unsigned char digest[32])
+{
+    if (EVP_Q_digest(NULL, "SHA256", NULL, bytes, length, digest, NULL) != 1)
+        memset(digest, 0, 32);
 }
 
 size_t tls_alert_record(unsigned char room[7], unsigned char description)

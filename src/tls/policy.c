@@ -131,6 +131,8 @@ static bool copy_sources(struct tls_policy *policy, const struct model_tls *mode
         source->path = strdup(model->certificates[i].path);
         if (source->certificate == NULL || source->key == NULL || source->path == NULL)
             return false;
+        if (!model->watch)
+            continue;
         policy->files[files++] = source->certificate;
         if (strcmp(source->certificate, source->key) != 0)
             policy->files[files++] = source->key;
