@@ -239,7 +239,7 @@ def test_version_and_help():
 
 
 USAGE = [[], ["-x"], ["-c"], ["--listen", ":9018"], ["--backend", "127.0.0.1:1"], ["-c", "a", "--demo"],
-         ["--listen", ":1", "--backend", "127.0.0.1:1", "--cert", "only-a-cert"], ["-c", "a", "stray", "words"]]
+         ["--listen", ":1", "--backend", "127.0.0.1:1", "--key", "only-a-key"], ["-c", "a", "stray", "words"]]
 
 
 @pytest.mark.parametrize("args", USAGE, ids=lambda args: " ".join(args) or "nothing")

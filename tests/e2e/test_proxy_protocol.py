@@ -121,6 +121,7 @@ def test_a_trusted_header_gives_the_client_its_address(start, header, pieces, ki
     peer = server.accept()
     assert peer.recv(len(payload)) == payload
     client.close()
+    peer.expect_closed()
     peer.close()
     line = gate.session(check=from_address("%s:%d" % SOURCE))
     assert line["end"] in ("client_closed", "client_reset")

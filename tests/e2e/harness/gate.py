@@ -186,6 +186,8 @@ class Gate:
             fields["client"] = client.name
 
         def matches(line):
+            if not all(value in line for value in fields.values() if isinstance(value, str)):
+                return False  # far cheaper than to parse
             parsed = json.loads(line)
             return all(parsed.get(k) == v for k, v in fields.items()) and (check is None or check(parsed))
         line = self.access.find(matches, seconds)

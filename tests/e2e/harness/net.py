@@ -37,22 +37,23 @@ def text_of(address) -> str:
 class Peer:
     """A connected stream socket. Blocking calls raise TimeoutError at their deadline."""
 
-    def __init__(self, sock: socket.socket, timeout: float = 10.0):
+    def __init__(self, sock: socket.socket, timeout: float = 10.0, refused: bool = False):
         self.sock = sock
         self.timeout = settings.seconds(timeout)
+        self.refused = refused  # the reset came before connect() returned
         sock.settimeout(self.timeout)
+        self.name = "unix"
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.name = text_of(sock.getsockname())
-            self.remote = text_of(sock.getpeername())
-        else:
-            self.name = self.remote = "unix"
         self.buffer = b""
         cleanup.remember(self)
 
     # --- sending -------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> "Peer":
+        if self.refused:
+            raise ConnectionResetError("reset at once")
         self.sock.sendall(data)
         return self
 
@@ -82,6 +83,8 @@ class Peer:
         if self.buffer:
             data, self.buffer = self.buffer, b""
             return data
+        if self.refused:
+            raise ConnectionResetError("reset at once")
         return self.sock.recv(262144)
 
     def recv(self, count: int) -> bytes:
@@ -178,7 +181,10 @@ def connect(address, source: str = None, timeout: float = 10.0, receive_buffer: 
         if source:
             sock.bind((source, 0))
         sock.settimeout(settings.seconds(timeout))
-        sock.connect(address)
+        try:
+            sock.connect(address)
+        except ConnectionResetError:
+            return Peer(sock, timeout, refused=True)
         return Peer(sock, timeout)
     except BaseException:
         sock.close()

@@ -47,7 +47,7 @@ class TlsPeer:
     def __init__(self, peer: Peer, context=None, name=None, server_side=False, session=None,
                  cut=None, handshake=True):
         self.peer, self.sock, self.timeout = peer, peer.sock, peer.timeout
-        self.name, self.remote = peer.name, peer.remote
+        self.name = peer.name
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = context or client_context()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side,
