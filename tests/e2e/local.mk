@@ -1,6 +1,7 @@
 # End-to-end tests: the real program between real clients and servers, in Python of the distribution.
 # make check E2E_ARGS='-k half_close -x' runs some of them; MUXGATE names another binary.
 dist_check_SCRIPTS += tests/e2e/run
+TESTS += tests/e2e/run
 
 EXTRA_DIST += tests/README.md tests/e2e/conftest.py
 EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/books.py tests/e2e/harness/certs.py

@@ -289,4 +289,4 @@ def test_sessions_of_a_reload_keep_their_counts(launch, build):
     answer = wait.until(after, "the new configuration is used", 3)
     assert answer != taken
     for _ in range(4):
-        assert who(gate).encode() + b"\n" != taken, "the old session's slot was forgotten"
+        assert after() != taken, "the old session's slot was forgotten"

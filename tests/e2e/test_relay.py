@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import ssl
 import threading
 import time
 
@@ -273,6 +274,36 @@ def test_a_tls_clients_fin_without_close_notify_is_a_fin_that_can_be_answered(se
     assert s.client.recv_all() == b"answer"
     line = s.log("client_closed")
     assert "truncated" in line["detail"]
+
+
+def _in_one_segment(client, data: bytes, more: bytes = b"", notify: bool = False):
+    """The last data record and what comes behind it, in one segment and with no FIN."""
+    client.tls.write(data)
+    if notify:
+        try:
+            client.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+    client.peer.send(client.outgoing.read() + more)
+
+
+def test_data_and_close_notify_in_one_segment_are_both_delivered(session):
+    s = session("terminate")
+    _in_one_segment(s.client, b"question", notify=True)
+    assert s.server.recv_all() == b"question"
+    s.server.send(b"answer").close()
+    assert s.client.recv_all() == b"answer" and not s.client.truncated
+    s.log("client_closed", bytes_in=9, bytes_out=7)
+
+
+def test_data_and_a_bad_record_in_one_segment_end_the_session_at_once(session):
+    s = session("terminate")
+    _in_one_segment(s.client, b"good", more=b"\x17\x03\x03\x00\x20" + bytes(32))
+    watch = Stopwatch()
+    assert s.server.recv(4) == b"good"
+    s.server.expect_reset()
+    assert watch.elapsed() < 5
+    assert s.log()["detail"]
 
 
 def test_a_clean_tls_end_is_not_called_truncated(session):
