@@ -13,15 +13,17 @@ struct config {
     /* After errors other than of syntax: what they leave of the file, or NULL. Never to be run: the
      * compile steps may look at it, so that what they find is told in the same go. */
     struct model *draft;
-    struct problems *problems;   /* keeps its index: compile steps report into it */
+    struct problems *problems; /* keeps its index: compile steps report into it */
     struct locations *locations;
 };
 
-/* Reads FILE. `ret` is filled in both cases (problems are there to be printed); config_free() it. */
+/* Reads FILE. `ret` is filled in both cases (problems are there to be printed); config_free() it.
+ */
 bool config_read_file(struct config *ret, const char *file) MUST_CHECK;
 
 /* The same from memory; `file` is the name in messages, `folder` what relative paths start from. */
-bool config_read_text(struct config *ret, const char *file, const char *folder, const char *text, size_t length) MUST_CHECK;
+bool config_read_text(struct config *ret, const char *file, const char *folder, const char *text,
+                      size_t length) MUST_CHECK;
 
 void config_free(struct config *config);
 

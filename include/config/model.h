@@ -64,7 +64,7 @@ struct model_tls {
     struct model_certificate *certificates;
     size_t certificate_count;
     bool strict_sni;
-    int min_version, max_version; /* TLS1_2_VERSION …; max 0: the newest */
+    int min_version, max_version;          /* TLS1_2_VERSION …; max 0: the newest */
     char *ciphers, *ciphersuites, *groups; /* NULL: the library's defaults as muxgate sets them */
     bool prefer_server_ciphers;
     struct string_list alpn;

@@ -1,7 +1,8 @@
 /* problems: the errors and warnings of one configuration file, each with its place.
  *
  * Every compile step (rules, TLS, pools) reports here by path; the place is found through the index
- * that the reader made. One line each: FILE:LINE:COL: PATH: text, or FILE:LINE:COL: warning: PATH: text. */
+ * that the reader made. One line each: FILE:LINE:COL: PATH: text, or FILE:LINE:COL: warning: PATH:
+ * text. */
 #ifndef CONFIG_PROBLEMS_H
 #define CONFIG_PROBLEMS_H
 
@@ -30,7 +31,8 @@ void problems_error_at(struct problems *p, int line, int column, const char *pat
 /* About the file as a whole ("cannot read: …"): no place. */
 void problems_file(struct problems *p, const char *format, ...) PRINTF(2, 3);
 /* A syntax error: no path, and it ends the list. */
-void problems_syntax(struct problems *p, int line, int column, const char *format, ...) PRINTF(4, 5);
+void problems_syntax(struct problems *p, int line, int column, const char *format, ...)
+    PRINTF(4, 5);
 
 /* NULL stands for problems for which there was no memory: one error, "out of memory". */
 size_t problems_errors(const struct problems *p);
@@ -39,6 +41,7 @@ size_t problems_warnings(const struct problems *p);
 /* In the order of their places. */
 void problems_print(const struct problems *p, FILE *stream);
 /* Calls `each` with every line (no newline), errors and warnings in order of place. */
-void problems_each(const struct problems *p, void (*each)(void *context, bool warning, const char *line), void *context);
+void problems_each(const struct problems *p,
+                   void (*each)(void *context, bool warning, const char *line), void *context);
 
 #endif

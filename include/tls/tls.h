@@ -72,9 +72,9 @@ void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
 void tls_policy_set_store(struct tls_policy *policy, unsigned worker, struct tls_store *store);
 
 /* Starts the server side of a handshake on a connected socket whose ClientHello still is in the
- * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's own
- * view must be the same, or it is refused with a fatal alert; it is copied. On success the stream
- * owns fd; on failure nothing was taken. The policy must outlive the stream. */
+ * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's
+ * own view must be the same, or it is refused with a fatal alert; it is copied. On success the
+ * stream owns fd; on failure nothing was taken. The policy must outlive the stream. */
 bool tls_accept(struct stream *ret, struct tls_policy *policy, unsigned worker, int fd,
                 const char *expected_sni, struct error *error) MUST_CHECK;
 

@@ -302,6 +302,17 @@ START_TEST(the_files_to_watch_are_listed_once_each)
 }
 END_TEST
 
+START_TEST(without_watch_there_is_nothing_to_watch)
+{
+    struct kit_model model;
+    kit_model(&model, pairs, 2);
+    model.tls.watch = false;
+    struct tls_policy *unwatched = kit_policy(&model, NULL);
+    ck_assert_ptr_null(tls_policy_files(unwatched)[0]);
+    tls_policy_unref(unwatched);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls refresh");
@@ -325,6 +336,7 @@ int main(void)
     tcase_add_test(all, every_refusal_is_told);
     tcase_add_test(all, an_unreadable_file_says_who_must_read_it);
     tcase_add_test(all, the_files_to_watch_are_listed_once_each);
+    tcase_add_test(all, without_watch_there_is_nothing_to_watch);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -212,6 +212,7 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
     ret->tls.certificates = ret->certificates;
     ret->tls.certificate_count = count;
     ret->tls.min_version = TLS1_2_VERSION;
+    ret->tls.watch = true;
     for (size_t i = 0; i < count; i++) {
         char file[80];
         ret->certificates[i].path = writable(paths[i]);
