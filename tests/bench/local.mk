@@ -35,3 +35,8 @@ EXTRA_DIST += docs/PERFORMANCE.md scripts/bench \
 	tests/bench/harness/__init__.py tests/bench/harness/process.py tests/bench/harness/results.py \
 	tests/bench/harness/subjects.py tests/bench/harness/syscalls.py tests/bench/harness/works.py
 .PHONY: bench
+
+# Serves everything once through every subject that is installed; times nothing.
+dist_check_SCRIPTS += tests/bench/smoke
+check_SCRIPTS = $(BENCH_BINARIES)
+TESTS += tests/bench/smoke

@@ -47,8 +47,8 @@ class Work:
 
 
 def _bulk(name, title, *arguments):
-    return Work(name, title, "µs of CPU per MB", ("bulk", "--sessions", "1", *arguments), 6, 1,
-                per_unit=64)
+    return Work(name, title, "µs of CPU per MB", ("bulk", "--sessions", "1", "--megabytes", "16", *arguments), 24, 1,
+                per_unit=16)
 
 
 WORKS = (
@@ -66,10 +66,10 @@ WORKS = (
          ("echo", "--sessions", "1"), 8000, 100, figure="p50_us"),
     Work("pingpong-tls", "one TLS session's round trip, p50", "µs",
          ("echo", "--sessions", "1", "--tls"), 8000, 100, figure="p50_us"),
-    _bulk("download-plain", "download, plain", "--megabytes", "64"),
-    _bulk("download-tls", "download, TLS", "--megabytes", "64", "--tls"),
-    _bulk("upload-plain", "upload, plain", "--megabytes", "64", "--upload"),
-    _bulk("upload-tls", "upload, TLS", "--megabytes", "64", "--upload", "--tls"),
+    _bulk("download-plain", "download, plain"),
+    _bulk("download-tls", "download, TLS", "--tls"),
+    _bulk("upload-plain", "upload, plain", "--upload"),
+    _bulk("upload-tls", "upload, TLS", "--upload", "--tls"),
     Work("idle-plain", "idle plain session", "KiB of process memory",
          ("echo",), 1500, 50, figure="kib", take="idle"),
     Work("idle-tls", "idle TLS session", "KiB of process memory",
