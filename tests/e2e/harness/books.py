@@ -52,14 +52,15 @@ def soft_descriptor_limit(pid: int) -> int:
     raise KeyError("Max open files")
 
 
-def processes_of(program: str) -> list:
-    """Processes that run this very file."""
+def processes_with(argument: str) -> list:
+    """Processes that were started with this argument."""
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                if os.readlink(f"/proc/{entry.name}/exe").removesuffix(" (deleted)") == os.path.realpath(program):
-                    found.append(int(entry.name))
+                words = Path(f"/proc/{entry.name}/cmdline").read_bytes().split(b"\0")
             except OSError:
-                pass
+                continue
+            if argument.encode() in words:
+                found.append(int(entry.name))
     return found
