@@ -24,6 +24,7 @@ struct tls_connection {
     bool close_notify;   /* the peer's has come */
     bool notified;       /* ours is out */
     bool starved;        /* what is inside makes no whole record */
+    bool untold;         /* an end or a fault was met behind bytes that were given: tell it next */
     unsigned char alert; /* the fatal alert that came; 0 for none */
     unsigned chores;     /* KeyUpdates and the like since `chores_since_us` */
     uint64_t chores_since_us;

@@ -62,6 +62,20 @@ static void warn_of_descriptors(const struct config *config, const struct load_a
                          (unsigned long long)fit, (unsigned long long)args->descriptors);
 }
 
+/* What the other floors find in the rest of a file with errors is told in the same go. */
+static void judge_draft(struct config *config, const struct load_args *args)
+{
+    struct snapshot *snapshot;
+    struct config draft = {.model = config->draft, .problems = config->problems};
+    config->draft = NULL;
+    if (draft.model != NULL && snapshot_compile(&snapshot, &draft, 1, args->previous)) {
+        snapshot->config.problems = NULL; /* they stay config's */
+        snapshot_unref(snapshot);
+    } else {
+        model_free(draft.model);
+    }
+}
+
 bool load_snapshot(struct snapshot **ret, const struct load_args *args)
 {
     struct config config;
@@ -73,6 +87,7 @@ bool load_snapshot(struct snapshot **ret, const struct load_args *args)
         good = snapshot_compile(ret, &config, workers, args->previous);
         problems_print(good ? (*ret)->config.problems : problems, stderr);
     } else if (config.problems != NULL) {
+        judge_draft(&config, args);
         problems_print(config.problems, stderr);
     }
     config_free(&config);

@@ -21,25 +21,32 @@ static void hand_out(const struct renewal *renewal, struct tls_policy *policy,
     tls_store_unref(store);
 }
 
-static void refresh(void *context, struct tls_policy *policy)
+/* One call tells one thing; false: there is nothing more to tell. */
+static bool refresh_once(const struct renewal *renewal, struct tls_policy *policy)
 {
     struct tls_store *store;
     struct error error;
     char what[256];
-    if (*tls_policy_files(policy) == NULL)
-        return; /* "watch": false */
     switch (tls_policy_refresh(policy, &store, &error)) {
-    case TLS_REFRESH_SAME:
-        break;
     case TLS_REFRESH_NEW:
         tls_store_describe(store, what, sizeof what);
         log_event(LOG_LEVEL_INFO, "cert.load", "%s", what);
-        hand_out(context, policy, store);
-        break;
+        hand_out(renewal, policy, store);
+        return true;
     case TLS_REFRESH_REFUSED:
         log_event(LOG_LEVEL_ERROR, "cert.refuse", "reason=\"%s\" kept=previous", error.text);
-        break;
+        return true;
+    default:
+        return false;
     }
+}
+
+static void refresh(void *context, struct tls_policy *policy)
+{
+    if (*tls_policy_files(policy) == NULL)
+        return; /* "watch": false */
+    while (refresh_once(context, policy))
+        ;
 }
 
 static void on_change(void *context)

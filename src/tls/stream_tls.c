@@ -10,6 +10,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
 {
     struct tls_connection *connection = s->state;
     size_t have = 0;
+    connection->untold = false;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
     tls_forget_errors();
@@ -27,6 +28,8 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
             s->truncated = !connection->close_notify;
         if (have == 0)
             return status;
+        /* Behind these bytes came the end: the socket will not announce it a second time. */
+        connection->untold = status != STREAM_AGAIN;
         break;
     } while (have < size && SSL_has_pending(connection->ssl));
     *ret_count = have;
@@ -92,6 +95,8 @@ static enum stream_status tls_finish(struct stream *s)
 static bool tls_pending(const struct stream *s)
 {
     const struct tls_connection *connection = s->state;
+    if (connection->untold)
+        return true;
     if (connection->outcome != STREAM_OK)
         return false;
     /* SSL_has_pending() also counts the beginning of a record, which only the socket can complete.

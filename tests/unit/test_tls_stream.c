@@ -83,6 +83,23 @@ START_TEST(a_close_notify_is_an_end_that_can_be_answered)
 }
 END_TEST
 
+START_TEST(an_end_that_was_read_with_bytes_is_pending)
+{
+    char room[64];
+    size_t count;
+    connect_with(versions[_i]);
+    kit_client_write(&peers, "last");
+    ck_assert_int_eq(SSL_shutdown(peers.client), 0);
+    stream_ready(&peers.server);
+    ck_assert_int_eq(stream_read(&peers.server, room, sizeof room, &count), STREAM_OK);
+    ck_assert_uint_eq(count, 4);
+    /* both records are inside: the socket has nothing more to announce */
+    ck_assert(stream_pending(&peers.server));
+    ck_assert_int_eq(stream_read(&peers.server, room, sizeof room, &count), STREAM_EOF);
+    ck_assert(!stream_pending(&peers.server));
+}
+END_TEST
+
 START_TEST(a_fin_alone_is_a_truncated_end_that_can_be_answered)
 {
     connect_with(versions[_i]);
@@ -493,6 +510,7 @@ int main(void)
         suite_add_tcase(suite, all[i]);
     }
     tcase_add_loop_test(ends, a_close_notify_is_an_end_that_can_be_answered, 0, 2);
+    tcase_add_loop_test(ends, an_end_that_was_read_with_bytes_is_pending, 0, 2);
     tcase_add_loop_test(ends, a_fin_alone_is_a_truncated_end_that_can_be_answered, 0, 2);
     tcase_add_loop_test(ends, a_fin_within_a_record_is_a_truncated_end, 0, 2);
     tcase_add_loop_test(ends, a_reset_is_a_reset, 0, 2);
