@@ -23,11 +23,14 @@ as_root()
 {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
     else
-        die "root is needed to run: $* (no sudo here)"
+        sudo "$@"
     fi
+}
+
+can_be_root()
+{
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null
 }
 
 # Debian starts a service as soon as its package is installed. The guard says no to that while we
@@ -65,6 +68,7 @@ install_missing()
         is_installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
+    can_be_root || die "these packages are missing, and there is no sudo to install them: ${missing[*]}"
 
     say "installing: ${missing[*]}"
     guard_services
