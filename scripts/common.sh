@@ -93,7 +93,7 @@ run_apt()
 prepare_configure()
 {
     local source=$1
-    if [ ! -x "$source/configure" ] || [ ! -e "$source/Makefile.in" ] ||
+    if [ ! -x "$source/configure" ] || [ ! -e "$source/Makefile.in" ] || [ ! -d "$source/build-aux" ] ||
         [ -n "$(find "$source/configure.ac" "$source/m4" -name '*.[am]*' -newer "$source/configure")" ]; then
         (cd "$source" && autoreconf -fi)
     fi
