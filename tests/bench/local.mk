@@ -31,7 +31,7 @@ bench-programs: $(BENCH_BINARIES)
 bench: $(BENCH_BINARIES) src/muxgate
 	$(top_srcdir)/scripts/bench --build . $(BENCH_ARGS)
 
-EXTRA_DIST += docs/PERFORMANCE.md scripts/bench \
+EXTRA_DIST += scripts/bench \
 	tests/bench/harness/__init__.py tests/bench/harness/process.py tests/bench/harness/results.py \
 	tests/bench/harness/subjects.py tests/bench/harness/syscalls.py tests/bench/harness/works.py
 .PHONY: bench

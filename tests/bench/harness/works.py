@@ -47,8 +47,8 @@ class Work:
 
 
 def _bulk(name, title, *arguments):
-    return Work(name, title, "µs of CPU per MB", ("bulk", "--sessions", "1", "--megabytes", "16", *arguments), 24, 1,
-                per_unit=16)
+    return Work(name, title, "µs of CPU per MB",
+                ("bulk", "--sessions", "1", "--megabytes", "16", *arguments), 24, 1, per_unit=16)
 
 
 WORKS = (
