@@ -48,6 +48,7 @@ struct model_match {
     struct string_list sni;      /* patterns in normal form */
     struct string_list alpn;
     struct cidr_list source;
+    struct string_list prefix, prefix_hex; /* hexadecimal digits, checked */
     bool has_silent, silent;
     struct model_match *negated; /* "not"; NULL for none */
 };

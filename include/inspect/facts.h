@@ -37,8 +37,8 @@ void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_
 
 /* The least number of bytes with which anything in the facts can change (for SO_RCVLOWAT); always
  * more than bytes.length. It may be more than will ever come (a FIX data field of a length that the
- * client made up): the caller's own bound goes first. A matcher that looks at the raw bytes
- * (prefix, regex) has a need of its own, and the smaller one counts. */
+ * client made up): the caller's own bound goes first. Rules that look at the
+ * raw bytes (prefix, regex) may need fewer: rules_need() knows. */
 size_t facts_need(const struct facts *facts);
 
 #endif

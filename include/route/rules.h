@@ -43,6 +43,10 @@ enum walk { WALK_RULE, WALK_NONE, WALK_MORE };
  * end, is WALK_NONE. *ret is the rule, or NULL. */
 enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret);
 
+/* After WALK_MORE: the least number of bytes with which the walk's answer can change; always more
+ * than facts->bytes.length. */
+size_t rules_need(const struct rules *rules, const struct facts *facts);
+
 /* The same walk, watched: `step` (NULL: nobody watches) sees each rule that is asked, in order,
  * with its answer. Rules for the other kind of connection, and rules whose `sni` does not fit, are
  * not asked. */

@@ -24,6 +24,8 @@ static void build_match_keys(struct build *b, struct model_match *ret, const jso
     build_names(b, &ret->sni, json_object_get(match, "sni"));
     build_strings(b, &ret->alpn, json_object_get(match, "alpn"));
     build_cidrs(b, &ret->source, json_object_get(match, "source"));
+    build_strings(b, &ret->prefix, json_object_get(match, "prefix"));
+    build_strings(b, &ret->prefix_hex, json_object_get(match, "prefix_hex"));
     ret->has_silent = silent != NULL;
     ret->silent = json_is_true(silent);
 }

@@ -50,6 +50,8 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
         dump_strings(w, KEY_match_alpn, &match->alpn);
         if (match->source.count > 0)
             dump_cidrs(w, KEY_match_source, &match->source);
+        dump_strings(w, KEY_match_prefix, &match->prefix);
+        dump_strings(w, KEY_match_prefix_hex, &match->prefix_hex);
     }
     while (open-- > 0)
         json_close(w, '}');

@@ -202,6 +202,15 @@ static void check_text(struct form *f, const struct key *key, const json_t *valu
                       "\"passthrough\" in the rule)");
 }
 
+static void check_hex(struct form *f, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t length = json_string_length(value);
+    if (text == NULL || length == 0 || length % 2 != 0 ||
+        strspn(text, "0123456789abcdefABCDEF") != length)
+        unexpected(f, "pairs of hexadecimal digits", value, "such as \"0d0a\"");
+}
+
 static void check_sni(struct form *f, const json_t *value)
 {
     char normal[NAME_MAX_LENGTH + 3];
@@ -281,6 +290,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
     case TYPE_ALPN:
     case TYPE_PROTOCOL:
         check_text(f, key, value);
+        break;
+    case TYPE_HEX:
+        check_hex(f, value);
         break;
     case TYPE_SNI:
         check_sni(f, value);

@@ -45,6 +45,7 @@ enum key_type {
     TYPE_SNI,
     TYPE_ALPN,
     TYPE_PROTOCOL,
+    TYPE_HEX,    /* pairs of hexadecimal digits */
     TYPE_OBJECT, /* of the kind `inner` */
     TYPE_SERVER, /* an address, or an object of the kind `inner` */
     TYPE_LATER,  /* not supported by this version */

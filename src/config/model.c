@@ -33,6 +33,8 @@ static void free_match_keys(struct model_match *match)
     free_strings(&match->sni);
     free_strings(&match->alpn);
     free(match->source.item);
+    free_strings(&match->prefix);
+    free_strings(&match->prefix_hex);
 }
 
 static void free_match(struct model_match *match)

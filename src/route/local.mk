@@ -5,5 +5,6 @@ src_libroute_a_SOURCES = \
 	src/route/alpn_table.h src/route/alpn_table.c \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
 	src/route/name_index.h src/route/name_index.c \
+	src/route/prefixes.h src/route/prefixes.c \
 	src/route/rule_list.h src/route/rule_list.c
 EXTRA_DIST += src/route/README

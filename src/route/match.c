@@ -52,6 +52,19 @@ static enum verdict ask_alpn(const struct match *match, const struct question *q
     return verdict_of(alpn_set_meets(match->alpn, &question->offered));
 }
 
+/* The bytes of a TLS connection are encrypted: what they begin with means nothing here. */
+static enum verdict ask_prefix(const struct match *match, const struct question *question)
+{
+    const struct facts *facts = question->facts;
+    return facts->tls == VERDICT_YES ? VERDICT_NO : prefixes_ask(&match->prefix, facts->bytes);
+}
+
+static enum verdict ask_prefix_hex(const struct match *match, const struct question *question)
+{
+    const struct facts *facts = question->facts;
+    return facts->tls == VERDICT_YES ? VERDICT_NO : prefixes_ask(&match->prefix_hex, facts->bytes);
+}
+
 static enum verdict ask_not(const struct match *match, const struct question *question)
 {
     enum verdict answer = match_ask(match->negated, question);
@@ -63,8 +76,14 @@ static enum verdict ask_not(const struct match *match, const struct question *qu
 typedef enum verdict ask_function(const struct match *match, const struct question *question);
 
 static ask_function *const ask_key[MATCH_KEY_COUNT] = {
-    [MATCH_SILENT] = ask_silent, [MATCH_PROTOCOL] = ask_protocol, [MATCH_SOURCE] = ask_source,
-    [MATCH_SNI] = ask_sni,       [MATCH_ALPN] = ask_alpn,         [MATCH_NOT] = ask_not,
+    [MATCH_SILENT] = ask_silent,
+    [MATCH_PROTOCOL] = ask_protocol,
+    [MATCH_SOURCE] = ask_source,
+    [MATCH_SNI] = ask_sni,
+    [MATCH_ALPN] = ask_alpn,
+    [MATCH_PREFIX] = ask_prefix,
+    [MATCH_PREFIX_HEX] = ask_prefix_hex,
+    [MATCH_NOT] = ask_not,
 };
 
 enum verdict match_ask(const struct match *match, const struct question *question)
@@ -131,6 +150,12 @@ static bool covers_sni(const struct match *wide, const struct match *narrow, uin
     return true;
 }
 
+static bool covers_prefix(const struct prefixes *wide, const struct prefixes *narrow,
+                          uint64_t *budget)
+{
+    return spend(budget, (uint64_t)wide->count * narrow->count) && prefixes_cover(wide, narrow);
+}
+
 static bool covers_key(const struct match *wide, const struct match *narrow, enum match_key key,
                        uint64_t *budget)
 {
@@ -145,6 +170,10 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return covers_sni(wide, narrow, budget);
     case MATCH_ALPN:
         return alpn_set_within(narrow->alpn, wide->alpn);
+    case MATCH_PREFIX:
+        return covers_prefix(&wide->prefix, &narrow->prefix, budget);
+    case MATCH_PREFIX_HEX:
+        return covers_prefix(&wide->prefix_hex, &narrow->prefix_hex, budget);
     case MATCH_NOT: /* the other way round: what is taken away must be less */
         return match_covers(narrow->negated, wide->negated, budget);
     case MATCH_KEY_COUNT:

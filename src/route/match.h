@@ -11,6 +11,7 @@
 #include "config/problems.h"
 #include "inspect/facts.h"
 #include "name_index.h"
+#include "prefixes.h"
 
 /* In the order they are asked: the cheap ones first. */
 enum match_key {
@@ -19,6 +20,8 @@ enum match_key {
     MATCH_SOURCE,
     MATCH_SNI,
     MATCH_ALPN,
+    MATCH_PREFIX,
+    MATCH_PREFIX_HEX,
     MATCH_NOT,
     MATCH_KEY_COUNT
 };
@@ -31,6 +34,7 @@ struct match {
     struct cidr_set *source;
     struct name_index *sni;
     struct alpn_set *alpn;
+    struct prefixes prefix, prefix_hex;
     struct match *negated;
 };
 

@@ -70,14 +70,26 @@ static bool compile_protocol(struct match *match, struct problems *problems)
     return ok;
 }
 
+/* Keys about bytes that only a plain or decrypted stream shows. */
+static const struct {
+    enum match_key key;
+    const char *name;
+} byte_keys[] = {
+    {MATCH_PROTOCOL, "protocol"},
+    {MATCH_PREFIX, "prefix"},
+    {MATCH_PREFIX_HEX, "prefix_hex"},
+};
+
 static void warn_encrypted(const struct match *match, enum match_place place,
                            struct problems *problems)
 {
     char path[PATH_MAX_LENGTH];
     if (place != MATCH_TLS)
         return;
-    if (match_has(match, MATCH_PROTOCOL)) {
-        snprintf(path, sizeof path, "%s.protocol", match->model->path);
+    for (size_t i = 0; i < COUNT_OF(byte_keys); i++) {
+        if (!match_has(match, byte_keys[i].key))
+            continue;
+        snprintf(path, sizeof path, "%s.%s", match->model->path, byte_keys[i].name);
         problems_warning(problems, path,
                          "the bytes of a TLS connection are encrypted here (ask for protocols in "
                          "nested \"rules\")");
@@ -122,6 +134,16 @@ static bool compile_alpn(struct match *match, const struct alpn_table *table,
     return true;
 }
 
+static bool compile_prefixes(struct match *match, struct problems *problems)
+{
+    if (match_has(match, MATCH_PREFIX) && !prefixes_of_texts(&match->prefix, &match->model->prefix))
+        return out_of_memory(match->model, problems);
+    if (match_has(match, MATCH_PREFIX_HEX) &&
+        !prefixes_of_hex(&match->prefix_hex, &match->model->prefix_hex))
+        return out_of_memory(match->model, problems);
+    return true;
+}
+
 static bool compile_not(struct match *match, enum match_place place, const struct alpn_table *alpn,
                         struct problems *problems)
 {
@@ -141,6 +163,8 @@ static unsigned keys_of(const struct model_match *model)
     keys |= model->source.count > 0 ? 1u << MATCH_SOURCE : 0;
     keys |= model->sni.count > 0 ? 1u << MATCH_SNI : 0;
     keys |= model->alpn.count > 0 ? 1u << MATCH_ALPN : 0;
+    keys |= model->prefix.count > 0 ? 1u << MATCH_PREFIX : 0;
+    keys |= model->prefix_hex.count > 0 ? 1u << MATCH_PREFIX_HEX : 0;
     keys |= model->negated != NULL ? 1u << MATCH_NOT : 0;
     return keys;
 }
@@ -174,6 +198,8 @@ bool match_compile(struct match *match, const struct model_match *model, enum ma
         ok = false;
     if (match_has(match, MATCH_ALPN) && !compile_alpn(match, alpn, problems))
         ok = false;
+    if (!compile_prefixes(match, problems))
+        ok = false;
     if (match_has(match, MATCH_NOT) && !compile_not(match, place, alpn, problems))
         ok = false;
     warn_encrypted(match, place, problems);
@@ -185,6 +211,8 @@ void match_release(struct match *match)
     cidr_set_free(match->source);
     name_index_free(match->sni);
     free(match->alpn);
+    prefixes_release(&match->prefix);
+    prefixes_release(&match->prefix_hex);
     if (match->negated != NULL)
         match_release(match->negated);
     free(match->negated);

@@ -19,11 +19,21 @@ static bool asks_alpn(const struct match *match)
     return false;
 }
 
+static bool asks_bytes(const struct match *match)
+{
+    for (; match != NULL; match = match->negated) {
+        if (match_has(match, MATCH_PREFIX) || match_has(match, MATCH_PREFIX_HEX))
+            return true;
+    }
+    return false;
+}
+
 void rule_list_add(struct rule_list *list, struct compiled_rule *rule)
 {
     if (!match_has(&rule->match, MATCH_SNI))
         list->unnamed[list->unnamed_count++] = list->count;
     list->asks_alpn = list->asks_alpn || asks_alpn(&rule->match);
+    list->asks_bytes = list->asks_bytes || asks_bytes(&rule->match);
     list->items[list->count++] = rule;
 }
 

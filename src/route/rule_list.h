@@ -21,6 +21,7 @@ struct rule_list {
     unsigned *unnamed;        /* positions of the others, ascending */
     unsigned unnamed_count;
     bool asks_alpn;
+    bool asks_bytes; /* not only what the facts hold of them */
 };
 
 /* `capacity` rules at most will be added. */

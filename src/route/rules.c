@@ -262,6 +262,15 @@ enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts,
     return rule_list_walk(list, &question, step, context, ret);
 }
 
+size_t rules_need(const struct rules *rules, const struct facts *facts)
+{
+    enum walk answer;
+    const struct rule_list *list = list_for(rules, facts, &answer);
+    if (list == &rules->plain && list->asks_bytes)
+        return facts->bytes.length + 1;
+    return facts_need(facts);
+}
+
 enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret)
 {
     return rules_walk_trace(rules, facts, NULL, NULL, ret);

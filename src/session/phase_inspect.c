@@ -176,7 +176,9 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
     struct tls_facts tls;
     facts_read(facts, bytes, final != NOT_FINAL, !s->decrypted, s->engine->hello_scratch);
     set_outer_facts(s, facts, &client, &tls);
-    *ret_need = facts_need(facts);
+    const struct rules *rules = s->decrypted ? s->rule->nested : s->listener->rules;
+    const struct rule *rule = NULL;
+    *ret_need = rules_need(rules, facts);
     enum verdict pretends = pretends_proxy(s, bytes, final);
     if (pretends == VERDICT_YES) {
         session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
@@ -191,8 +193,6 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
             end_incomplete_hello(s, final);
         return final == NOT_FINAL;
     }
-    const struct rules *rules = s->decrypted ? s->rule->nested : s->listener->rules;
-    const struct rule *rule = NULL;
     enum walk walk = pretends == VERDICT_MORE ? WALK_MORE : rules_walk(rules, facts, &rule);
     if (walk == WALK_MORE && pretends == VERDICT_MORE)
         *ret_need = bytes.length + 1;

@@ -80,6 +80,43 @@ def test_the_first_rule_that_matches_wins(start):
     assert who(gate, fix.logon()) == "first"
 
 
+PREFIX = [
+    ({"prefix": "HELO "}, b"HELO you", True),
+    ({"prefix": ["EHLO ", "HELO "]}, b"HELO you", True),
+    ({"prefix": "HELO "}, b"helo you", False),
+    ({"prefix": "HELO "}, b"HELP", False),
+    ({"prefix_hex": "0001ff"}, b"\x00\x01\xff\x00", True),
+    ({"prefix_hex": ["0001fe", "00FF"]}, b"\x00\xff", True),
+    ({"prefix_hex": "0001fe"}, b"\x00\x01\xff", False),
+    ({"prefix": "HE", "prefix_hex": "48454c"}, b"HELO", True),
+    ({"prefix": "HE", "not": {"prefix": "HEL"}}, b"HEX", True),
+]
+
+
+@pytest.mark.parametrize("match, data, matches", PREFIX)
+def test_prefix(start, match, data, matches):
+    gate = start([{"match": match, "pool": "one"}, {"pool": "two"}], names("one", "two"), tls=None)
+    watch = Stopwatch()
+    assert who(gate, data) == ("one" if matches else "two")
+    assert watch.elapsed() < AT_ONCE
+
+
+def test_the_byte_that_ends_a_prefix_decides(start):
+    gate = start([{"match": {"prefix": "HELO"}, "pool": "one"}, {"pool": "two"}], names("one", "two"), tls=None,
+                 inspect_delay="30s")
+    for data, name in ((b"HELO", b"one\n"), (b"HELX", b"two\n")):
+        client = gate.connect().drip(data)
+        assert client.recv(4) == name
+        client.close()
+
+
+def test_a_nested_rule_sees_the_decrypted_prefix(start):
+    gate = start([{"tls": "terminate", "rules": [{"match": {"prefix": "HELO"}, "pool": "one"}, {"pool": "two"}]}],
+                 names("one", "two"))
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com").send(b"HELO you")
+    assert client.recv(4) == b"one\n"
+
+
 def test_tls_never_reaches_a_plain_rule(start):
     server = servers.Listener()
     gate = start([{"pool": "app"}], {"app": server}, tls=None)

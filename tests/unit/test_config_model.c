@@ -125,6 +125,8 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_str_eq(r[0].match.sni.item[1], "*.example.org");
     ck_assert_str_eq(r[0].match.negated->negated->path, "listeners.main.rules[0].match.not.not");
     ck_assert_str_eq(r[0].match.negated->negated->alpn.item[0], "x");
+    ck_assert_str_eq(r[2].match.prefix.item[0], "SSH-");
+    ck_assert_str_eq(r[2].match.prefix_hex.item[1], "53AB");
     ck_assert_uint_eq(r[0].rule_count, 3);
     ck_assert_str_eq(r[0].rules[1].name, "rules[0].rules[1]");
     ck_assert(r[0].rules[1].reject && r[0].rules[1].match.silent);

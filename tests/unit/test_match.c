@@ -208,6 +208,52 @@ START_TEST(source_is_in_any_of_the_networks)
 }
 END_TEST
 
+static const struct {
+    const char *prefixes, *bytes;
+    enum verdict answer;
+} beginnings[] = {
+    {"HELO", "", MORE},         {"HELO", "HE", MORE},    {"HELO", "HELO", YES},
+    {"HELO", "HELO you", YES},  {"HELO", "he", NO},      {"HELO", "HEX", NO},
+    {"HELO HE", "H", MORE},     {"HELO HE", "HEX", YES}, {"HELO EHLO", "EH", MORE},
+    {"HELO EHLO", "EHLO", YES}, {"HELO EHLO", "X", NO},
+};
+
+START_TEST(a_prefix_is_answered_by_the_byte_that_decides_it)
+{
+    struct asked asked = {.prefix = beginnings[_i].prefixes};
+    struct facts facts = plain_facts(beginnings[_i].bytes, false);
+    enum verdict answer = beginnings[_i].answer;
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), answer);
+    ck_assert_int_eq(ask_at(MATCH_NESTED, &asked, &facts), answer);
+    facts.final = true;
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), answer == MORE ? NO : answer);
+}
+END_TEST
+
+START_TEST(a_prefix_in_hexadecimal_holds_any_byte)
+{
+    struct asked asked = {.prefix_hex = "00fF 0a"};
+    struct facts facts = plain_facts("", false);
+    facts.bytes = span_of("\0\xff", 1);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), MORE);
+    facts.bytes = span_of("\0\xff", 2);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), YES);
+    facts.bytes = span_of("\0\xfe", 2);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), NO);
+    facts.bytes = span_of("\n", 1);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), YES);
+}
+END_TEST
+
+START_TEST(the_bytes_of_tls_have_no_prefix)
+{
+    struct asked text = {.prefix = "\x16"}, hex = {.prefix_hex = "16"};
+    struct facts facts = tls_facts(NULL, "");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &text, &facts), NO);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &hex, &facts), NO);
+}
+END_TEST
+
 static const struct asked one_network = {.source = "10.1.0.0/16"}, fix_only = {.protocol = "fix"};
 
 static const struct {
@@ -232,6 +278,10 @@ static const struct {
     {{.alpn = "h2 http/1.1"}, {.alpn = "h2"}, true},
     {{.alpn = "h2"}, {.alpn = "h2 http/1.1"}, false},
     {{.silent = 1}, {.silent = 1}, true},
+    {{.prefix = "a b"}, {.prefix = "ab b"}, true},
+    {{.prefix = "ab"}, {.prefix = "a"}, false},
+    {{.prefix_hex = "0a"}, {.prefix_hex = "0A0b"}, true},
+    {{.prefix_hex = "0a"}, {.prefix_hex = "0b"}, false},
     {{.silent = 1}, {.silent = -1}, false},
     {{.negated = &fix_only}, {.negated = &fix_only}, true},
     {{.negated = &fix_only}, {0}, false},
@@ -315,6 +365,10 @@ int main(void)
     tcase_add_test(c, alpn_outside_is_any_offered_one);
     tcase_add_test(c, the_bytes_of_tls_are_of_no_protocol);
     tcase_add_loop_test(c, source_is_in_any_of_the_networks, 0, COUNT_OF(sources));
+    tcase_add_loop_test(c, a_prefix_is_answered_by_the_byte_that_decides_it, 0,
+                        COUNT_OF(beginnings));
+    tcase_add_test(c, a_prefix_in_hexadecimal_holds_any_byte);
+    tcase_add_test(c, the_bytes_of_tls_have_no_prefix);
     tcase_add_loop_test(c, a_match_covers_another_only_where_it_is_certain, 0, COUNT_OF(pairs));
     tcase_add_test(c, a_table_of_alpn_names_sorts_and_keeps_each_once);
     tcase_add_test(c, a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more);

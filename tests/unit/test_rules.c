@@ -470,6 +470,28 @@ START_TEST(a_tls_rule_that_asks_for_a_protocol_is_warned_of)
 }
 END_TEST
 
+START_TEST(a_rule_over_raw_bytes_needs_the_very_next_one)
+{
+    struct asked text = {.prefix = "8=FIXX"}, protocol = {.protocol = "fix"};
+    struct asked not_text = {.negated = &text};
+    const struct asked *const asked[] = {&text, &not_text};
+    struct facts facts = plain_facts("8=FIX.4", false);
+    facts.fix = (struct fix_logon){.message = VERDICT_MORE, .need = 5000};
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct model_rule rules[] = {rule_of("rules[0]", TLS_ACTION_PLAIN, asked[i])};
+        struct model_listener listener = listener_of(rules, 1);
+        struct rules *compiled_rules = compiled(&listener);
+        ck_assert_uint_eq(rules_need(compiled_rules, &facts), 8);
+        rules_free(compiled_rules);
+    }
+    struct model_rule rules[] = {rule_of("rules[0]", TLS_ACTION_PLAIN, &protocol)};
+    struct model_listener listener = listener_of(rules, 1);
+    struct rules *compiled_rules = compiled(&listener);
+    ck_assert_uint_eq(rules_need(compiled_rules, &facts), 5000);
+    rules_free(compiled_rules);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rules");
@@ -496,6 +518,7 @@ int main(void)
     tcase_add_loop_test(c, a_rule_that_an_earlier_one_shadows_is_warned_of, 0, COUNT_OF(shadows));
     tcase_add_test(c, nested_rules_shadow_each_other_too);
     tcase_add_test(c, a_tls_rule_that_asks_for_a_protocol_is_warned_of);
+    tcase_add_test(c, a_rule_over_raw_bytes_needs_the_very_next_one);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
