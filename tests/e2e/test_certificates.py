@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import threading
 import time
 
 import pytest
@@ -344,6 +345,39 @@ def test_many_reloads_cut_no_session_and_leave_no_process(launch, build):
     for client in plain + inner:
         client.echo(b"after")
     assert books.processes_with(str(gate.file)) == [gate.pid]
+
+
+def test_reloads_and_renewals_under_traffic_refuse_nobody(launch, build, tmp_path, authority):
+    live = certs.copy(authority.issue("site.example.com"), tmp_path / "live")
+    config = build(pools={"app": servers.EchoServer()}, tls={"certificates": [live]})
+    gate = launch(config)
+    stop, failures, served_count = threading.Event(), [], []
+
+    def client(number):
+        while not stop.is_set():
+            try:
+                end = gate.connect()
+                if number % 2:
+                    end = tls.TlsPeer(end, name="site.example.com")
+                end.echo(b"never refused")
+                end.close()
+                served_count.append(1)
+            except Exception as error:
+                failures.append(repr(error))
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for turn in range(20):
+        config["listeners"]["combined"]["rules"][1]["name"] = f"turn {turn}"
+        gate.reload(config)
+        if turn % 4 == 0:
+            in_place(live, authority.issue("site.example.com"))
+        reached = len(served_count)
+        wait.until(lambda: len(served_count) > reached + 10 or failures, "clients go on", 10)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[:5]
 
 
 def test_several_hups_in_a_row_are_survived(launch, build):

@@ -212,6 +212,7 @@ def test_user_is_dropped_to_after_binding_and_certificates_still_renew(build, au
     gate.stop()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_unknown_user_is_an_error_at_start(launch, build):
     with pytest.raises(StartError) as caught:
         launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "no-such-user"}))

@@ -68,6 +68,16 @@ def test_max_undecided_sheds_the_oldest(start):
     gate.connect().echo(b"real clients enter")
 
 
+def test_max_undecided_counts_over_all_workers(start):
+    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="30s", inspect_limits={"max_undecided": 20},
+                 top={"workers": 3})
+    waiting = [gate.connect() for _ in range(80)]
+    wait.until(lambda: len(gate.sessions()) == 60, "all over the limit are shed")
+    shed = {line["client"] for line in gate.sessions()}
+    order = [number for number, client in enumerate(waiting) if client.name in shed]
+    assert sum(order) / len(order) < 40, f"not the older ones: {order}"  # each worker sheds its own oldest
+
+
 def test_max_sessions_of_a_listener_is_limit_and_a_reset(start):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, limits={"max_sessions": 3})
     held = [gate.connect() for _ in range(3)]
