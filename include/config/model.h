@@ -40,6 +40,13 @@ struct model_address {
     uint16_t port;
 };
 
+/* "fix": fields of a Logon. An empty list is not asked. */
+struct model_fix {
+    bool present;
+    struct string_list sender_comp_id, target_comp_id, sender_sub_id, username, begin_string;
+    bool has_valid, valid;
+};
+
 /* Each list value means any of; all keys that are there must hold. */
 struct model_match {
     char *path;
@@ -49,6 +56,7 @@ struct model_match {
     struct string_list alpn;
     struct cidr_list source;
     struct string_list prefix, prefix_hex; /* hexadecimal digits, checked */
+    struct model_fix fix;
     bool has_silent, silent;
     struct model_match *negated; /* "not"; NULL for none */
 };

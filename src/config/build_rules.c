@@ -16,6 +16,19 @@ static void build_names(struct build *b, struct string_list *ret, const json_t *
     }
 }
 
+static void build_fix(struct build *b, struct model_fix *ret, const json_t *fix)
+{
+    const json_t *valid = json_object_get(fix, "valid");
+    ret->present = fix != NULL;
+    build_strings(b, &ret->sender_comp_id, json_object_get(fix, "SenderCompID"));
+    build_strings(b, &ret->target_comp_id, json_object_get(fix, "TargetCompID"));
+    build_strings(b, &ret->sender_sub_id, json_object_get(fix, "SenderSubID"));
+    build_strings(b, &ret->username, json_object_get(fix, "Username"));
+    build_strings(b, &ret->begin_string, json_object_get(fix, "BeginString"));
+    ret->has_valid = valid != NULL;
+    ret->valid = json_is_true(valid);
+}
+
 static void build_match_keys(struct build *b, struct model_match *ret, const json_t *match)
 {
     const json_t *silent = json_object_get(match, "silent");
@@ -26,6 +39,7 @@ static void build_match_keys(struct build *b, struct model_match *ret, const jso
     build_cidrs(b, &ret->source, json_object_get(match, "source"));
     build_strings(b, &ret->prefix, json_object_get(match, "prefix"));
     build_strings(b, &ret->prefix_hex, json_object_get(match, "prefix_hex"));
+    build_fix(b, &ret->fix, json_object_get(match, "fix"));
     ret->has_silent = silent != NULL;
     ret->silent = json_is_true(silent);
 }

@@ -38,6 +38,21 @@ static void dump_tls(struct json_writer *w, const char *key, const struct model_
     json_close(w, '}');
 }
 
+static void dump_fix(struct json_writer *w, const struct model_fix *fix)
+{
+    if (!fix->present)
+        return;
+    json_open(w, key_at(KEY_match_fix)->name, '{');
+    dump_strings(w, KEY_fix_SenderCompID, &fix->sender_comp_id);
+    dump_strings(w, KEY_fix_TargetCompID, &fix->target_comp_id);
+    dump_strings(w, KEY_fix_SenderSubID, &fix->sender_sub_id);
+    dump_strings(w, KEY_fix_Username, &fix->username);
+    dump_strings(w, KEY_fix_BeginString, &fix->begin_string);
+    if (fix->has_valid)
+        dump_boolean(w, KEY_fix_valid, fix->valid);
+    json_close(w, '}');
+}
+
 static void dump_match(struct json_writer *w, const char *key, const struct model_match *match)
 {
     unsigned open = 0;
@@ -52,6 +67,7 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
             dump_cidrs(w, KEY_match_source, &match->source);
         dump_strings(w, KEY_match_prefix, &match->prefix);
         dump_strings(w, KEY_match_prefix_hex, &match->prefix_hex);
+        dump_fix(w, &match->fix);
     }
     while (open-- > 0)
         json_close(w, '}');

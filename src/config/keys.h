@@ -19,6 +19,7 @@ enum object_kind {
     OBJECT_keepalive,
     OBJECT_rule,
     OBJECT_match,
+    OBJECT_fix,
     OBJECT_tls,
     OBJECT_certificate,
     OBJECT_pool,

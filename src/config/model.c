@@ -26,6 +26,15 @@ static void free_strings(struct string_list *list)
     free(list->item);
 }
 
+static void free_fix(struct model_fix *fix)
+{
+    free_strings(&fix->sender_comp_id);
+    free_strings(&fix->target_comp_id);
+    free_strings(&fix->sender_sub_id);
+    free_strings(&fix->username);
+    free_strings(&fix->begin_string);
+}
+
 static void free_match_keys(struct model_match *match)
 {
     free(match->path);
@@ -35,6 +44,7 @@ static void free_match_keys(struct model_match *match)
     free(match->source.item);
     free_strings(&match->prefix);
     free_strings(&match->prefix_hex);
+    free_fix(&match->fix);
 }
 
 static void free_match(struct model_match *match)

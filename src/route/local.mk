@@ -4,6 +4,7 @@ src_libroute_a_SOURCES = \
 	include/route/rules.h src/route/rules.c \
 	src/route/alpn_table.h src/route/alpn_table.c \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
+	src/route/match_fix.h src/route/match_fix.c \
 	src/route/name_index.h src/route/name_index.c \
 	src/route/prefixes.h src/route/prefixes.c \
 	src/route/rule_list.h src/route/rule_list.c

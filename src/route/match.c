@@ -1,5 +1,7 @@
 #include "match.h"
 
+#include "match_fix.h"
+
 static enum verdict verdict_of(bool yes)
 {
     return yes ? VERDICT_YES : VERDICT_NO;
@@ -65,6 +67,11 @@ static enum verdict ask_prefix_hex(const struct match *match, const struct quest
     return facts->tls == VERDICT_YES ? VERDICT_NO : prefixes_ask(&match->prefix_hex, facts->bytes);
 }
 
+static enum verdict ask_fix(const struct match *match, const struct question *question)
+{
+    return match_fix_ask(&match->model->fix, &question->facts->fix);
+}
+
 static enum verdict ask_not(const struct match *match, const struct question *question)
 {
     enum verdict answer = match_ask(match->negated, question);
@@ -83,6 +90,7 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
     [MATCH_ALPN] = ask_alpn,
     [MATCH_PREFIX] = ask_prefix,
     [MATCH_PREFIX_HEX] = ask_prefix_hex,
+    [MATCH_FIX] = ask_fix,
     [MATCH_NOT] = ask_not,
 };
 
@@ -156,6 +164,12 @@ static bool covers_prefix(const struct prefixes *wide, const struct prefixes *na
     return spend(budget, (uint64_t)wide->count * narrow->count) && prefixes_cover(wide, narrow);
 }
 
+static bool covers_fix(const struct model_fix *wide, const struct model_fix *narrow,
+                       uint64_t *budget)
+{
+    return spend(budget, match_fix_cover_cost(wide, narrow)) && match_fix_covers(wide, narrow);
+}
+
 static bool covers_key(const struct match *wide, const struct match *narrow, enum match_key key,
                        uint64_t *budget)
 {
@@ -174,6 +188,8 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return covers_prefix(&wide->prefix, &narrow->prefix, budget);
     case MATCH_PREFIX_HEX:
         return covers_prefix(&wide->prefix_hex, &narrow->prefix_hex, budget);
+    case MATCH_FIX:
+        return covers_fix(&wide->model->fix, &narrow->model->fix, budget);
     case MATCH_NOT: /* the other way round: what is taken away must be less */
         return match_covers(narrow->negated, wide->negated, budget);
     case MATCH_KEY_COUNT:

@@ -22,6 +22,7 @@ enum match_key {
     MATCH_ALPN,
     MATCH_PREFIX,
     MATCH_PREFIX_HEX,
+    MATCH_FIX,
     MATCH_NOT,
     MATCH_KEY_COUNT
 };

@@ -78,6 +78,7 @@ static const struct {
     {MATCH_PROTOCOL, "protocol"},
     {MATCH_PREFIX, "prefix"},
     {MATCH_PREFIX_HEX, "prefix_hex"},
+    {MATCH_FIX, "fix"},
 };
 
 static void warn_encrypted(const struct match *match, enum match_place place,
@@ -165,6 +166,7 @@ static unsigned keys_of(const struct model_match *model)
     keys |= model->alpn.count > 0 ? 1u << MATCH_ALPN : 0;
     keys |= model->prefix.count > 0 ? 1u << MATCH_PREFIX : 0;
     keys |= model->prefix_hex.count > 0 ? 1u << MATCH_PREFIX_HEX : 0;
+    keys |= model->fix.present ? 1u << MATCH_FIX : 0;
     keys |= model->negated != NULL ? 1u << MATCH_NOT : 0;
     return keys;
 }

@@ -117,6 +117,56 @@ def test_a_nested_rule_sees_the_decrypted_prefix(start):
     assert client.recv(4) == b"one\n"
 
 
+FIX = [
+    ({"SenderCompID": "CLIENT"}, True),
+    ({"SenderCompID": ["OTHER", "CLIENT"], "TargetCompID": "VENUE"}, True),
+    ({"SenderCompID": "client"}, False),
+    ({"TargetCompID": "CLIENT"}, False),
+    ({"BeginString": "FIX.4.4"}, True),
+    ({"BeginString": ["FIX.4.2", "FIXT.1.1"]}, False),
+    ({"valid": True}, True),
+    ({"valid": False}, False),
+    ({"Username": "bob"}, False),
+    ({}, True),
+]
+
+
+@pytest.mark.parametrize("asked, matches", FIX)
+@pytest.mark.parametrize("nested", [False, True], ids=["plain", "nested"])
+def test_fix(start, nested, asked, matches):
+    rules = [{"name": "first", "match": {"fix": asked}, "pool": "one"}, {"name": "second", "pool": "two"}]
+    gate = start([{"tls": "terminate", "rules": rules}] if nested else rules, names("one", "two"))
+    end = tls.TlsPeer(gate.connect(), name="gateway.example.com") if nested else gate.connect()
+    watch = Stopwatch()
+    end.send(fix.logon("CLIENT", "VENUE"))
+    assert end.recv(4) == (b"one\n" if matches else b"two\n")
+    assert watch.elapsed() < AT_ONCE
+    end.close()
+    gate.session(rule="first" if matches else "second", fix_sender="CLIENT", fix_target="VENUE")
+
+
+def test_fix_is_answered_as_soon_as_the_tag_has_been_read(start):
+    gate = start([{"match": {"fix": {"SenderCompID": "CLIENT"}}, "pool": "one"}, {"pool": "two"}], names("one", "two"),
+                 inspect_delay="30s")
+    for sender, name in (("CLIENT", b"one\n"), ("OTHER", b"two\n")):
+        logon = fix.logon(sender)
+        end = logon.index(b"\x0156=") + 1
+        client = gate.connect().drip(logon[:end])
+        assert client.recv(4) == name
+        client.close()
+
+
+def test_a_malformed_logon_is_rejected_by_rule(start):
+    gate = start([{"name": "malformed", "match": {"fix": {"valid": False}}, "reject": True}, {"pool": "app"}],
+                 {"app": servers.EchoServer()}, inspect_delay="30s")
+    good = fix.logon()
+    wrong = good[:-4] + (b"111" if good[-4:-1] != b"111" else b"112") + good[-1:]
+    client = gate.connect().send(wrong)
+    client.expect_closed()
+    gate.ended(client, "rejected", rule="malformed")
+    gate.connect().echo(good)
+
+
 def test_tls_never_reaches_a_plain_rule(start):
     server = servers.Listener()
     gate = start([{"pool": "app"}], {"app": server}, tls=None)

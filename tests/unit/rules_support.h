@@ -47,6 +47,7 @@ UNUSED static struct cidr_list networks_of(const char *words)
 
 struct asked {
     const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex;
+    const struct model_fix *fix;
     int silent; /* 0: no such key; 1: true; -1: false */
     const struct asked *negated;
 };
@@ -63,6 +64,8 @@ UNUSED static struct model_match match_of(const char *path, const struct asked *
     match.source = networks_of(asked->source == NULL ? "" : asked->source);
     match.prefix = names_of(asked->prefix == NULL ? "" : asked->prefix);
     match.prefix_hex = names_of(asked->prefix_hex == NULL ? "" : asked->prefix_hex);
+    if (asked->fix != NULL)
+        match.fix = *asked->fix;
     match.has_silent = asked->silent != 0;
     match.silent = asked->silent == 1;
     if (asked->negated != NULL) {

@@ -125,6 +125,13 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_str_eq(r[0].match.sni.item[1], "*.example.org");
     ck_assert_str_eq(r[0].match.negated->negated->path, "listeners.main.rules[0].match.not.not");
     ck_assert_str_eq(r[0].match.negated->negated->alpn.item[0], "x");
+    ck_assert_str_eq(r[0].rules[0].match.fix.sender_comp_id.item[1], "B");
+    ck_assert_str_eq(r[0].rules[0].match.fix.target_comp_id.item[0], "V");
+    ck_assert_str_eq(r[0].rules[0].match.fix.sender_sub_id.item[0], "s");
+    ck_assert_str_eq(r[0].rules[0].match.fix.username.item[0], "u");
+    ck_assert_str_eq(r[0].rules[0].match.fix.begin_string.item[0], "FIX.4.4");
+    ck_assert(r[0].rules[0].match.fix.has_valid && !r[0].rules[0].match.fix.valid);
+    ck_assert(r[0].rules[0].match.fix.present && !r[2].match.fix.present);
     ck_assert_str_eq(r[2].match.prefix.item[0], "SSH-");
     ck_assert_str_eq(r[2].match.prefix_hex.item[1], "53AB");
     ck_assert_uint_eq(r[0].rule_count, 3);

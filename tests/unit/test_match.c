@@ -254,6 +254,147 @@ START_TEST(the_bytes_of_tls_have_no_prefix)
 }
 END_TEST
 
+/* --- fix ------------------------------------------------------------------------------------- */
+
+/* BodyLength and CheckSum are right. */
+#define LOGON                                                                                      \
+    "8=FIX.4.4\0019=60\00135=A\00149=ME\00156=YOU\00150=desk\001553=bob\00149=OTHER\00134=1\001"   \
+    "98=0\001108=30\001"
+static char logon[200];
+
+/* The Logon's first `length` bytes as the facts hold them. */
+static struct facts logon_facts(size_t length, bool final)
+{
+    static unsigned char scratch[CLIENT_HELLO_MAX];
+    static struct facts facts;
+    facts_read(&facts, span_of(logon, length), final, false, scratch);
+    return facts;
+}
+
+static size_t behind(const char *field)
+{
+    return (size_t)(strstr(logon, field) - logon) + strlen(field);
+}
+
+static const struct {
+    const char *sender, *target, *sub, *user, *begin;
+    int valid;           /* 0: not asked; 1: true; -1: false */
+    const char *decides; /* the field with whose end it is answered */
+    enum verdict answer;
+} logons[] = {
+    {.sender = "ME", .decides = "\00149=ME\001", .answer = YES},
+    {.sender = "X ME", .decides = "\00149=ME\001", .answer = YES},
+    {.sender = "me", .decides = "\00149=ME\001", .answer = NO},
+    {.sender = "OTHER", .decides = "\00149=ME\001", .answer = NO},
+    {.target = "YOU", .decides = "\00156=YOU\001", .answer = YES},
+    {.target = "YO", .decides = "\00156=YOU\001", .answer = NO},
+    {.sub = "desk", .decides = "\00150=desk\001", .answer = YES},
+    {.user = "bob", .decides = "\001553=bob\001", .answer = YES},
+    {.user = "bob", .sender = "ME", .decides = "\001553=bob\001", .answer = YES},
+    {.user = "bob", .sender = "YOU", .decides = "\00149=ME\001", .answer = NO},
+    {.begin = "FIX.4.4", .decides = "\00135=A\001", .answer = YES},
+    {.begin = "FIX.4.2", .decides = "8=FIX.4.4\001", .answer = NO},
+    {.decides = "\00135=A\001", .answer = YES},
+    {.valid = 1, .decides = NULL, .answer = YES},
+    {.valid = -1, .decides = NULL, .answer = NO},
+    {.valid = 1, .sender = "YOU", .decides = "\00149=ME\001", .answer = NO},
+};
+
+static struct string_list values(const char *words)
+{
+    return names_of(words == NULL ? "" : words);
+}
+
+START_TEST(a_logon_is_answered_with_the_last_asked_tag)
+{
+    struct model_fix fix = {.present = true,
+                            .sender_comp_id = values(logons[_i].sender),
+                            .target_comp_id = values(logons[_i].target),
+                            .sender_sub_id = values(logons[_i].sub),
+                            .username = values(logons[_i].user),
+                            .begin_string = values(logons[_i].begin),
+                            .has_valid = logons[_i].valid != 0,
+                            .valid = logons[_i].valid == 1};
+    struct asked asked = {.fix = &fix};
+    size_t decides = logons[_i].decides == NULL ? strlen(logon) : behind(logons[_i].decides);
+    for (size_t length = 0; length <= strlen(logon); length++) {
+        struct facts facts = logon_facts(length, false);
+        enum verdict answer = length < decides ? MORE : logons[_i].answer;
+        ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), answer);
+        ck_assert_int_eq(ask_at(MATCH_NESTED, &asked, &facts), answer);
+    }
+}
+END_TEST
+
+START_TEST(a_tag_that_is_missing_is_no_at_the_end_of_the_message)
+{
+    struct model_fix fix = {.present = true, .begin_string = values("FIX.4.4")};
+    struct asked asked = {.fix = &fix};
+    struct facts facts = logon_facts(strlen(logon), false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), YES);
+    memcpy(strstr(logon, "50=desk"), "51=desk", 7);
+    fix.sender_sub_id = values("desk");
+    facts = logon_facts(strlen(logon) - 1, false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), MORE);
+    facts = logon_facts(strlen(logon), false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), NO);
+}
+END_TEST
+
+START_TEST(what_is_no_logon_is_no_whatever_is_asked)
+{
+    struct model_fix invalid = {.present = true, .has_valid = true}, any = {.present = true};
+    struct asked asked_invalid = {.fix = &invalid}, asked_any = {.fix = &any};
+    memcpy(strstr(logon, "35=A"), "35=5", 4);
+    struct facts facts = logon_facts(strlen(logon), false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked_invalid, &facts), NO);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked_any, &facts), NO);
+    facts = plain_facts("GET / HTTP/1.1", false);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked_any, &facts), NO);
+    facts = tls_facts(NULL, "");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &asked_any, &facts), NO);
+}
+END_TEST
+
+START_TEST(a_logon_that_stays_incomplete_is_not_valid)
+{
+    struct model_fix invalid = {.present = true, .has_valid = true};
+    struct asked asked = {.fix = &invalid};
+    struct facts facts = logon_facts(behind("\00149=ME\001"), true);
+    ck_assert_int_eq(ask_at(MATCH_PLAIN, &asked, &facts), YES);
+}
+END_TEST
+
+START_TEST(a_fix_match_covers_what_asks_for_less)
+{
+    struct model_fix any = {.present = true}, me = {.present = true};
+    struct model_fix both = {.present = true}, valid = {.present = true, .has_valid = true};
+    me.sender_comp_id = values("ME");
+    both.sender_comp_id = values("YOU ME");
+    valid.sender_comp_id = values("ME");
+    const struct {
+        const struct model_fix *wide, *narrow;
+        bool covers;
+    } fixes[] = {{&any, &me, true},     {&me, &any, false},  {&both, &me, true},
+                 {&me, &both, false},   {&me, &valid, true}, {&valid, &me, false},
+                 {&valid, &valid, true}};
+    for (size_t i = 0; i < COUNT_OF(fixes); i++) {
+        struct asked wide_asked = {.fix = fixes[i].wide}, narrow_asked = {.fix = fixes[i].narrow};
+        struct model_match wide_model = match_of("w", &wide_asked);
+        struct model_match narrow_model = match_of("n", &narrow_asked);
+        struct problems *problems = no_problems();
+        struct match wide, narrow;
+        uint64_t budget = 1000;
+        ck_assert(match_compile(&wide, &wide_model, MATCH_NESTED, &table, problems));
+        ck_assert(match_compile(&narrow, &narrow_model, MATCH_NESTED, &table, problems));
+        ck_assert_int_eq(match_covers(&wide, &narrow, &budget), fixes[i].covers);
+        match_release(&wide);
+        match_release(&narrow);
+        problems_free(problems);
+    }
+}
+END_TEST
+
 static const struct asked one_network = {.source = "10.1.0.0/16"}, fix_only = {.protocol = "fix"};
 
 static const struct {
@@ -336,8 +477,18 @@ START_TEST(a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more)
 }
 END_TEST
 
+static void make_logon(void)
+{
+    unsigned sum = 0;
+    snprintf(logon, sizeof logon, "%s", LOGON);
+    for (const char *c = logon; *c != '\0'; c++)
+        sum += (unsigned char)*c;
+    snprintf(logon + strlen(logon), 8, "10=%03u\001", sum % 256);
+}
+
 static void set_up(void)
 {
+    make_logon();
     static const char *const known[] = {"http/1.1", "h2", "acme-tls/1", "h2"};
     for (size_t i = 0; i < COUNT_OF(known); i++)
         ck_assert(alpn_table_add(&table, known[i]));
@@ -369,6 +520,11 @@ int main(void)
                         COUNT_OF(beginnings));
     tcase_add_test(c, a_prefix_in_hexadecimal_holds_any_byte);
     tcase_add_test(c, the_bytes_of_tls_have_no_prefix);
+    tcase_add_loop_test(c, a_logon_is_answered_with_the_last_asked_tag, 0, COUNT_OF(logons));
+    tcase_add_test(c, a_tag_that_is_missing_is_no_at_the_end_of_the_message);
+    tcase_add_test(c, what_is_no_logon_is_no_whatever_is_asked);
+    tcase_add_test(c, a_logon_that_stays_incomplete_is_not_valid);
+    tcase_add_test(c, a_fix_match_covers_what_asks_for_less);
     tcase_add_loop_test(c, a_match_covers_another_only_where_it_is_certain, 0, COUNT_OF(pairs));
     tcase_add_test(c, a_table_of_alpn_names_sorts_and_keeps_each_once);
     tcase_add_test(c, a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more);
