@@ -41,7 +41,10 @@ struct engine {
     struct ev_loop *loop;
     struct generation *current; /* NULL before the first snapshot and after stopping */
     struct list generations, acceptors, sessions, undecided, doomed;
-    ev_prepare reaper;
+    struct list handshakes;       /* sessions whose handshake waits for its turn */
+    struct list again;            /* sessions with input inside that nobody will announce */
+    ev_prepare turn;              /* before the loop sleeps: queues, then reaping */
+    ev_idle restless;             /* active while a queue is not empty: the loop does not sleep */
     unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
@@ -67,6 +70,13 @@ void engine_drain(struct engine *engine);
 
 /* Ends every session now. */
 void engine_end_all(struct engine *engine, enum end_reason reason);
+
+/* A handshake costs as much as a hundred small messages, so that they take turns: one step a turn
+ * of the loop, first come first served, behind everything that is ready. */
+void engine_queue_handshake(struct engine *engine, struct list *session);
+
+/* In the next turn, whatever else is ready then. */
+void engine_queue_again(struct engine *engine, struct list *session);
 
 /* For the session: counts it in and out of a generation. */
 struct generation *engine_enter_generation(struct engine *engine);

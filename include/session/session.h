@@ -47,7 +47,7 @@ struct session {
     const struct listener *listener; /* borrowed from the snapshot; likewise the rule */
     const struct rule *rule;         /* NULL before one was chosen */
     struct list link;                /* engine's sessions, later its doomed */
-    struct list undecided;           /* in engine's undecided while inspected */
+    struct list queue; /* engine's undecided while inspected; later its handshakes or again */
 
     struct stream client, server; /* owned */
     ev_io client_io, server_io;
@@ -93,6 +93,9 @@ void session_end(struct session *s, enum end_reason reason);
 /* With a detail for the log. */
 void session_fail(struct session *s, enum end_reason reason, const char *format, ...) PRINTF(3, 4);
 
+/* Its turn has come (engine_queue_handshake, engine_queue_again). */
+void session_take_turn(struct session *s);
+
 /* Frees a doomed session: the engine's reaper only. */
 void session_free(struct session *s);
 
@@ -128,6 +131,7 @@ void phase_inspect_step(struct session *s, int client_events, int server_events)
 void phase_inspect_expire(struct session *s);
 
 void phase_handshake_begin(struct session *s);
+void phase_handshake_turn(struct session *s);
 void phase_handshake_step(struct session *s, int client_events, int server_events);
 void phase_handshake_expire(struct session *s);
 

@@ -85,12 +85,61 @@ static void reap(struct engine *engine)
     }
 }
 
+/* --- turns ---------------------------------------------------------------------------------------
+ */
+
+static void enqueue(struct engine *engine, struct list *queue, struct list *session)
+{
+    list_remove(session);
+    list_append(queue, session);
+    ev_idle_start(engine->loop, &engine->restless);
+}
+
+void engine_queue_handshake(struct engine *engine, struct list *session)
+{
+    enqueue(engine, &engine->handshakes, session);
+}
+
+void engine_queue_again(struct engine *engine, struct list *session)
+{
+    enqueue(engine, &engine->again, session);
+}
+
+static void take_turn(struct list *node)
+{
+    list_remove(node);
+    session_take_turn(LIST_ENTRY(node, struct session, queue));
+}
+
+/* Those that queue again while they are served wait for the next turn. */
+static void serve_queues(struct engine *engine)
+{
+    struct list now;
+    list_init(&now);
+    list_splice(&now, &engine->again);
+    while (!list_empty(&now))
+        take_turn(now.next);
+    if (!list_empty(&engine->handshakes))
+        take_turn(engine->handshakes.next);
+    if (list_empty(&engine->again) && list_empty(&engine->handshakes))
+        ev_idle_stop(engine->loop, &engine->restless);
+}
+
+static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    /* Its being there is all: the loop looks for events without waiting for them. */
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
 /* Before the loop sleeps: nothing of this turn looks at the doomed any more. */
 static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)loop;
     (void)events;
     struct engine *engine = watcher->data;
+    serve_queues(engine);
     reap(engine);
     report_empty(engine);
 }
@@ -123,14 +172,17 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     list_init(&engine->acceptors);
     list_init(&engine->sessions);
     list_init(&engine->undecided);
+    list_init(&engine->handshakes);
+    list_init(&engine->again);
     list_init(&engine->doomed);
     engine->scratch = malloc(SCRATCH_BYTES);
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
     engine->pipes = pipes_create(args->most_pipes);
-    ev_prepare_init(&engine->reaper, on_prepare);
-    engine->reaper.data = engine;
-    ev_prepare_start(engine->loop, &engine->reaper);
+    ev_idle_init(&engine->restless, on_idle);
+    ev_prepare_init(&engine->turn, on_prepare);
+    engine->turn.data = engine;
+    ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
         engine->pipes == NULL) {
         engine_free(engine);
@@ -144,9 +196,10 @@ void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    ev_prepare_stop(engine->loop, &engine->reaper);
     acceptors_close(engine);
     engine_end_all(engine, END_shutdown);
+    ev_prepare_stop(engine->loop, &engine->turn);
+    ev_idle_stop(engine->loop, &engine->restless);
     reap(engine);
     retire_current(engine);
     pipes_free(engine->pipes);

@@ -17,7 +17,14 @@ void phase_handshake_begin(struct session *s)
     if (!tls_accept(&s->client, policy, s->engine->args.index, fd, expected_name(s), &error))
         session_fail(s, END_internal, "%s", error.text);
     else
-        phase_handshake_step(s, EV_READ, 0);
+        engine_queue_handshake(s->engine, &s->queue);
+}
+
+void phase_handshake_step(struct session *s, int client_events, int server_events)
+{
+    (void)client_events;
+    (void)server_events;
+    engine_queue_handshake(s->engine, &s->queue);
 }
 
 static void finish(struct session *s)
@@ -32,10 +39,8 @@ static void finish(struct session *s)
     session_enter(s, s->decrypted ? PHASE_INSPECT : PHASE_CONNECT);
 }
 
-void phase_handshake_step(struct session *s, int client_events, int server_events)
+void phase_handshake_turn(struct session *s)
 {
-    (void)client_events;
-    (void)server_events;
     const char *fault;
     switch (tls_handshake(&s->client)) {
     case TLS_DONE:

@@ -62,7 +62,7 @@ static void note_ends(struct session *s)
 static void come_back_for_pending(struct session *s, const struct relay_lane *up)
 {
     if (!up->ended && !relay_lane_blocked(up) && stream_pending(&s->client))
-        ev_feed_event(s->engine->loop, &s->client_io, EV_READ);
+        engine_queue_again(s->engine, &s->queue);
 }
 
 /* The first decrypted bytes still lie in the scratch after the pump that moved them. */

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 
 /* Reads of one pump before other sessions get their turn. */
-#define PUMP_READS_MAX 8
+#define PUMP_READS_MAX 2
 
 /* So many full reads in a row make a direction bulk: below that, splice costs more than it saves.
  */
@@ -58,6 +58,12 @@ static enum step judge(struct pump *p, enum stream_status status, enum side side
     }
 }
 
+/* Nothing is read by a write: where it met an end, the peer has gone with something left to say. */
+static enum step judge_write(struct pump *p, enum stream_status status)
+{
+    return judge(p, status == STREAM_EOF ? STREAM_RESET : status, p->ends.to_side);
+}
+
 static enum step hold(struct pump *p, const unsigned char *bytes, size_t count)
 {
     if (!buffer_append(&p->lane->held, span_of(bytes, count)))
@@ -73,8 +79,7 @@ static enum step flush_held(struct pump *p)
     while (buffer_length(held) > 0) {
         struct span bytes = buffer_span(held);
         size_t count = 0;
-        enum step step =
-            judge(p, stream_write(p->ends.to, bytes.data, bytes.length, &count), p->ends.to_side);
+        enum step step = judge_write(p, stream_write(p->ends.to, bytes.data, bytes.length, &count));
         if (step != STEP_MORE)
             return step;
         buffer_consume(held, count);
@@ -87,8 +92,7 @@ static enum step write_through(struct pump *p, const unsigned char *bytes, size_
 {
     while (count > 0) {
         size_t written = 0;
-        enum step step =
-            judge(p, stream_write(p->ends.to, bytes, count, &written), p->ends.to_side);
+        enum step step = judge_write(p, stream_write(p->ends.to, bytes, count, &written));
         if (step == STEP_AGAIN_LATER)
             return hold(p, bytes, count);
         if (step == STEP_FAILED)
@@ -165,7 +169,7 @@ static enum step flush_pipe(struct pump *p)
     while (pipe->held > 0) {
         ssize_t count = splice(pipe->out, NULL, p->ends.to->fd, NULL, pipe->held,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        enum step step = judge(p, splice_status(count), p->ends.to_side);
+        enum step step = judge_write(p, splice_status(count));
         if (step != STEP_MORE)
             return step;
         pipe->held -= (size_t)count;
@@ -241,7 +245,7 @@ static void finish_sink(struct pump *p)
     if (status == STREAM_OK || (status == STREAM_RESET && p->other->ended))
         lane->finished = true;
     else
-        (void)judge(p, status, p->ends.to_side);
+        (void)judge_write(p, status);
 }
 
 static struct relay_result run(struct relay *relay, enum direction direction,

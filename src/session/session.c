@@ -80,6 +80,15 @@ static void on_server(struct ev_loop *loop, ev_io *watcher, int events)
     after_step(s);
 }
 
+void session_take_turn(struct session *s)
+{
+    if (s->phase == PHASE_HANDSHAKE)
+        phase_handshake_turn(s);
+    else
+        phases[s->phase].step(s, EV_READ | EV_WRITE, 0);
+    after_step(s);
+}
+
 /* A change of events within one turn costs nothing: libev compares before it calls the kernel, and
  * ev_io_modify() (unlike ev_io_set()) lets it. */
 static void set_watch(struct session *s, ev_io *watcher, const struct stream *stream, int events)
@@ -105,7 +114,7 @@ static int client_waits(const struct session *s, struct stream *const sides[2])
     case PHASE_INSPECT:
         return s->resting ? 0 : s->client.read_waits;
     case PHASE_HANDSHAKE:
-        return s->client.read_waits;
+        return list_empty(&s->queue) ? s->client.read_waits : 0;
     case PHASE_RELAY:
         return relay_waits(&s->relay, SIDE_CLIENT, sides);
     default:
@@ -189,7 +198,7 @@ static struct session *create(struct engine *engine, const struct listener *list
     s->engine = engine;
     s->generation = engine_enter_generation(engine);
     s->listener = listener;
-    list_init(&s->undecided);
+    list_init(&s->queue);
     list_append(&engine->sessions, &s->link);
     engine->session_count++;
     stream_plain(&s->client, fd);
@@ -250,11 +259,12 @@ static bool ends_by_reset(const struct session *s, enum end_reason reason)
     return close == END_CLOSE_RESET || (close == END_CLOSE_CLEAN && relay_holds_bytes(&s->relay));
 }
 
+/* To a plain peer close() itself says that all was said. */
 static void close_side(struct stream *stream, bool reset, bool clean)
 {
     if (!stream_is_open(stream))
         return;
-    if (clean && !reset && !stream->finished)
+    if (clean && !reset && !stream->finished && !stream_is_plain(stream))
         (void)stream_finish(stream); /* what does not go out at once never will: we are leaving */
     stream_close(stream, reset);
 }

@@ -16,7 +16,7 @@ static void shed_oldest(struct session *newest)
 {
     LIST_EACH(&newest->engine->undecided, node)
     {
-        struct session *old = LIST_ENTRY(node, struct session, undecided);
+        struct session *old = LIST_ENTRY(node, struct session, queue);
         if (old->listener->books != newest->listener->books)
             continue;
         session_fail(old, END_limit, "inspect_limits.max_undecided");
@@ -33,14 +33,14 @@ void undecided_enter(struct session *s)
     }
     uint64_t now = atomic_fetch_add(&s->listener->books->undecided, 1) + 1;
     s->counted_undecided = true;
-    list_append(&s->engine->undecided, &s->undecided);
+    list_append(&s->engine->undecided, &s->queue);
     if (model->max_undecided != 0 && now > model->max_undecided)
         shed_oldest(s);
 }
 
 void undecided_leave(struct session *s)
 {
-    list_remove(&s->undecided);
+    list_remove(&s->queue);
     if (s->counted_undecided)
         limit_give(&s->listener->books->undecided);
     if (s->counted_source)
