@@ -10,8 +10,14 @@ def remember(thing):
 
 
 def close_all():
+    errors = []
     while _opened:
-        _opened.pop().close()
+        try:
+            _opened.pop().close()
+        except Exception as error:  # the others are closed all the same
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def opened():
