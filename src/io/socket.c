@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* As many as the kernel allows (net.core.somaxconn cuts it): a burst waits instead of failing. */
@@ -41,10 +42,13 @@ static bool fail(struct error *error, int fd, const struct address *address, con
     return error_system(error, number, "%s %s", what, text);
 }
 
-/* A UNIX socket's file outlives its process. It is in the way only if nobody answers there. */
+/* A UNIX socket's file outlives its process. It is in the way only if nobody answers there. Other
+ * kinds of files refuse connections too, and are not ours to remove. */
 static void remove_dead_path(const struct address *address)
 {
-    if (address->any.sa_family != AF_UNIX || address->local.sun_path[0] == '\0')
+    struct stat status;
+    if (address->any.sa_family != AF_UNIX || address->local.sun_path[0] == '\0' ||
+        lstat(address->local.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
         return;
     int fd = open_socket(address);
     if (fd < 0)

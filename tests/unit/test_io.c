@@ -118,6 +118,23 @@ START_TEST(a_dead_unix_path_is_replaced_and_a_live_one_is_not)
 }
 END_TEST
 
+START_TEST(a_file_that_is_no_socket_is_not_replaced)
+{
+    char path[] = "/tmp/muxgate-test-XXXXXX", text[64];
+    int file = mkstemp(path), fd;
+    struct address a;
+    struct error error = {0};
+    ck_assert_int_ge(file, 0);
+    (void)snprintf(text, sizeof text, "unix:%s", path);
+    ck_assert(address_parse(&a, span_text(text), &error));
+    ck_assert(!socket_listen(&fd, &a, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "in use"));
+    ck_assert_int_eq(access(path, F_OK), 0);
+    (void)close(file);
+    (void)unlink(path);
+}
+END_TEST
+
 START_TEST(a_finish_behind_unread_bytes_is_seen)
 {
     int client, server;
@@ -357,6 +374,7 @@ int main(void)
     tcase_add_test(tests, any_address_takes_both_families);
     tcase_add_test(tests, a_refused_connection_is_told);
     tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);
+    tcase_add_test(tests, a_file_that_is_no_socket_is_not_replaced);
     tcase_add_test(tests, a_finish_behind_unread_bytes_is_seen);
     tcase_add_test(tests, a_plain_stream_tells_end_from_reset);
     tcase_add_test(tests, pipes_are_bounded_and_used_again_only_when_empty);
