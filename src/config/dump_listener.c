@@ -19,6 +19,15 @@ static void dump_certificates(struct json_writer *w, const struct model_tls *tls
     json_close(w, ']');
 }
 
+/* Always written: an empty list in a policy takes the listener's away. */
+static void dump_alpn(struct json_writer *w, const struct string_list *alpn)
+{
+    json_open(w, key_at(KEY_tls_alpn)->name, '[');
+    for (size_t i = 0; i < alpn->count; i++)
+        json_put_text(w, NULL, alpn->item[i]);
+    json_close(w, ']');
+}
+
 static void dump_tls(struct json_writer *w, const char *key, const struct model_tls *tls)
 {
     const int oldest = 0x0301;
@@ -32,7 +41,7 @@ static void dump_tls(struct json_writer *w, const char *key, const struct model_
     dump_text(w, KEY_tls_ciphersuites, tls->ciphersuites);
     dump_text(w, KEY_tls_groups, tls->groups);
     dump_boolean(w, KEY_tls_prefer_server_ciphers, tls->prefer_server_ciphers);
-    dump_strings(w, KEY_tls_alpn, &tls->alpn);
+    dump_alpn(w, &tls->alpn);
     dump_boolean(w, KEY_tls_early_data, false);
     dump_boolean(w, KEY_tls_watch, tls->watch);
     json_close(w, '}');

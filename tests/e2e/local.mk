@@ -12,5 +12,6 @@ EXTRA_DIST += tests/e2e/harness/wait.py
 EXTRA_DIST += tests/e2e/test_certificates.py tests/e2e/test_config_cli.py tests/e2e/test_harness.py
 EXTRA_DIST += tests/e2e/test_inspect.py tests/e2e/test_lifecycle.py tests/e2e/test_limits.py
 EXTRA_DIST += tests/e2e/test_log.py tests/e2e/test_passthrough.py tests/e2e/test_pools.py
-EXTRA_DIST += tests/e2e/test_port.py tests/e2e/test_proxy_protocol.py tests/e2e/test_relay.py
+EXTRA_DIST += tests/e2e/test_port.py tests/e2e/test_probe_dump.py
+EXTRA_DIST += tests/e2e/test_proxy_protocol.py tests/e2e/test_relay.py
 EXTRA_DIST += tests/e2e/test_route.py tests/e2e/test_samples.py tests/e2e/test_terminate.py
