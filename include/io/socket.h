@@ -35,6 +35,9 @@ bool socket_connect(int *ret, const struct address *address, bool *ret_done,
 /* The outcome of a connection under way: 0 or an errno. */
 int socket_connect_result(int fd);
 
+/* The connected socket's own end is `to`: nobody listens there, and we talk to ourselves. */
+bool socket_reaches_itself(int fd, const struct address *to);
+
 /* Failure to set an option never ends a session: it is ignored. */
 void socket_set_nodelay(int fd);
 void socket_set_keepalive(int fd, const struct keepalive *keepalive);

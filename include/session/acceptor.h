@@ -14,6 +14,7 @@
 #include "session/snapshot.h"
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 struct engine;
 
@@ -22,6 +23,8 @@ struct binding {
     char *text;            /* as configured: the key over reloads; owned */
     struct address actual; /* with the port that was chosen for port 0 */
     unsigned workers;
+    dev_t device; /* of a UNIX path, once it is bound: what is unlinked must still be ours */
+    ino_t inode;
     _Atomic int fds[]; /* one per worker; -1 once that worker's acceptor has taken it */
 };
 

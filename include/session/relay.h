@@ -58,6 +58,11 @@ struct relay_result relay_pump(struct relay *relay, enum direction direction,
 struct relay_result relay_flush(struct relay *relay, enum direction direction,
                                 struct stream *const sides[2], const struct relay_tools *tools);
 
+/* The source has reset, which a write to it has told: moves what it said before, as far as it goes
+ * at once. Finishes nothing, as what looks like an end here is that reset. */
+void relay_pass_rest(struct relay *relay, enum direction direction, struct stream *const sides[2],
+                     const struct relay_tools *tools);
+
 /* The readiness (EV_READ | EV_WRITE) to watch on `side` for both directions' sake. */
 int relay_waits(const struct relay *relay, enum side side, struct stream *const sides[2]);
 

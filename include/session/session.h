@@ -32,6 +32,7 @@ struct notes {
     char ja4[JA4_TEXT_MAX];
     char detail[160];
     bool has_destination;
+    bool sni_is_name; /* `sni` is a name in normal form; else shown, but none to go by */
     struct address destination; /* from a received PROXY header */
 };
 
@@ -146,6 +147,10 @@ void phase_relay_expire(struct session *s);
 /* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
  * they pass, for the log only. */
 void inspect_note_first_bytes(struct session *s, struct span bytes);
+
+/* RELAY, after each step and behind session_update_watches(): input inside the TLS layer is announced
+ * by nobody, so the step is called again in the next turn of the loop. */
+void phase_relay_come_back(struct session *s);
 
 /* RELAY, from the timer: what only a session that lives for seconds needs. */
 void phase_relay_settle(struct session *s);

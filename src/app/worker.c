@@ -134,13 +134,14 @@ bool worker_start(struct worker *worker, struct error *error)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
+/* Mail is delivered to the end: to a worker that never ran, too, as each piece owns what it brings. */
 static void destroy(struct worker *worker)
 {
-    engine_free(worker->engine);
-    if (worker->loop != NULL) {
+    if (worker->loop != NULL)
         mailbox_stop(&worker->mailbox);
+    engine_free(worker->engine);
+    if (worker->loop != NULL)
         ev_loop_destroy(worker->loop);
-    }
     free(worker);
 }
 
@@ -180,6 +181,7 @@ void worker_stop(struct worker *worker)
         worker->stop.deliver = deliver_stop;
         mailbox_send(&worker->mailbox, &worker->stop);
         (void)pthread_join(worker->thread, NULL);
+        mailbox_deliver(worker->args.control); /* its last word lies inside it */
     }
     destroy(worker);
 }

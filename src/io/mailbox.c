@@ -1,7 +1,7 @@
 #include "io/mailbox.h"
 
 /* Takes the whole list, which is newest first, and delivers it oldest first. */
-static void deliver_all(struct mailbox *box)
+void mailbox_deliver(struct mailbox *box)
 {
     struct mail *newest = atomic_exchange_explicit(&box->newest, NULL, memory_order_acquire);
     struct mail *oldest = NULL;
@@ -22,7 +22,7 @@ static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
 {
     (void)loop;
     (void)events;
-    deliver_all(watcher->data);
+    mailbox_deliver(watcher->data);
 }
 
 void mailbox_start(struct mailbox *box, struct ev_loop *loop, void *owner)
@@ -38,7 +38,7 @@ void mailbox_start(struct mailbox *box, struct ev_loop *loop, void *owner)
 void mailbox_stop(struct mailbox *box)
 {
     ev_async_stop(box->loop, &box->wake);
-    deliver_all(box);
+    mailbox_deliver(box);
 }
 
 void mailbox_send(struct mailbox *box, struct mail *mail)

@@ -143,6 +143,12 @@ int socket_connect_result(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0 ? errno : number;
 }
 
+bool socket_reaches_itself(int fd, const struct address *to)
+{
+    struct address own;
+    return address_is_ip(to) && socket_local(fd, &own) && address_equal(&own, to);
+}
+
 void socket_set_nodelay(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);

@@ -19,6 +19,10 @@
 #define PAUSE_MS   100
 #define SHED_BATCH 256
 
+/* What a queue can hold when its socket is to be closed (see LISTEN_BACKLOG): no more is waited for,
+ * whoever goes on coming. */
+#define LEAVE_BATCH 65536
+
 struct acceptor {
     struct list link;                /* in engine->acceptors */
     struct engine *engine;           /* borrowed */
@@ -193,7 +197,7 @@ static struct acceptor *acceptor_create(struct engine *engine, struct binding *b
 static void acceptor_close(struct acceptor *a)
 {
     bool paused = ev_is_active(&a->pause);
-    while (!paused && accept_one(a))
+    for (int i = 0; i < LEAVE_BATCH && !paused && accept_one(a); i++)
         paused = ev_is_active(&a->pause);
     ev_io_stop(a->engine->loop, &a->io);
     ev_timer_stop(a->engine->loop, &a->pause);
@@ -223,19 +227,22 @@ void acceptors_close_others(struct engine *engine, const struct bindings *bindin
     }
 }
 
+/* Goes on when memory is out: those that are open must not keep a listener of the old snapshot. */
 bool acceptors_update(struct engine *engine, const struct bindings *bindings)
 {
+    bool whole = true;
     for (size_t i = 0; i < bindings->count; i++) {
         const struct bound_listener *bound = &bindings->item[i];
         struct acceptor *a = find_acceptor(engine, bound->binding);
         if (a == NULL)
             a = acceptor_create(engine, bound->binding);
+        whole = whole && a != NULL;
         if (a == NULL)
-            return false;
+            continue;
         a->listener = &engine->current->snapshot->listeners[bound->listener];
         set_options(a);
     }
-    return true;
+    return whole;
 }
 
 void acceptors_close(struct engine *engine)

@@ -5,7 +5,34 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* The path of a UNIX address; NULL for any other, and for an abstract one. */
+static const char *path_of(const struct binding *binding)
+{
+    bool is_path = binding->actual.any.sa_family == AF_UNIX && binding->actual.length > 0 &&
+                   binding->actual.local.sun_path[0] == '/';
+    return is_path ? binding->actual.local.sun_path : NULL;
+}
+
+static void remember_path(struct binding *binding)
+{
+    struct stat now;
+    if (path_of(binding) == NULL || stat(path_of(binding), &now) != 0)
+        return;
+    binding->device = now.st_dev;
+    binding->inode = now.st_ino;
+}
+
+/* Only what this process has bound: the path may be another's, who was there first or came since. */
+static void remove_path(const struct binding *binding)
+{
+    struct stat now;
+    if (binding->inode != 0 && stat(path_of(binding), &now) == 0 &&
+        now.st_dev == binding->device && now.st_ino == binding->inode)
+        (void)unlink(path_of(binding));
+}
 
 /* One socket for each worker: of TCP each its own in the SO_REUSEPORT group, of a UNIX address
  * duplicates of the first, as a path can be bound once only. */
@@ -20,10 +47,11 @@ static bool open_one(struct binding *binding, unsigned worker, struct error *err
         return false;
     }
     atomic_store(&binding->fds[worker], fd);
-    if (worker == 0)
-        return socket_local(fd, &binding->actual) ||
-               error_system(error, errno, "cannot ask for the address of %s", binding->text);
-    return true;
+    if (worker > 0)
+        return true;
+    remember_path(binding);
+    return socket_local(fd, &binding->actual) ||
+           error_system(error, errno, "cannot ask for the address of %s", binding->text);
 }
 
 /* The first socket told which address it is (port 0, or IPv4 in place of a missing IPv6): but [::]
@@ -63,13 +91,6 @@ struct binding *binding_ref(struct binding *binding)
 {
     atomic_fetch_add(&binding->references, 1);
     return binding;
-}
-
-static void remove_path(const struct binding *binding)
-{
-    if (binding->actual.any.sa_family == AF_UNIX && binding->actual.length > 0 &&
-        binding->actual.local.sun_path[0] == '/')
-        (void)unlink(binding->actual.local.sun_path);
 }
 
 void binding_unref(struct binding *binding)

@@ -5,6 +5,7 @@
  * the same after a FIN, at an urgent-data mark, with a full window or under memory pressure: a wake
  * that brings nothing new checks for FIN, then leaves the socket alone and looks again by a timer.
  */
+#include "inspect/proxy_header.h"
 #include "session/session.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@
 
 static size_t most_bytes(const struct session *s)
 {
+    if (s->phase == PHASE_PROXY_HEADER)
+        return PROXY_HEADER_MAX; /* is not what max_bytes bounds */
     uint64_t most = session_model(s)->max_inspect_bytes;
     return most < SCRATCH_BYTES ? (size_t)most : SCRATCH_BYTES;
 }

@@ -74,7 +74,7 @@ static void try_failed(struct session *s, int number)
 {
     ev_io_stop(s->engine->loop, &s->server_io);
     ev_io_set(&s->server_io, -1, EV_WRITE); /* the next socket may get the same number */
-    stream_close(&s->server, false);
+    stream_close(&s->server, true); /* leaves nothing behind, should it have met itself */
     note_failure(s, number);
     bool remembered = remember_try(s);
     give_slot_back(s);
@@ -86,7 +86,7 @@ static void try_failed(struct session *s, int number)
         try_next(s);
 }
 
-static void connected(struct session *s);
+static void conclude_try(struct session *s, int number);
 
 static void try_next(struct session *s)
 {
@@ -110,7 +110,7 @@ static void try_next(struct session *s)
     }
     stream_plain(&s->server, fd);
     if (done)
-        connected(s);
+        conclude_try(s, 0);
 }
 
 /* --- connected ---------------------------------------------------------------------------------
@@ -160,6 +160,18 @@ static void connected(struct session *s)
         session_enter(s, PHASE_RELAY);
 }
 
+/* With a dead server on this machine the kernel may choose the server's own port for our end, and
+ * then we talk to ourselves (simultaneous open, RFC 9293 §3.5). */
+static void conclude_try(struct session *s, int number)
+{
+    if (number == 0 && socket_reaches_itself(s->server.fd, server_address(s->chosen)))
+        number = ECONNREFUSED;
+    if (number == 0)
+        connected(s);
+    else
+        try_failed(s, number);
+}
+
 /* --- the phase ---------------------------------------------------------------------------------
  */
 
@@ -173,11 +185,7 @@ void phase_connect_step(struct session *s, int client_events, int server_events)
     (void)client_events;
     if (server_events == 0 || !stream_is_open(&s->server))
         return;
-    int number = socket_connect_result(s->server.fd);
-    if (number == 0)
-        connected(s);
-    else
-        try_failed(s, number);
+    conclude_try(s, socket_connect_result(s->server.fd));
 }
 
 void phase_connect_expire(struct session *s)

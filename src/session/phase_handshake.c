@@ -4,7 +4,7 @@
 
 static const char *expected_name(const struct session *s)
 {
-    return s->notes == NULL ? NULL : s->notes->sni;
+    return s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
 }
 
 void phase_handshake_begin(struct session *s)

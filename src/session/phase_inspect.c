@@ -46,6 +46,7 @@ static void note_hello(struct session *s, const struct client_hello *hello)
         return;
     struct span sni = hello->sni_is_name ? span_text(hello->sni) : hello->sni_raw;
     session_note_text(&notes->sni, sni);
+    notes->sni_is_name = hello->sni_is_name;
     client_hello_ja4(hello, tls_sha256, notes->ja4);
     size_t at = 0;
     struct span alpn;
@@ -119,13 +120,11 @@ static void take_rule(struct session *s, const struct rule *rule)
         session_enter(s, PHASE_CONNECT);
 }
 
-/* A TLS peer expects an alert where it is refused; the bytes it sent are taken first, or closing
- * would reset the connection and the alert might be lost. */
+/* A TLS peer expects an alert where it is refused. */
 static void refuse_hello(struct session *s, unsigned char alert, const char *reason)
 {
     unsigned char record[7];
     size_t length = tls_alert_record(record, alert);
-    (void)recv(s->client.fd, s->engine->scratch, SCRATCH_BYTES, MSG_DONTWAIT);
     (void)send(s->client.fd, record, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     s->is_tls = true;
     session_fail(s, END_handshake_failed, "%s", reason);
@@ -165,7 +164,7 @@ static void set_outer_facts(struct session *s, struct facts *facts, struct addre
         return;
     tls_get_facts(&s->client, tls);
     facts->alpn = tls->alpn;
-    facts->sni = s->notes == NULL ? NULL : s->notes->sni;
+    facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
 }
 
 /* true: undecided, `*ret_need` bytes may tell more. */

@@ -58,11 +58,23 @@ static void note_ends(struct session *s)
         s->truncated = true;
 }
 
-/* Input inside the TLS layer is announced by nobody: come back in the next turn of the loop. */
-static void come_back_for_pending(struct session *s, const struct relay_lane *up)
+void phase_relay_come_back(struct session *s)
 {
+    const struct relay_lane *up = &s->relay.lane[DIRECTION_UP];
     if (!up->ended && !relay_lane_blocked(up) && stream_pending(&s->client))
         engine_queue_again(s->engine, &s->queue);
+}
+
+/* Who resets may have spoken before: a server that refuses a long order says so and leaves. It is
+ * the write to it that fails first, and what it said is still to be read. */
+static void pass_last_words(struct session *s, enum direction failed, enum side who)
+{
+    struct stream *const sides[2] = SIDES(s);
+    struct relay_tools tools = tools_of(s);
+    if (failed == DIRECTION_UP && who == SIDE_SERVER)
+        relay_pass_rest(&s->relay, DIRECTION_DOWN, sides, &tools);
+    if (failed == DIRECTION_DOWN && who == SIDE_CLIENT)
+        relay_pass_rest(&s->relay, DIRECTION_UP, sides, &tools);
 }
 
 /* The first decrypted bytes still lie in the scratch after the pump that moved them. */
@@ -88,6 +100,8 @@ static bool pump(struct session *s, enum direction direction)
     note_ends(s);
     if (result.status == RELAY_GOES_ON)
         return true;
+    if (result.status == RELAY_RESET)
+        pass_last_words(s, direction, result.side);
     end_by(s, result);
     return false;
 }
@@ -97,14 +111,9 @@ static bool pump(struct session *s, enum direction direction)
 
 /* A silent client was routed by its silence. Should its first bytes be TLS after all, before the
  * server has said a word, it was only slow, and a plain server must not see them (SPEC §2). */
-static enum verdict late_tls(const struct session *s)
+static enum verdict late_tls(const struct session *s, struct span first)
 {
-    unsigned char first[TLS_RECORD_PROBE_BYTES];
-    ssize_t count = recv(s->client.fd, first, sizeof first, MSG_PEEK);
-    if (count < 0 && errno == EAGAIN)
-        return VERDICT_MORE;
-    enum verdict verdict = count <= 0 ? VERDICT_NO
-                                      : tls_record_probe(span_of(first, (size_t)count));
+    enum verdict verdict = first.length == 0 ? VERDICT_NO : tls_record_probe(first);
     return verdict == VERDICT_MORE && socket_peer_finished(s->client.fd) ? VERDICT_NO : verdict;
 }
 
@@ -114,15 +123,37 @@ static void believe(struct session *s)
     peek_done(s);
 }
 
-/* Called while in doubt, when the client has sent something. */
+/* Waits for the rest of the pattern; a wake that brought nothing new is no better than a spin. */
+static void go_on_doubting(struct session *s, size_t count)
+{
+    s->resting = count <= s->peeked;
+    s->peeked = (uint32_t)count;
+    if (!s->resting)
+        peek_wait_for(s, TLS_RECORD_PROBE_BYTES);
+}
+
+/* A look takes the socket's error away: whoever read behind it would take a reset for an end. */
+static void end_unless_early(struct session *s, int number)
+{
+    if (number != EAGAIN && number != EINTR)
+        session_end(s, END_client_reset);
+}
+
+/* Called while in doubt, when the client has sent something or has left. */
 static void doubt(struct session *s)
 {
-    switch (late_tls(s)) {
+    unsigned char first[TLS_RECORD_PROBE_BYTES];
+    ssize_t count = recv(s->client.fd, first, sizeof first, MSG_PEEK);
+    if (count < 0) {
+        end_unless_early(s, errno);
+        return;
+    }
+    switch (late_tls(s, span_of(first, (size_t)count))) {
     case VERDICT_YES:
         session_fail(s, END_inspect_timeout, "TLS from a client that was taken for silent");
         break;
     case VERDICT_MORE:
-        peek_wait_for(s, TLS_RECORD_PROBE_BYTES);
+        go_on_doubting(s, (size_t)count);
         break;
     default:
         believe(s);
@@ -176,8 +207,7 @@ void phase_relay_begin(struct session *s)
 {
     moved(s);
     /* The client's first bytes are known to be here, unless it is a silent one. */
-    if (pump(s, DIRECTION_UP))
-        come_back_for_pending(s, &s->relay.lane[DIRECTION_UP]);
+    (void)pump(s, DIRECTION_UP);
 }
 
 void phase_relay_step(struct session *s, int client_events, int server_events)
@@ -190,8 +220,8 @@ void phase_relay_step(struct session *s, int client_events, int server_events)
         return;
     if (s->doubtful && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         believe(s); /* the server has spoken first: it is what it was taken for */
-    moved(s);
-    come_back_for_pending(s, &s->relay.lane[DIRECTION_UP]);
+    if (!s->resting)
+        moved(s);
 }
 
 void phase_relay_settle(struct session *s)

@@ -248,24 +248,42 @@ static void finish_sink(struct pump *p)
         (void)judge_write(p, status);
 }
 
-static struct relay_result run(struct relay *relay, enum direction direction,
-                               struct stream *const sides[2], const struct relay_tools *tools,
-                               int most_reads)
+static struct pump begin(struct relay *relay, enum direction direction,
+                         struct stream *const sides[2], const struct relay_tools *tools)
 {
-    struct pump p = {
+    return (struct pump){
         .lane = &relay->lane[direction],
         .other = &relay->lane[direction == DIRECTION_UP ? DIRECTION_DOWN : DIRECTION_UP],
         .ends = ends_of(direction, sides),
         .tools = tools,
         .result = {RELAY_GOES_ON, SIDE_CLIENT}};
-    enum step step = flush(&p);
-    for (int reads = 0; step == STEP_MORE && !p.lane->ended && reads < most_reads; reads++)
-        step = move_once(&p);
-    if (step != STEP_FAILED)
+}
+
+static enum step move(struct pump *p, int most_reads)
+{
+    enum step step = flush(p);
+    for (int reads = 0; step == STEP_MORE && !p->lane->ended && reads < most_reads; reads++)
+        step = move_once(p);
+    return step;
+}
+
+static struct relay_result run(struct relay *relay, enum direction direction,
+                               struct stream *const sides[2], const struct relay_tools *tools,
+                               int most_reads)
+{
+    struct pump p = begin(relay, direction, sides, tools);
+    if (move(&p, most_reads) != STEP_FAILED)
         finish_sink(&p);
     if (p.result.status == RELAY_GOES_ON && relay->lane[0].finished && relay->lane[1].finished)
         p.result.status = RELAY_DONE;
     return p.result;
+}
+
+void relay_pass_rest(struct relay *relay, enum direction direction, struct stream *const sides[2],
+                     const struct relay_tools *tools)
+{
+    struct pump p = begin(relay, direction, sides, tools);
+    (void)move(&p, PUMP_READS_MAX);
 }
 
 struct relay_result relay_pump(struct relay *relay, enum direction direction,

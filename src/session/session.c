@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- the table of phases -----------------------------------------------------------------------
@@ -58,6 +59,8 @@ static void after_step(struct session *s)
         return;
     session_update_watches(s);
     arm_timer(s);
+    if (s->phase == PHASE_RELAY)
+        phase_relay_come_back(s); /* behind the watches: stopping one would drop the event */
 }
 
 static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
@@ -116,7 +119,7 @@ static int client_waits(const struct session *s, struct stream *const sides[2])
     case PHASE_HANDSHAKE:
         return list_empty(&s->queue) ? s->client.read_waits : 0;
     case PHASE_RELAY:
-        return relay_waits(&s->relay, SIDE_CLIENT, sides);
+        return relay_waits(&s->relay, SIDE_CLIENT, sides) & (s->resting ? ~EV_READ : ~0);
     default:
         return 0;
     }
@@ -269,10 +272,20 @@ static void close_side(struct stream *stream, bool reset, bool clean)
     stream_close(stream, reset);
 }
 
+/* Closing over unread bytes would reset the connection, and an end or an alert on its way be lost. */
+static void take_unread(struct session *s)
+{
+    if (s->phase != PHASE_RELAY && (s->peeked > 0 || !stream_is_plain(&s->client)))
+        (void)recv(s->client.fd, s->engine->scratch, SCRATCH_BYTES, MSG_DONTWAIT);
+}
+
 static void close_both(struct session *s, enum end_reason reason)
 {
     bool reset = ends_by_reset(s, reason);
-    bool clean = end_reason_close(reason) == END_CLOSE_CLEAN && s->phase == PHASE_RELAY;
+    bool clean = end_reason_close(reason) == END_CLOSE_CLEAN &&
+                 (s->phase == PHASE_RELAY || !stream_is_plain(&s->client));
+    if (end_reason_close(reason) == END_CLOSE_CLEAN)
+        take_unread(s);
     close_side(&s->client, reset && reason != END_client_reset, clean);
     close_side(&s->server, reset && reason != END_server_reset, clean);
 }
