@@ -24,7 +24,7 @@ struct mailbox {
 };
 
 void mailbox_start(struct mailbox *box, struct ev_loop *loop, void *owner);
-void mailbox_stop(struct mailbox *box); /* delivers what is still there */
+void mailbox_stop(struct mailbox *box);    /* delivers what is still there */
 void mailbox_deliver(struct mailbox *box); /* what is there now; in the receiver's thread */
 void mailbox_send(struct mailbox *box, struct mail *mail);
 

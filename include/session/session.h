@@ -32,7 +32,7 @@ struct notes {
     char ja4[JA4_TEXT_MAX];
     char detail[160];
     bool has_destination;
-    bool sni_is_name; /* `sni` is a name in normal form; else shown, but none to go by */
+    bool sni_is_name;           /* `sni` is a name in normal form; else shown, but none to go by */
     struct address destination; /* from a received PROXY header */
 };
 
@@ -148,8 +148,8 @@ void phase_relay_expire(struct session *s);
  * they pass, for the log only. */
 void inspect_note_first_bytes(struct session *s, struct span bytes);
 
-/* RELAY, after each step and behind session_update_watches(): input inside the TLS layer is announced
- * by nobody, so the step is called again in the next turn of the loop. */
+/* RELAY, after each step and behind session_update_watches(): input inside the TLS layer is
+ * announced by nobody, so the step is called again in the next turn of the loop. */
 void phase_relay_come_back(struct session *s);
 
 /* RELAY, from the timer: what only a session that lives for seconds needs. */

@@ -105,17 +105,24 @@ static bool check(const struct options *o, struct error *error)
     return o->config != NULL || error_input(error, "which configuration? give -c FILE");
 }
 
+/* Of a cluster of letters `word` may be the one before: there the letter itself tells. */
+static bool complain(int option, const char *word, struct error *error)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt > 0 && optopt < OPTION_DUMP)
+        word = letter;
+    return error_input(error, option == ':' ? "%s needs an argument" : "unknown option %s", word);
+}
+
 bool options_parse(struct options *ret, int argc, char **argv, struct error *error)
 {
     struct options options = {.command = COMMAND_RUN};
     int option;
     opterr = 0;
+    optind = 0; /* glibc's way to begin afresh */
     while ((option = getopt_long(argc, argv, ":c:tVh", long_options, NULL)) != -1) {
-        const char *word = argv[optind - 1];
-        if (option == ':')
-            return error_input(error, "%s needs an argument", word);
-        if (option == '?')
-            return error_input(error, "unknown option %s", word);
+        if (option == ':' || option == '?')
+            return complain(option, argv[optind - 1], error);
         if (!take(&options, option, error))
             return false;
     }

@@ -134,7 +134,8 @@ bool worker_start(struct worker *worker, struct error *error)
 /* --- life ----------------------------------------------------------------------------------------
  */
 
-/* Mail is delivered to the end: to a worker that never ran, too, as each piece owns what it brings. */
+/* Mail is delivered to the end: to a worker that never ran, too, as each piece owns what it brings.
+ */
 static void destroy(struct worker *worker)
 {
     if (worker->loop != NULL)

@@ -33,14 +33,22 @@ struct line_writer {
     pthread_t thread;
     struct ring *rings; /* owned */
     unsigned ring_count;
-    int wake;            /* eventfd */
-    _Atomic int fd;      /* the target now */
-    _Atomic int next_fd; /* handed over by reopen(); -1: none */
-    _Atomic bool fd_owned, next_owned;
+    int wake; /* eventfd */
+    int fd;   /* the target now; the thread's own while it runs */
+    bool fd_owned;
+    _Atomic int next; /* handed over by reopen(): pack()ed; NO_TARGET for none */
     _Atomic bool asleep, stopping;
     _Atomic uint64_t stop_by_us; /* with `stopping` */
     _Atomic uint64_t dropped;
 };
+
+#define NO_TARGET (-1)
+
+/* A descriptor and whether it is ours to close, handed over in one piece. */
+static int pack(int fd, bool owned)
+{
+    return fd << 1 | owned;
+}
 
 static bool open_target(const struct line_target *target, int *ret, struct error *error)
 {
@@ -91,20 +99,28 @@ static bool past_deadline(const struct line_writer *writer)
 
 static void take_over_target(struct line_writer *writer)
 {
-    int next = atomic_exchange(&writer->next_fd, -1);
-    if (next < 0)
+    int next = atomic_exchange(&writer->next, NO_TARGET);
+    if (next == NO_TARGET)
         return;
-    if (atomic_load(&writer->fd_owned))
-        (void)close(atomic_load(&writer->fd));
-    atomic_store(&writer->fd, next);
-    atomic_store(&writer->fd_owned, atomic_load(&writer->next_owned));
+    if (writer->fd_owned)
+        (void)close(writer->fd);
+    writer->fd = next >> 1;
+    writer->fd_owned = (next & 1) != 0;
+}
+
+static uint64_t count_lines(const unsigned char *bytes, size_t count)
+{
+    uint64_t lines = 0;
+    for (size_t i = 0; i < count; i++)
+        lines += bytes[i] == '\n';
+    return lines;
 }
 
 /* Writes what the target takes now. At most PIPE_BUF at a time: after POLLOUT a pipe takes so much
  * without blocking, even if its other owner left it in blocking mode. */
 static size_t write_some(struct line_writer *writer, const unsigned char *bytes, size_t count)
 {
-    struct pollfd target = {.fd = atomic_load(&writer->fd), .events = POLLOUT};
+    struct pollfd target = {.fd = writer->fd, .events = POLLOUT};
     if (poll(&target, 1, STUCK_MS) <= 0)
         return 0;
     ssize_t written = write(target.fd, bytes, count > PIPE_BUF ? PIPE_BUF : count);
@@ -113,7 +129,7 @@ static size_t write_some(struct line_writer *writer, const unsigned char *bytes,
     if (errno == EAGAIN || errno == EINTR)
         return 0;
     /* A closed pipe or a full disk: the lines are lost, and say so. */
-    atomic_fetch_add(&writer->dropped, 1);
+    atomic_fetch_add(&writer->dropped, count_lines(bytes, count));
     return count;
 }
 
@@ -204,7 +220,7 @@ bool line_writer_start(struct line_writer **ret, const struct line_target *targe
     struct line_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return error_memory(error);
-    writer->next_fd = -1;
+    writer->next = NO_TARGET;
     writer->wake = -1;
     int fd;
     if (!open_target(target, &fd, error)) {
@@ -238,10 +254,9 @@ bool line_writer_reopen(struct line_writer *writer, const struct line_target *ta
     int fd;
     if (!open_target(target, &fd, error))
         return false;
-    atomic_store(&writer->next_owned, target->file != NULL);
-    int unclaimed = atomic_exchange(&writer->next_fd, fd);
-    if (unclaimed > STDERR_FILENO)
-        (void)close(unclaimed);
+    int unclaimed = atomic_exchange(&writer->next, pack(fd, target->file != NULL));
+    if (unclaimed != NO_TARGET && (unclaimed & 1) != 0)
+        (void)close(unclaimed >> 1);
     wake(writer);
     return true;
 }

@@ -19,8 +19,8 @@
 #define PAUSE_MS   100
 #define SHED_BATCH 256
 
-/* What a queue can hold when its socket is to be closed (see LISTEN_BACKLOG): no more is waited for,
- * whoever goes on coming. */
+/* What a queue can hold when its socket is to be closed (see LISTEN_BACKLOG): no more is waited
+ * for, whoever goes on coming. */
 #define LEAVE_BATCH 65536
 
 struct acceptor {

@@ -25,12 +25,13 @@ static void remember_path(struct binding *binding)
     binding->inode = now.st_ino;
 }
 
-/* Only what this process has bound: the path may be another's, who was there first or came since. */
+/* Only what this process has bound: the path may be another's, who was there first or came since.
+ */
 static void remove_path(const struct binding *binding)
 {
     struct stat now;
-    if (binding->inode != 0 && stat(path_of(binding), &now) == 0 &&
-        now.st_dev == binding->device && now.st_ino == binding->inode)
+    if (binding->inode != 0 && stat(path_of(binding), &now) == 0 && now.st_dev == binding->device &&
+        now.st_ino == binding->inode)
         (void)unlink(path_of(binding));
 }
 

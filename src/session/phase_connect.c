@@ -74,7 +74,7 @@ static void try_failed(struct session *s, int number)
 {
     ev_io_stop(s->engine->loop, &s->server_io);
     ev_io_set(&s->server_io, -1, EV_WRITE); /* the next socket may get the same number */
-    stream_close(&s->server, true); /* leaves nothing behind, should it have met itself */
+    stream_close(&s->server, true);         /* leaves nothing behind, should it have met itself */
     note_failure(s, number);
     bool remembered = remember_try(s);
     give_slot_back(s);

@@ -272,7 +272,8 @@ static void close_side(struct stream *stream, bool reset, bool clean)
     stream_close(stream, reset);
 }
 
-/* Closing over unread bytes would reset the connection, and an end or an alert on its way be lost. */
+/* Closing over unread bytes would reset the connection, and an end or an alert on its way be lost.
+ */
 static void take_unread(struct session *s)
 {
     if (s->phase != PHASE_RELAY && (s->peeked > 0 || !stream_is_plain(&s->client)))

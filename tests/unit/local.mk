@@ -13,4 +13,5 @@ include tests/unit/tls.mk
 include tests/unit/route.mk
 include tests/unit/pool.mk
 include tests/unit/session.mk
+include tests/unit/app.mk
 endif

@@ -100,6 +100,43 @@ START_TEST(a_refused_connection_is_told)
 }
 END_TEST
 
+START_TEST(a_socket_connected_to_itself_is_told_from_others)
+{
+    struct address a;
+    struct error error;
+    bool done;
+    int listener = listen_on("127.0.0.1:0", &a), other, own;
+    ck_assert(socket_connect(&other, &a, &done, &error));
+    wait_for(other, POLLOUT);
+    ck_assert(!socket_reaches_itself(other, &a));
+    /* A dead port that the kernel happens to choose for our own end. */
+    own = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert(address_parse(&a, span_text("127.0.0.1:0"), &error));
+    ck_assert_int_eq(bind(own, &a.any, a.length), 0);
+    ck_assert(socket_local(own, &a));
+    ck_assert_int_eq(connect(own, &a.any, a.length), 0);
+    ck_assert(socket_reaches_itself(own, &a));
+    (void)close(own);
+    (void)close(other);
+    (void)close(listener);
+}
+END_TEST
+
+START_TEST(lines_that_the_target_refuses_are_counted_each)
+{
+    struct line_writer *writer;
+    struct error error;
+    struct line_target full = {.file = "/dev/full"};
+    ck_assert(line_writer_start(&writer, &full, 1, &error));
+    for (int i = 0; i < 500; i++)
+        ck_assert(line_writer_put(writer, 0, span_text("a line of twenty byt\n")));
+    for (int i = 0; i < 500 && line_writer_dropped(writer) < 500; i++)
+        (void)poll(NULL, 0, 10);
+    ck_assert_uint_eq(line_writer_dropped(writer), 500);
+    line_writer_stop(writer, 1000);
+}
+END_TEST
+
 START_TEST(a_dead_unix_path_is_replaced_and_a_live_one_is_not)
 {
     char path[] = "/tmp/muxgate-test-XXXXXX", text[64];
@@ -373,6 +410,8 @@ int main(void)
     tcase_add_test(tests, an_address_in_use_is_found_out_before_a_group_is_joined);
     tcase_add_test(tests, any_address_takes_both_families);
     tcase_add_test(tests, a_refused_connection_is_told);
+    tcase_add_test(tests, a_socket_connected_to_itself_is_told_from_others);
+    tcase_add_test(tests, lines_that_the_target_refuses_are_counted_each);
     tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);
     tcase_add_test(tests, a_file_that_is_no_socket_is_not_replaced);
     tcase_add_test(tests, a_finish_behind_unread_bytes_is_seen);
