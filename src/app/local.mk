@@ -14,3 +14,4 @@ src_libapp_a_SOURCES = \
 sbin_PROGRAMS += src/muxgate
 src_muxgate_SOURCES = src/app/main.c
 src_muxgate_LDADD = $(FLOOR_APP) $(MG_LIBS)
+EXTRA_DIST += src/app/README

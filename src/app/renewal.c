@@ -97,6 +97,8 @@ bool renewal_start(struct renewal **ret, struct ev_loop *loop, struct snapshot *
         renewal_stop(renewal);
         return false;
     }
+    /* What changed between loading and watching is announced by nobody. */
+    on_change(renewal);
     *ret = renewal;
     return true;
 }

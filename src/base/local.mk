@@ -13,3 +13,4 @@ src_libbase_a_SOURCES = \
 	include/base/span.h \
 	include/base/text.h src/base/text.c \
 	include/base/units.h src/base/units.c
+EXTRA_DIST += src/base/README

@@ -6,3 +6,4 @@ src_libio_a_SOURCES = \
 	include/io/socket.h src/io/socket.c \
 	include/io/stream.h src/io/stream.c \
 	include/io/watch.h src/io/watch.c
+EXTRA_DIST += src/io/README

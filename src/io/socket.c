@@ -161,15 +161,16 @@ static int whole_seconds(uint64_t ms)
 
 void socket_set_keepalive(int fd, const struct keepalive *keepalive)
 {
+    uint64_t patience = keepalive->on ? keepalive->user_timeout_ms : 0;
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive->on);
+    if (patience <= INT32_MAX) /* 0, the kernel's own, also takes back what a listener had before */
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)patience);
     if (!keepalive->on)
         return;
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, whole_seconds(keepalive->idle_ms));
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, whole_seconds(keepalive->interval_ms));
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT,
                (int)(keepalive->count > 127 ? 127 : keepalive->count));
-    if (keepalive->user_timeout_ms > 0 && keepalive->user_timeout_ms <= INT32_MAX)
-        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)keepalive->user_timeout_ms);
 }
 
 void socket_set_low_water(int fd, size_t bytes)

@@ -15,3 +15,4 @@ src_libsession_a_SOURCES = \
 	src/session/phase_relay.c \
 	src/session/undecided.c \
 	include/session/snapshot.h src/session/snapshot.c
+EXTRA_DIST += src/session/README

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -119,6 +120,25 @@ START_TEST(a_socket_connected_to_itself_is_told_from_others)
     (void)close(own);
     (void)close(other);
     (void)close(listener);
+}
+END_TEST
+
+START_TEST(keep_alive_switched_off_leaves_nothing_of_what_was_set)
+{
+    struct address a;
+    int fd = listen_on("127.0.0.1:0", &a), value = -1;
+    socklen_t length = sizeof value;
+    socket_set_keepalive(fd, &(struct keepalive){.on = true,
+                                                 .idle_ms = 60000,
+                                                 .interval_ms = 10000,
+                                                 .user_timeout_ms = 60000,
+                                                 .count = 6});
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &length), 0);
+    ck_assert_int_eq(value, 60000);
+    socket_set_keepalive(fd, &(struct keepalive){.on = false, .user_timeout_ms = 60000});
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &length), 0);
+    ck_assert_int_eq(value, 0);
+    (void)close(fd);
 }
 END_TEST
 
@@ -411,6 +431,7 @@ int main(void)
     tcase_add_test(tests, any_address_takes_both_families);
     tcase_add_test(tests, a_refused_connection_is_told);
     tcase_add_test(tests, a_socket_connected_to_itself_is_told_from_others);
+    tcase_add_test(tests, keep_alive_switched_off_leaves_nothing_of_what_was_set);
     tcase_add_test(tests, lines_that_the_target_refuses_are_counted_each);
     tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);
     tcase_add_test(tests, a_file_that_is_no_socket_is_not_replaced);
