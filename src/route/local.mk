@@ -6,6 +6,7 @@ src_libroute_a_SOURCES = \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
 	src/route/match_fix.h src/route/match_fix.c \
 	src/route/name_index.h src/route/name_index.c \
+	src/route/patterns.h src/route/patterns.c \
 	src/route/prefixes.h src/route/prefixes.c \
 	src/route/rule_list.h src/route/rule_list.c
 EXTRA_DIST += src/route/README

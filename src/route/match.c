@@ -72,6 +72,22 @@ static enum verdict ask_fix(const struct match *match, const struct question *qu
     return match_fix_ask(&match->model->fix, &question->facts->fix);
 }
 
+static enum verdict ask_regex(const struct match *match, const struct question *question)
+{
+    const struct facts *facts = question->facts;
+    enum verdict answer = VERDICT_NO;
+    if (facts->tls == VERDICT_YES)
+        return VERDICT_NO;
+    for (size_t i = 0; i < match->model->regex.count; i++) {
+        enum verdict one = pattern_ask(match->patterns[i], facts->bytes, facts->final);
+        if (one == VERDICT_YES)
+            return VERDICT_YES;
+        if (one == VERDICT_MORE)
+            answer = VERDICT_MORE;
+    }
+    return answer;
+}
+
 static enum verdict ask_not(const struct match *match, const struct question *question)
 {
     enum verdict answer = match_ask(match->negated, question);
@@ -91,6 +107,7 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
     [MATCH_PREFIX] = ask_prefix,
     [MATCH_PREFIX_HEX] = ask_prefix_hex,
     [MATCH_FIX] = ask_fix,
+    [MATCH_REGEX] = ask_regex,
     [MATCH_NOT] = ask_not,
 };
 
@@ -170,6 +187,22 @@ static bool covers_fix(const struct model_fix *wide, const struct model_fix *nar
     return spend(budget, match_fix_cover_cost(wide, narrow)) && match_fix_covers(wide, narrow);
 }
 
+/* Only the same patterns are plain to see. */
+static bool covers_regex(const struct string_list *wide, const struct string_list *narrow,
+                         uint64_t *budget)
+{
+    for (size_t i = 0; i < narrow->count; i++) {
+        size_t j = 0;
+        if (!spend(budget, wide->count))
+            return false;
+        while (j < wide->count && strcmp(wide->item[j], narrow->item[i]) != 0)
+            j++;
+        if (j == wide->count)
+            return false;
+    }
+    return true;
+}
+
 static bool covers_key(const struct match *wide, const struct match *narrow, enum match_key key,
                        uint64_t *budget)
 {
@@ -190,6 +223,8 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return covers_prefix(&wide->prefix_hex, &narrow->prefix_hex, budget);
     case MATCH_FIX:
         return covers_fix(&wide->model->fix, &narrow->model->fix, budget);
+    case MATCH_REGEX:
+        return covers_regex(&wide->model->regex, &narrow->model->regex, budget);
     case MATCH_NOT: /* the other way round: what is taken away must be less */
         return match_covers(narrow->negated, wide->negated, budget);
     case MATCH_KEY_COUNT:

@@ -11,6 +11,7 @@
 #include "config/problems.h"
 #include "inspect/facts.h"
 #include "name_index.h"
+#include "patterns.h"
 #include "prefixes.h"
 
 /* In the order they are asked: the cheap ones first. */
@@ -23,6 +24,7 @@ enum match_key {
     MATCH_PREFIX,
     MATCH_PREFIX_HEX,
     MATCH_FIX,
+    MATCH_REGEX,
     MATCH_NOT,
     MATCH_KEY_COUNT
 };
@@ -36,6 +38,7 @@ struct match {
     struct name_index *sni;
     struct alpn_set *alpn;
     struct prefixes prefix, prefix_hex;
+    struct pattern **patterns; /* owned; as many as model->regex has; NULL: it did not compile */
     struct match *negated;
 };
 

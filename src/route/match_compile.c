@@ -75,10 +75,8 @@ static const struct {
     enum match_key key;
     const char *name;
 } byte_keys[] = {
-    {MATCH_PROTOCOL, "protocol"},
-    {MATCH_PREFIX, "prefix"},
-    {MATCH_PREFIX_HEX, "prefix_hex"},
-    {MATCH_FIX, "fix"},
+    {MATCH_PROTOCOL, "protocol"}, {MATCH_PREFIX, "prefix"}, {MATCH_PREFIX_HEX, "prefix_hex"},
+    {MATCH_FIX, "fix"},           {MATCH_REGEX, "regex"},
 };
 
 static void warn_encrypted(const struct match *match, enum match_place place,
@@ -145,6 +143,42 @@ static bool compile_prefixes(struct match *match, struct problems *problems)
     return true;
 }
 
+static bool compile_pattern(struct match *match, size_t item, struct problems *problems)
+{
+    const struct string_list *texts = &match->model->regex;
+    char path[PATH_MAX_LENGTH];
+    struct error error;
+    item_path(path, match->model, "regex", texts->count, item);
+    if (!pattern_compile(&match->patterns[item], texts->item[item], &error)) {
+        problems_error(problems, path, "%s", error.text);
+        return false;
+    }
+    if (!pattern_is_anchored(match->patterns[item]))
+        problems_warning(problems, path,
+                         "not anchored: a connection that it does not match waits out the inspect "
+                         "delay (begin it with ^)");
+    return true;
+}
+
+static bool compile_regex(struct match *match, struct problems *problems)
+{
+    size_t count = match->model->regex.count;
+    bool ok = true;
+    match->patterns = calloc(count, sizeof(struct pattern *));
+    if (match->patterns == NULL)
+        return out_of_memory(match->model, problems);
+    for (size_t i = 0; i < count; i++)
+        ok = compile_pattern(match, i, problems) && ok;
+    return ok;
+}
+
+static void release_regex(struct match *match)
+{
+    for (size_t i = 0; match->patterns != NULL && i < match->model->regex.count; i++)
+        pattern_free(match->patterns[i]);
+    free(match->patterns);
+}
+
 static bool compile_not(struct match *match, enum match_place place, const struct alpn_table *alpn,
                         struct problems *problems)
 {
@@ -167,6 +201,7 @@ static unsigned keys_of(const struct model_match *model)
     keys |= model->prefix.count > 0 ? 1u << MATCH_PREFIX : 0;
     keys |= model->prefix_hex.count > 0 ? 1u << MATCH_PREFIX_HEX : 0;
     keys |= model->fix.present ? 1u << MATCH_FIX : 0;
+    keys |= model->regex.count > 0 ? 1u << MATCH_REGEX : 0;
     keys |= model->negated != NULL ? 1u << MATCH_NOT : 0;
     return keys;
 }
@@ -200,6 +235,8 @@ bool match_compile(struct match *match, const struct model_match *model, enum ma
         ok = false;
     if (match_has(match, MATCH_ALPN) && !compile_alpn(match, alpn, problems))
         ok = false;
+    if (match_has(match, MATCH_REGEX) && !compile_regex(match, problems))
+        ok = false;
     if (!compile_prefixes(match, problems))
         ok = false;
     if (match_has(match, MATCH_NOT) && !compile_not(match, place, alpn, problems))
@@ -213,6 +250,7 @@ void match_release(struct match *match)
     cidr_set_free(match->source);
     name_index_free(match->sni);
     free(match->alpn);
+    release_regex(match);
     prefixes_release(&match->prefix);
     prefixes_release(&match->prefix_hex);
     if (match->negated != NULL)

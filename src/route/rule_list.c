@@ -22,7 +22,8 @@ static bool asks_alpn(const struct match *match)
 static bool asks_bytes(const struct match *match)
 {
     for (; match != NULL; match = match->negated) {
-        if (match_has(match, MATCH_PREFIX) || match_has(match, MATCH_PREFIX_HEX))
+        if (match_has(match, MATCH_PREFIX) || match_has(match, MATCH_PREFIX_HEX) ||
+            match_has(match, MATCH_REGEX))
             return true;
     }
     return false;

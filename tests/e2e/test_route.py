@@ -3,6 +3,7 @@
 import pytest
 
 from harness import fix, servers, tls
+from harness.gate import StartError
 from harness.wait import Stopwatch
 
 AT_ONCE = 1.0
@@ -165,6 +166,43 @@ def test_a_malformed_logon_is_rejected_by_rule(start):
     client.expect_closed()
     gate.ended(client, "rejected", rule="malformed")
     gate.connect().echo(good)
+
+
+REGEX = [
+    ("^HELO [a-z]+", b"HELO you", True),
+    (["^EHLO", "^HELO"], b"HELO", True),
+    ("^HELO", b"HELP", False),
+    ("^8=FIX.*\\x0149=ACME\\x01", fix.logon("ACME"), True),
+    ("^\\xff\\x00", b"\xff\x00", True),
+    ("^(?i)helo", b"HeLo", True),
+]
+
+
+def start_with_regex(start, pattern, inspect_delay):
+    """Regular expressions are a matter of the build."""
+    try:
+        return start([{"match": {"regex": pattern}, "pool": "one"}, {"pool": "two"}], names("one", "two"), tls=None,
+                     inspect_delay=inspect_delay)
+    except StartError as refused:
+        if "built without PCRE2" in refused.stderr:
+            pytest.skip("built without PCRE2")
+        raise
+
+
+@pytest.mark.parametrize("pattern, data, matches", REGEX)
+def test_regex(start, pattern, data, matches):
+    gate = start_with_regex(start, pattern, inspect_delay="30s")
+    client = gate.connect().drip(data)
+    assert client.recv(4) == (b"one\n" if matches else b"two\n")
+
+
+def test_a_regex_that_could_still_match_waits(start):
+    gate = start_with_regex(start, "^HELO$", inspect_delay="300ms")
+    client = gate.connect().send(b"HELO")
+    assert client.recv(4) == b"one\n"
+    client.close()
+    assert gate.session(client)["inspect_ms"] >= 290
+    assert who(gate, b"HELOX") == "two"
 
 
 def test_tls_never_reaches_a_plain_rule(start):

@@ -17,3 +17,11 @@ tests_unit_test_rules_index_SOURCES = tests/unit/test_rules_index.c tests/unit/r
 tests_unit_test_rules_index_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
 tests_unit_test_rules_index_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_rules_index_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)
+
+if HAVE_PCRE2
+check_PROGRAMS += tests/unit/test_patterns
+tests_unit_test_patterns_SOURCES = tests/unit/test_patterns.c
+tests_unit_test_patterns_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
+tests_unit_test_patterns_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_patterns_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)
+endif

@@ -46,7 +46,7 @@ UNUSED static struct cidr_list networks_of(const char *words)
 }
 
 struct asked {
-    const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex;
+    const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex, *regex;
     const struct model_fix *fix;
     int silent; /* 0: no such key; 1: true; -1: false */
     const struct asked *negated;
@@ -64,6 +64,7 @@ UNUSED static struct model_match match_of(const char *path, const struct asked *
     match.source = networks_of(asked->source == NULL ? "" : asked->source);
     match.prefix = names_of(asked->prefix == NULL ? "" : asked->prefix);
     match.prefix_hex = names_of(asked->prefix_hex == NULL ? "" : asked->prefix_hex);
+    match.regex = names_of(asked->regex == NULL ? "" : asked->regex);
     if (asked->fix != NULL)
         match.fix = *asked->fix;
     match.has_silent = asked->silent != 0;

@@ -1,3 +1,4 @@
+#include "muxgate-config.h"
 #include "rules_support.h"
 #include "src/route/match.h"
 
@@ -419,6 +420,10 @@ static const struct {
     {{.alpn = "h2 http/1.1"}, {.alpn = "h2"}, true},
     {{.alpn = "h2"}, {.alpn = "h2 http/1.1"}, false},
     {{.silent = 1}, {.silent = 1}, true},
+#ifdef HAVE_PCRE2
+    {{.regex = "^a ^b"}, {.regex = "^b"}, true},
+    {{.regex = "^a"}, {.regex = "^ab"}, false},
+#endif
     {{.prefix = "a b"}, {.prefix = "ab b"}, true},
     {{.prefix = "ab"}, {.prefix = "a"}, false},
     {{.prefix_hex = "0a"}, {.prefix_hex = "0A0b"}, true},
