@@ -2,8 +2,12 @@
 
 #include "app/quick.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Kept for listening sockets, files, health checks, resolving. */
 #define DESCRIPTORS_RESERVED 64u
@@ -51,15 +55,50 @@ bool load_config(struct config *ret, const struct load_args *args)
     return good;
 }
 
+static void warn_of_one(const struct config *config, const char *path, uint64_t wanted,
+                        uint64_t fit, uint64_t descriptors)
+{
+    if (wanted > fit)
+        problems_warning(config->problems, path,
+                         "only %llu sessions fit into the limit of %llu descriptors (raise it: "
+                         "ulimit -n, LimitNOFILE=)",
+                         (unsigned long long)fit, (unsigned long long)descriptors);
+}
+
 static void warn_of_descriptors(const struct config *config, const struct load_args *args,
                                 unsigned workers)
 {
+    const struct model *model = config->model;
     uint64_t fit = load_sessions_that_fit(args->descriptors, workers);
-    if (config->model->max_sessions > fit)
-        problems_warning(config->problems, "limits.max_sessions",
-                         "only %llu sessions fit into the limit of %llu descriptors (raise it: "
-                         "ulimit -n, LimitNOFILE=)",
-                         (unsigned long long)fit, (unsigned long long)args->descriptors);
+    warn_of_one(config, "limits.max_sessions", model->max_sessions, fit, args->descriptors);
+    for (size_t i = 0; i < model->listener_count; i++) {
+        struct text path = {0};
+        text_format(&path, "%s.limits.max_sessions", model->listeners[i].path);
+        if (!path.failed)
+            warn_of_one(config, path.data, model->listeners[i].max_sessions, fit,
+                        args->descriptors);
+        text_release(&path);
+    }
+}
+
+/* What the start would fail on is told by a mere check, too, and at its place. */
+static void check_surroundings(const struct config *config)
+{
+    const struct model *model = config->model;
+    if (model->user != NULL && getpwnam(model->user) == NULL)
+        problems_error(config->problems, "user", "there is no user \"%s\"", model->user);
+    if (model->group != NULL && getgrnam(model->group) == NULL)
+        problems_error(config->problems, "group", "there is no group \"%s\"", model->group);
+    if (model->log.access != LOG_TARGET_FILE)
+        return;
+    struct text folder = {0};
+    text_add_span(&folder, span_of(model->log.file,
+                                   (size_t)(strrchr(model->log.file, '/') - model->log.file)));
+    text_add(&folder, "/");
+    if (!folder.failed && access(folder.data, X_OK) != 0)
+        problems_error(config->problems, "log.access", "cannot use the folder %s: %s", folder.data,
+                       strerror(errno));
+    text_release(&folder);
 }
 
 /* What the other floors find in the rest of a file with errors is told in the same go. */
@@ -76,16 +115,32 @@ static void judge_draft(struct config *config, const struct load_args *args)
     }
 }
 
+/* All that is wrong is printed; a snapshot is made only where nothing is. */
+static bool compile(struct snapshot **ret, struct config *config, const struct load_args *args)
+{
+    unsigned workers = args->workers != 0 ? args->workers : load_worker_count(config->model);
+    struct snapshot *snapshot;
+    warn_of_descriptors(config, args, workers);
+    check_surroundings(config);
+    if (!snapshot_compile(&snapshot, config, workers, args->previous)) {
+        problems_print(config->problems, stderr);
+        return false;
+    }
+    problems_print(snapshot->config.problems, stderr);
+    if (problems_errors(snapshot->config.problems) > 0) {
+        snapshot_unref(snapshot);
+        return false;
+    }
+    *ret = snapshot;
+    return true;
+}
+
 bool load_snapshot(struct snapshot **ret, const struct load_args *args)
 {
     struct config config;
     bool good = load_config(&config, args);
     if (good) {
-        unsigned workers = args->workers != 0 ? args->workers : load_worker_count(config.model);
-        struct problems *problems = config.problems;
-        warn_of_descriptors(&config, args, workers);
-        good = snapshot_compile(ret, &config, workers, args->previous);
-        problems_print(good ? (*ret)->config.problems : problems, stderr);
+        good = compile(ret, &config, args);
     } else if (config.problems != NULL) {
         judge_draft(&config, args);
         problems_print(config.problems, stderr);

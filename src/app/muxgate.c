@@ -318,6 +318,10 @@ void muxgate_free(struct muxgate *m)
 {
     if (m == NULL)
         return;
+    /* A signal that comes while everything is taken down changes nothing any more. */
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     health_stop(m->health);
     renewal_stop(m->renewal);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)

@@ -11,6 +11,8 @@ void phase_handshake_begin(struct session *s)
 {
     struct error error;
     s->terminates = true;
+    if (s->notes != NULL)
+        session_note_text(&s->notes->alpn, span_of(NULL, 0)); /* from here on: what is negotiated */
     struct tls_policy *policy = s->listener->targets[s->rule->index].policy;
     session_set_deadline(s, session_model(s)->handshake_timeout_ms);
     int fd = s->client.fd;

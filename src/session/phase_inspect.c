@@ -136,6 +136,8 @@ static void end_incomplete_hello(struct session *s, enum final final)
     s->is_tls = true;
     if (final == FINAL_BY_DELAY)
         session_fail(s, END_inspect_timeout, "the ClientHello is incomplete");
+    else if (final == FINAL_BY_FIN && socket_connect_result(s->client.fd) != 0)
+        session_fail(s, END_client_reset, "within the ClientHello");
     else if (final == FINAL_BY_FIN)
         session_fail(s, END_client_closed, "within the ClientHello");
     else

@@ -129,7 +129,7 @@ static void go_on_doubting(struct session *s, size_t count)
     s->resting = count <= s->peeked;
     s->peeked = (uint32_t)count;
     if (!s->resting)
-        peek_wait_for(s, TLS_RECORD_PROBE_BYTES);
+        peek_wait_for(s, count + 1); /* the very next byte may make it plain */
 }
 
 /* A look takes the socket's error away: whoever read behind it would take a reset for an end. */
@@ -188,10 +188,19 @@ static void pump_for(struct session *s, enum side side, int events)
 /* --- the phase ---------------------------------------------------------------------------------
  */
 
+/* Some bytes that fit TLS have come from a client taken for silent: it gets one more delay to say
+ * the rest. */
+static bool waits_for_the_rest(const struct session *s)
+{
+    return s->doubtful && s->peeked > 0;
+}
+
 static uint64_t silence_limit_ms(const struct session *s)
 {
     bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
     const struct model_listener *model = session_model(s);
+    if (waits_for_the_rest(s))
+        return model->inspect_delay_ms;
     return half_closed ? model->half_closed_timeout_ms : model->idle_timeout_ms;
 }
 
@@ -241,6 +250,13 @@ void phase_relay_settle(struct session *s)
 
 void phase_relay_expire(struct session *s)
 {
+    if (waits_for_the_rest(s)) {
+        /* Fewer fitting bytes at the end of the delay count as plain. */
+        believe(s);
+        moved(s);
+        (void)pump(s, DIRECTION_UP);
+        return;
+    }
     bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
     if (half_closed)
         session_fail(s, END_idle_timeout, "half-closed");

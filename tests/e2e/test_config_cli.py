@@ -196,6 +196,24 @@ def test_warnings_do_not_change_the_exit_status(check, authority, tmp_path):
     assert all(": warning: " in line for line in done.stderr.splitlines()), done.stderr
 
 
+@pytest.mark.parametrize("key, value, place", [
+    ("user", "no-such-user", r"user: there is no user \"no-such-user\""),
+    ("group", "no-such-group", r"group: there is no group \"no-such-group\""),
+    ("log", {"access": "/no/such/folder/access.log"}, r"log\.access: cannot use the folder /no/such/folder/: "),
+])
+def test_what_the_start_would_fail_on_is_told_by_t(check, key, value, place):
+    done = check(changed((key,), value))
+    assert done.returncode == 1
+    assert re.fullmatch(rf"\S+gate\.json:\d+:\d+: {place}.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("path", [("limits",), ("listeners", "combined", "limits")])
+def test_more_sessions_than_descriptors_hold_is_a_warning(check, path):
+    done = check(changed(path, {"max_sessions": 100_000_000}))
+    assert done.returncode == 0
+    assert f"warning: {'.'.join(path)}.max_sessions: only " in done.stderr
+
+
 def test_an_unknown_cipher_is_an_error(check, pair):
     config = changed(("listeners", "combined", "rules"), [{"tls": "terminate", "pool": "app"}])
     config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()], "ciphers": "NO-SUCH-CIPHER"}

@@ -355,3 +355,21 @@ def test_a_list_of_addresses_is_one_listener(start):
         client.echo(b"same rules")
         client.close()
         assert gate.session(client)["listener"] == "combined"
+
+
+@pytest.mark.parametrize("rest", [b"\x00", b""], ids=["broken by the next byte", "the delay is over"])
+def test_a_silent_client_that_begins_like_tls_is_plain_in_the_end(start, rest):
+    server = servers.Listener()
+    gate = start(pools={"app": server}, inspect_delay="300ms")
+    client = gate.connect()
+    peer = server.accept()
+    client.send(b"\x16")
+    if rest:
+        client.send(rest)
+    assert peer.recv(1 + len(rest)) == b"\x16" + rest
+    peer.send(b"answer")
+    assert client.recv(6) == b"answer"
+    client.close()
+    assert peer.recv_all() == b""
+    peer.close()
+    assert gate.session(client)["protocol"] == "silent"
