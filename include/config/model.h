@@ -85,6 +85,7 @@ struct model_rule {
     char *path, *name;
     struct model_match match;
     enum tls_action tls;
+    char *starttls;           /* a dialect's name, not yet checked; NULL: TLS from the first byte */
     struct model_tls *policy; /* "policy" merged over the listener's; NULL: the listener's own */
     char *pool;               /* NULL with reject or rules */
     bool reject;

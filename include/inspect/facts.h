@@ -10,6 +10,7 @@
 #include "inspect/client_hello.h"
 #include "inspect/fix.h"
 #include "inspect/protocol.h"
+#include "inspect/starttls.h"
 
 struct facts {
     struct span bytes;
@@ -25,6 +26,7 @@ struct facts {
 
     /* Facts that do not come from the bytes; set by the caller. */
     const struct address *source;
+    enum starttls starttls; /* what has come before, and was answered: only a hello may follow */
     bool terminated;  /* nested rules: the bytes are decrypted, the names are the handshake's */
     const char *sni;  /* terminated: normal form, NULL for none */
     struct span alpn; /* terminated: the negotiated protocol, empty for none */

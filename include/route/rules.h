@@ -37,7 +37,9 @@ const struct rule *rules_at(const struct rules *rules, unsigned index);
 enum walk { WALK_RULE, WALK_NONE, WALK_MORE };
 
 /* Which rule takes these facts: of a listener's rules the ones for the connection's kind are asked,
- * of rule->nested (with facts->terminated) all of them. WALK_MORE only while !facts->final: bytes
+ * of rule->nested (with facts->terminated) all of them. A
+ * hello behind facts->starttls is for the rules with that `starttls`, and any other for those
+ * without; plain bytes behind it are WALK_NONE. WALK_MORE only while !facts->final: bytes
  * of undecided kind (facts->tls MORE; at the end they are plain), a hello not yet read
  * (facts->hello MORE), or a rule that needs more. TLS whose hello is broken, or not whole at the
  * end, is WALK_NONE. *ret is the rule, or NULL. */
@@ -46,6 +48,12 @@ enum walk rules_walk(const struct rules *rules, const struct facts *facts, const
 /* After WALK_MORE: the least number of bytes with which the walk's answer can change; always more
  * than facts->bytes.length. */
 size_t rules_need(const struct rules *rules, const struct facts *facts);
+
+/* Whether any rule with this `starttls` could take a connection that asks for TLS in that dialect,
+ * whatever its hello will say: the facts are those of the bytes in clear. Answering such a client
+ * is for nothing otherwise, and it is plain. */
+bool rules_could_starttls(const struct rules *rules, const struct facts *facts,
+                          enum starttls dialect);
 
 /* The same walk, watched: `step` (NULL: nobody watches) sees each rule that is asked, in order,
  * with its answer. Rules for the other kind of connection, and rules whose `sni` does not fit, are

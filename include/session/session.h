@@ -1,7 +1,7 @@
 /* session: one client and at most one server, from accept to the log line.
  *
  *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT on the decrypted stream)?
- *                                       └──────────────▶ CONNECT ─▶ RELAY ─▶ CLOSED
+ *                                       └──────────────▶ CONNECT ─▶ STARTTLS? ─▶ RELAY ─▶ CLOSED
  *
  * session_enter() alone changes the phase: it checks the move, sets the deadline, begins the phase.
  * session_end() alone ends: it closes both sides as the reason says, gives every counter back,
@@ -20,6 +20,7 @@ enum phase {
     PHASE_INSPECT,
     PHASE_HANDSHAKE,
     PHASE_CONNECT,
+    PHASE_STARTTLS,
     PHASE_RELAY,
     PHASE_CLOSED,
     PHASE_COUNT
@@ -69,6 +70,8 @@ struct session {
     uint8_t phase;    /* enum phase */
     uint8_t protocol; /* enum protocol of the outer bytes */
     uint8_t inner_protocol;
+    uint8_t starttls;       /* enum starttls: TLS was agreed with the client in it */
+    uint8_t starttls_turns; /* answers given to the client; later, requests made to the server */
     bool is_tls, is_silent;
     bool inner_known, inner_silent;
     bool doubtful;   /* silent so far: its first bytes must not be TLS */
@@ -140,9 +143,24 @@ void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);
 
+/* CONNECT leads here when TLS was agreed with a client whose TLS is passed through. */
+bool phase_starttls_is_due(const struct session *s);
+void phase_starttls_begin(struct session *s);
+void phase_starttls_step(struct session *s, int client_events, int server_events);
+void phase_starttls_expire(struct session *s);
+
 void phase_relay_begin(struct session *s);
 void phase_relay_step(struct session *s, int client_events, int server_events);
 void phase_relay_expire(struct session *s);
+
+/* INSPECT, before the rules are walked with outer bytes: answers a request for TLS that a rule
+ * could take. NO: there is none. MORE: there may be, more bytes will tell. YES: it was taken and
+ * answered; look again. BROKEN: the session was ended. */
+enum verdict starttls_meet(struct session *s, const struct facts *facts);
+
+/* A request was answered: silence is no answer to that, and once TLS was agreed nothing but a
+ * ClientHello is. */
+bool starttls_is_owed(const struct session *s, const struct facts *facts);
 
 /* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
  * they pass, for the log only. */

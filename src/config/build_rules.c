@@ -96,6 +96,7 @@ static void build_rule(struct build *b, struct model_rule *ret, const json_t *ru
     ret->name = build_text(b, name != NULL ? name : ret->path + strlen(home->path) + 1);
     build_match(b, &ret->match, json_object_get(rule, "match"), ret->path);
     ret->tls = action < 0 ? TLS_ACTION_PLAIN : actions[action];
+    ret->starttls = build_text(b, build_get_text(rule, KEY_rule_starttls));
     if (policy != NULL)
         build_policy(b, ret, policy, home->tls);
     ret->pool = build_text(b, build_get_text(rule, KEY_rule_pool));

@@ -97,6 +97,7 @@ static void dump_rules(struct json_writer *w, const struct model_rule *rules, si
             dump_choice(w, KEY_rule_tls, rule->tls == TLS_ACTION_TERMINATE ? 0 : 1);
         if (rule->policy != NULL)
             dump_tls(w, "policy", rule->policy);
+        dump_text(w, KEY_rule_starttls, rule->starttls);
         dump_text(w, KEY_rule_pool, rule->pool);
         if (rule->reject)
             dump_boolean(w, KEY_rule_reject, true);

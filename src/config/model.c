@@ -82,6 +82,7 @@ static void free_rules(struct model_rule *rules, size_t count)
         free(rules[i].path);
         free(rules[i].name);
         free(rules[i].pool);
+        free(rules[i].starttls);
         free_match(&rules[i].match);
         if (rules[i].policy != NULL)
             free_tls(rules[i].policy);

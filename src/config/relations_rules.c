@@ -92,8 +92,10 @@ static void check_outer_rule(struct rule_list *l, const json_t *rule, const char
 {
     struct form *f = l->r->form;
     bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
-    if (!has(rule, "tls") && !has(rule, "starttls"))
+    if (!has(rule, "tls"))
         check_plain_match(f, rule);
+    if (has(rule, "starttls") && !has(rule, "tls"))
+        error_at_key(f, "starttls", "needs \"tls\": \"terminate\" or \"passthrough\"");
     if (has(rule, "policy") && !terminate)
         error_at_key(f, "policy", "needs \"tls\": \"terminate\"");
     if (has(rule, "rules") && !terminate && !has(rule, "pool")) /* else it was told to go */
@@ -113,6 +115,8 @@ static void check_nested_rule(struct form *f, const json_t *rule)
         error_at_key(f, "tls", "not in a nested rule, whose bytes are decrypted already");
     if (has(rule, "policy"))
         error_at_key(f, "policy", "not in a nested rule, whose bytes are decrypted already");
+    if (has(rule, "starttls"))
+        error_at_key(f, "starttls", "not in a nested rule, whose bytes are decrypted already");
     if (has(rule, "rules"))
         error_at_key(f, "rules", "not in a nested rule: rules are nested once");
 }

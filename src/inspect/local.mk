@@ -7,11 +7,14 @@ src_libinspect_a_SOURCES = \
 	include/inspect/probes.def \
 	include/inspect/protocol.h \
 	include/inspect/proxy_header.h \
+	include/inspect/starttls.def \
+	include/inspect/starttls.h \
 	include/inspect/tls_record.h \
 	include/inspect/verdict.h \
 	src/inspect/client_hello.c \
 	src/inspect/crc32c.h \
 	src/inspect/cursor.h \
+	src/inspect/dialects.h \
 	src/inspect/facts.c \
 	src/inspect/fix.c \
 	src/inspect/fix_data.def \
@@ -31,5 +34,7 @@ src_libinspect_a_SOURCES = \
 	src/inspect/proxy_header.c \
 	src/inspect/proxy_header_write.c \
 	src/inspect/proxy_v2.h \
+	src/inspect/starttls.c \
+	src/inspect/starttls_postgres.c \
 	src/inspect/tls_record.c
 EXTRA_DIST += src/inspect/README

@@ -111,15 +111,31 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
     [MATCH_NOT] = ask_not,
 };
 
+/* What only a ClientHello tells, and what the bytes of a TLS connection never are. */
+#define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN)
+#define BYTES_KEYS                                                                                 \
+    (1u << MATCH_PROTOCOL | 1u << MATCH_PREFIX | 1u << MATCH_PREFIX_HEX | 1u << MATCH_FIX |        \
+     1u << MATCH_REGEX)
+
+static enum verdict ask_one(const struct match *match, enum match_key key,
+                            const struct question *question)
+{
+    if (question->before_hello && (HELLO_KEYS & 1u << key) != 0)
+        return VERDICT_MORE;
+    if (question->before_hello && (BYTES_KEYS & 1u << key) != 0)
+        return VERDICT_NO;
+    enum verdict answer = ask_key[key](match, question);
+    bool at_the_end = question->facts->final && !question->before_hello;
+    return answer == VERDICT_MORE && at_the_end ? VERDICT_NO : answer;
+}
+
 enum verdict match_ask(const struct match *match, const struct question *question)
 {
     enum verdict all = VERDICT_YES;
     for (unsigned key = 0; key < MATCH_KEY_COUNT; key++) {
         if (!match_has(match, (enum match_key)key))
             continue;
-        enum verdict one = ask_key[key](match, question);
-        if (one == VERDICT_MORE && question->facts->final)
-            one = VERDICT_NO;
+        enum verdict one = ask_one(match, (enum match_key)key, question);
         if (one == VERDICT_NO)
             return VERDICT_NO;
         if (one == VERDICT_MORE)

@@ -50,6 +50,7 @@ struct question {
     const struct facts *facts;
     struct span sni; /* normal form; empty: none */
     struct alpn_set offered;
+    bool before_hello; /* what only a ClientHello tells is not known yet */
 };
 
 /* Fills `match` from a model in which every ALPN name is known to the table. On false there is an

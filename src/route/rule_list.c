@@ -94,6 +94,16 @@ enum walk rule_list_walk(const struct rule_list *list, const struct question *qu
     return WALK_NONE;
 }
 
+bool rule_list_could(const struct rule_list *list, const struct facts *facts)
+{
+    struct question question = {.facts = facts, .before_hello = true};
+    for (unsigned i = 0; i < list->count; i++) {
+        if (match_ask(&list->items[i]->match, &question) != VERDICT_NO)
+            return true;
+    }
+    return false;
+}
+
 /* --- shadows --------------------------------------------------------------------------------- */
 
 /* What a list may spend on looking for shadows: enough for thousands of rules, little enough for a

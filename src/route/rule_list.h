@@ -36,4 +36,7 @@ void rule_list_warn_shadowed(const struct rule_list *list, struct problems *prob
 enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
                          rules_step *step, void *context, const struct rule **ret);
 
+/* Whether a rule could take a connection with these facts, whose ClientHello is still to come. */
+bool rule_list_could(const struct rule_list *list, const struct facts *facts);
+
 #endif

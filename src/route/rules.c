@@ -8,8 +8,9 @@
 struct rules {
     struct compiled_rule *items; /* owned, in the order of the file */
     size_t count;
-    struct rule_list tls, plain;    /* nested rules are all plain */
-    const struct alpn_table *names; /* the listener's; nested rules share it */
+    struct rule_list plain;               /* nested rules are all plain */
+    struct rule_list tls[STARTTLS_COUNT]; /* by what comes before the hello */
+    const struct alpn_table *names;       /* the listener's; nested rules share it */
     struct alpn_table own_names;
     const struct rule **all; /* the listener's rules only: by index */
     unsigned total;
@@ -109,31 +110,58 @@ static void compile_rule(struct compiling *c, struct compiled_rule *item,
     item->rule.nested = item->nested;
 }
 
+static bool init_lists(struct rules *rules, size_t count)
+{
+    bool done = rule_list_init(&rules->plain, count);
+    for (unsigned i = 0; done && i < STARTTLS_COUNT; i++)
+        done = rule_list_init(&rules->tls[i], count);
+    return done;
+}
+
+static bool finish_lists(struct rules *rules)
+{
+    bool done = rule_list_finish(&rules->plain);
+    for (unsigned i = 0; done && i < STARTTLS_COUNT; i++)
+        done = rule_list_finish(&rules->tls[i]);
+    return done;
+}
+
+static struct rule_list *list_of(struct compiling *c, struct rules *rules,
+                                 const struct model_rule *model, bool nested)
+{
+    enum starttls dialect = STARTTLS_NONE;
+    if (nested || model->tls == TLS_ACTION_PLAIN)
+        return &rules->plain;
+    if (model->starttls != NULL && !starttls_find(&dialect, span_text(model->starttls)))
+        refuse(c, model, "starttls", "unknown");
+    return &rules->tls[dialect];
+}
+
 /* Fills `rules` (NULL: memory was out) and returns it. */
 static struct rules *compile_level(struct compiling *c, struct rules *rules, const char *path,
                                    const struct model_rule *models, size_t count, bool nested,
                                    unsigned *next_index)
 {
     if (rules == NULL || (rules->items = calloc(count + 1, sizeof *rules->items)) == NULL ||
-        !rule_list_init(&rules->tls, count) || !rule_list_init(&rules->plain, count)) {
+        !init_lists(rules, count)) {
         out_of_memory(c, path);
         return rules;
     }
     rules->names = c->root->names;
     for (size_t i = 0; i < count; i++) {
         struct compiled_rule *item = &rules->items[rules->count++];
-        bool plain = nested || models[i].tls == TLS_ACTION_PLAIN;
         compile_rule(c, item, &models[i], nested, next_index);
-        rule_list_add(plain ? &rules->plain : &rules->tls, item);
+        rule_list_add(list_of(c, rules, &models[i], nested), item);
     }
-    if (!rule_list_finish(&rules->tls) || !rule_list_finish(&rules->plain))
+    if (!finish_lists(rules))
         out_of_memory(c, path);
     return rules;
 }
 
 static void warn_shadowed(const struct rules *rules, struct problems *problems)
 {
-    rule_list_warn_shadowed(&rules->tls, problems);
+    for (unsigned i = 0; i < STARTTLS_COUNT; i++)
+        rule_list_warn_shadowed(&rules->tls[i], problems);
     rule_list_warn_shadowed(&rules->plain, problems);
     for (size_t i = 0; i < rules->count; i++) {
         if (rules->items[i].nested != NULL)
@@ -186,7 +214,8 @@ void rules_free(struct rules *rules)
         match_release(&rules->items[i].match);
         rules_free(rules->items[i].nested);
     }
-    rule_list_release(&rules->tls);
+    for (unsigned i = 0; i < STARTTLS_COUNT; i++)
+        rule_list_release(&rules->tls[i]);
     rule_list_release(&rules->plain);
     alpn_table_release(&rules->own_names);
     free(rules->all);
@@ -227,7 +256,7 @@ static struct question question_of(const struct rules *rules, const struct rule_
     struct question question = {.facts = facts};
     if (facts->terminated)
         question.sni = span_text(facts->sni);
-    else if (list == &rules->tls && hello->has_sni && hello->sni_is_name)
+    else if (list != &rules->plain && hello->has_sni && hello->sni_is_name)
         question.sni = span_text(hello->sni);
     if (list->asks_alpn)
         mark_offers(rules, facts, &question.offered);
@@ -239,13 +268,12 @@ static const struct rule_list *list_for(const struct rules *rules, const struct 
                                         enum walk *ret)
 {
     *ret = facts->final ? WALK_NONE : WALK_MORE;
-    if (facts->terminated || facts->tls == VERDICT_NO)
+    bool plain = facts->tls == VERDICT_NO || (facts->tls == VERDICT_MORE && facts->final);
+    if (facts->terminated || (plain && facts->starttls == STARTTLS_NONE))
         return &rules->plain;
-    if (facts->tls == VERDICT_MORE)
-        return facts->final ? &rules->plain : NULL;
-    if (facts->hello == VERDICT_YES)
-        return &rules->tls;
-    if (facts->hello != VERDICT_MORE)
+    if (facts->tls == VERDICT_YES && facts->hello == VERDICT_YES)
+        return &rules->tls[facts->starttls];
+    if (plain || (facts->tls == VERDICT_YES && facts->hello != VERDICT_MORE))
         *ret = WALK_NONE;
     return NULL;
 }
@@ -274,4 +302,10 @@ size_t rules_need(const struct rules *rules, const struct facts *facts)
 enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret)
 {
     return rules_walk_trace(rules, facts, NULL, NULL, ret);
+}
+
+bool rules_could_starttls(const struct rules *rules, const struct facts *facts,
+                          enum starttls dialect)
+{
+    return dialect < STARTTLS_COUNT && rule_list_could(&rules->tls[dialect], facts);
 }

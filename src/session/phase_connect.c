@@ -157,7 +157,7 @@ static void connected(struct session *s)
     if (!put_proxy_header(s))
         session_fail(s, END_internal, "out of memory");
     else
-        session_enter(s, PHASE_RELAY);
+        session_enter(s, phase_starttls_is_due(s) ? PHASE_STARTTLS : PHASE_RELAY);
 }
 
 /* With a dead server on this machine the kernel may choose the server's own port for our end, and

@@ -5,6 +5,7 @@
  * byte that allows it. */
 #include "base/clock.h"
 #include "inspect/proxy_header.h"
+#include "inspect/tls_record.h"
 #include "session/session.h"
 
 #include <sys/socket.h>
@@ -159,6 +160,7 @@ static void set_outer_facts(struct session *s, struct facts *facts, struct addre
 {
     *client = address_from_ip(&s->client_ip);
     facts->source = client;
+    facts->starttls = (enum starttls)s->starttls;
     facts->terminated = s->decrypted;
     facts->sni = NULL;
     facts->alpn = span_of(NULL, 0);
@@ -167,6 +169,23 @@ static void set_outer_facts(struct session *s, struct facts *facts, struct addre
     tls_get_facts(&s->client, tls);
     facts->alpn = tls->alpn;
     facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
+}
+
+/* A request for TLS was answered, and no hello is there. true: it may still come. */
+static bool await_hello(struct session *s, const struct facts *facts, enum final final)
+{
+    if (facts->bytes.length == 0) {
+        session_fail(s, END_inspect_timeout, "nothing came behind the request for TLS");
+        return false;
+    }
+    bool may_be_tls = tls_record_probe(facts->bytes) == VERDICT_MORE;
+    if (may_be_tls && final == NOT_FINAL)
+        return true;
+    if (may_be_tls)
+        end_incomplete_hello(s, final);
+    else
+        session_fail(s, END_handshake_failed, "no ClientHello behind the request for TLS");
+    return false;
 }
 
 /* true: undecided, `*ret_need` bytes may tell more. */
@@ -185,6 +204,13 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
         session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
         return false;
     }
+    enum verdict request = pretends == VERDICT_NO ? starttls_meet(s, facts) : VERDICT_NO;
+    if (request != VERDICT_NO)
+        *ret_need = request == VERDICT_MORE ? bytes.length + 1 : 1;
+    if (request != VERDICT_NO)
+        return request != VERDICT_BROKEN;
+    if (starttls_is_owed(s, facts))
+        return await_hello(s, facts, final);
     if (facts->tls == VERDICT_YES && facts->hello == VERDICT_BROKEN) {
         refuse_hello(s, facts->client_hello.alert, facts->client_hello.reason);
         return false;

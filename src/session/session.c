@@ -32,7 +32,9 @@ static const struct phase_row phases[PHASE_COUNT] = {
     [PHASE_HANDSHAKE] = {phase_handshake_begin, phase_handshake_step, phase_handshake_expire,
                          TO(INSPECT) | TO(CONNECT) | TO(CLOSED)},
     [PHASE_CONNECT] = {phase_connect_begin, phase_connect_step, phase_connect_expire,
-                       TO(RELAY) | TO(CLOSED)},
+                       TO(STARTTLS) | TO(RELAY) | TO(CLOSED)},
+    [PHASE_STARTTLS] = {phase_starttls_begin, phase_starttls_step, phase_starttls_expire,
+                        TO(RELAY) | TO(CLOSED)},
     [PHASE_RELAY] = {phase_relay_begin, phase_relay_step, phase_relay_expire, TO(CLOSED)},
     [PHASE_CLOSED] = {NULL, NULL, NULL, 0},
 };
@@ -131,6 +133,8 @@ static int server_waits(const struct session *s, struct stream *const sides[2])
         return 0;
     if (s->phase == PHASE_CONNECT)
         return EV_WRITE;
+    if (s->phase == PHASE_STARTTLS)
+        return EV_READ | (relay_lane_blocked(&s->relay.lane[DIRECTION_UP]) ? EV_WRITE : 0);
     return s->phase == PHASE_RELAY ? relay_waits(&s->relay, SIDE_SERVER, sides) : 0;
 }
 

@@ -127,7 +127,6 @@ NOT_YET = [
     (("pools", "app", "tls"), {"verify": False}),
     (("listeners", "combined", "rules", 0, "match"), {"ja4": "t13d*"}),
     (("listeners", "combined", "rules", 0, "match"), {"client_cert": {"cn": "x"}}),
-    (("listeners", "combined", "rules", 0, "starttls"), "postgres"),
     (("listeners", "combined", "rules", 0, "until"), "2031-01-01T00:00:00Z"),
 ]
 

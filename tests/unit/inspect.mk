@@ -31,3 +31,7 @@ check_PROGRAMS += tests/unit/test_facts
 tests_unit_test_facts_SOURCES = tests/unit/test_facts.c tests/unit/openssl_hello.h tests/unit/split.h
 tests_unit_test_facts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_facts_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_starttls
+tests_unit_test_starttls_SOURCES = tests/unit/test_starttls.c tests/unit/split.h
+tests_unit_test_starttls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_starttls_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)

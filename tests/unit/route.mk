@@ -25,3 +25,9 @@ tests_unit_test_patterns_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
 tests_unit_test_patterns_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_patterns_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)
 endif
+
+check_PROGRAMS += tests/unit/test_rules_starttls
+tests_unit_test_rules_starttls_SOURCES = tests/unit/test_rules_starttls.c tests/unit/rules_support.h
+tests_unit_test_rules_starttls_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
+tests_unit_test_rules_starttls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_rules_starttls_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)

@@ -233,6 +233,19 @@ static void check_round_trip(const char *path, const char *name)
     config_free(&second);
 }
 
+START_TEST(starttls_is_read_and_dumped)
+{
+    struct text dump = {0};
+    const struct model *m = read_good("good/starttls.json");
+    ck_assert_str_eq(m->listeners[0].rules[0].starttls, "postgres");
+    ck_assert_int_eq(m->listeners[0].rules[0].tls, TLS_ACTION_PASSTHROUGH);
+    ck_assert_ptr_null(m->listeners[0].rules[2].starttls);
+    ck_assert(config_dump(m, &dump));
+    ck_assert_ptr_nonnull(strstr(dump.data, "\"starttls\": \"postgres\""));
+    text_release(&dump);
+}
+END_TEST
+
 START_TEST(a_dump_reads_back_as_itself)
 {
     kit_each_file("good", check_round_trip);
@@ -358,6 +371,7 @@ int main(void)
     tcase_add_test(tests, defaults_merge_objects_and_yield_lists);
     tcase_add_test(tests, relative_files_start_from_the_folder_of_the_file);
     tcase_add_test(tests, a_relative_folder_becomes_absolute);
+    tcase_add_test(tests, starttls_is_read_and_dumped);
     tcase_add_test(tests, a_dump_reads_back_as_itself);
     tcase_add_test(tests, a_dump_shows_what_was_filled_in);
     tcase_add_test(tests, later_floors_report_at_the_place_of_what_was_inherited);
