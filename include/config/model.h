@@ -56,6 +56,7 @@ struct model_match {
     struct string_list alpn;
     struct cidr_list source;
     struct string_list prefix, prefix_hex; /* hexadecimal digits, checked */
+    struct string_list ja4;                /* exact, or with a trailing * */
     struct string_list regex;              /* not yet compiled */
     struct model_fix fix;
     bool has_silent, silent;

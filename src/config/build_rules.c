@@ -39,6 +39,7 @@ static void build_match_keys(struct build *b, struct model_match *ret, const jso
     build_cidrs(b, &ret->source, json_object_get(match, "source"));
     build_strings(b, &ret->prefix, json_object_get(match, "prefix"));
     build_strings(b, &ret->prefix_hex, json_object_get(match, "prefix_hex"));
+    build_strings(b, &ret->ja4, json_object_get(match, "ja4"));
     build_strings(b, &ret->regex, json_object_get(match, "regex"));
     build_fix(b, &ret->fix, json_object_get(match, "fix"));
     ret->has_silent = silent != NULL;

@@ -76,6 +76,7 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
             dump_cidrs(w, KEY_match_source, &match->source);
         dump_strings(w, KEY_match_prefix, &match->prefix);
         dump_strings(w, KEY_match_prefix_hex, &match->prefix_hex);
+        dump_strings(w, KEY_match_ja4, &match->ja4);
         dump_strings(w, KEY_match_regex, &match->regex);
         dump_fix(w, &match->fix);
     }

@@ -202,6 +202,16 @@ static void check_text(struct form *f, const struct key *key, const json_t *valu
                       "\"passthrough\" in the rule)");
 }
 
+static void check_ja4(struct form *f, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t length = json_string_length(value);
+    size_t word = text == NULL ? 0 : strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz_");
+    bool star = text != NULL && word + 1 == length && text[word] == '*';
+    if (text == NULL || length == 0 || word > 36 || (word != length && !star))
+        unexpected(f, "a JA4 fingerprint", value, "such as \"t13d1516h2_*\"");
+}
+
 static void check_hex(struct form *f, const json_t *value)
 {
     const char *text = json_string_value(value);
@@ -290,6 +300,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
     case TYPE_ALPN:
     case TYPE_PROTOCOL:
         check_text(f, key, value);
+        break;
+    case TYPE_JA4:
+        check_ja4(f, value);
         break;
     case TYPE_HEX:
         check_hex(f, value);

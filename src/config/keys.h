@@ -46,6 +46,7 @@ enum key_type {
     TYPE_SNI,
     TYPE_ALPN,
     TYPE_PROTOCOL,
+    TYPE_JA4,    /* exact, or ends in a star */
     TYPE_HEX,    /* pairs of hexadecimal digits */
     TYPE_OBJECT, /* of the kind `inner` */
     TYPE_SERVER, /* an address, or an object of the kind `inner` */

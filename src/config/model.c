@@ -44,6 +44,7 @@ static void free_match_keys(struct model_match *match)
     free(match->source.item);
     free_strings(&match->prefix);
     free_strings(&match->prefix_hex);
+    free_strings(&match->ja4);
     free_strings(&match->regex);
     free_fix(&match->fix);
 }

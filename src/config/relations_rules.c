@@ -75,7 +75,7 @@ static void check_pool_name(struct relations *r, const json_t *rule)
  */
 static void check_plain_match(struct form *f, const json_t *rule)
 {
-    static const char *const keys[] = {"sni", "alpn"};
+    static const char *const keys[] = {"sni", "alpn", "ja4"};
     const json_t *match = json_object_get(rule, "match");
     size_t back = form_enter_key(f, "match");
     while (json_is_object(match)) {

@@ -54,6 +54,30 @@ static enum verdict ask_alpn(const struct match *match, const struct question *q
     return verdict_of(alpn_set_meets(match->alpn, &question->offered));
 }
 
+/* Exact, or everything before a '*' at the end. */
+static bool ja4_fits(const char *pattern, const char *text)
+{
+    size_t length = strlen(pattern);
+    if (length > 0 && pattern[length - 1] == '*')
+        return strncmp(pattern, text, length - 1) == 0;
+    return strcmp(pattern, text) == 0;
+}
+
+static bool ja4_fits_any(const struct string_list *patterns, const char *text)
+{
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (ja4_fits(patterns->item[i], text))
+            return true;
+    }
+    return false;
+}
+
+static enum verdict ask_ja4(const struct match *match, const struct question *question)
+{
+    const char *ja4 = question->facts->ja4;
+    return verdict_of(ja4 != NULL && ja4_fits_any(&match->model->ja4, ja4));
+}
+
 /* The bytes of a TLS connection are encrypted: what they begin with means nothing here. */
 static enum verdict ask_prefix(const struct match *match, const struct question *question)
 {
@@ -99,15 +123,11 @@ static enum verdict ask_not(const struct match *match, const struct question *qu
 typedef enum verdict ask_function(const struct match *match, const struct question *question);
 
 static ask_function *const ask_key[MATCH_KEY_COUNT] = {
-    [MATCH_SILENT] = ask_silent,
-    [MATCH_PROTOCOL] = ask_protocol,
-    [MATCH_SOURCE] = ask_source,
-    [MATCH_SNI] = ask_sni,
-    [MATCH_ALPN] = ask_alpn,
-    [MATCH_PREFIX] = ask_prefix,
-    [MATCH_PREFIX_HEX] = ask_prefix_hex,
-    [MATCH_FIX] = ask_fix,
-    [MATCH_REGEX] = ask_regex,
+    [MATCH_SILENT] = ask_silent, [MATCH_PROTOCOL] = ask_protocol,
+    [MATCH_SOURCE] = ask_source, [MATCH_SNI] = ask_sni,
+    [MATCH_ALPN] = ask_alpn,     [MATCH_JA4] = ask_ja4,
+    [MATCH_PREFIX] = ask_prefix, [MATCH_PREFIX_HEX] = ask_prefix_hex,
+    [MATCH_FIX] = ask_fix,       [MATCH_REGEX] = ask_regex,
     [MATCH_NOT] = ask_not,
 };
 
@@ -203,6 +223,17 @@ static bool covers_fix(const struct model_fix *wide, const struct model_fix *nar
     return spend(budget, match_fix_cover_cost(wide, narrow)) && match_fix_covers(wide, narrow);
 }
 
+/* A pattern fits another as if its '*' were a letter like the others. */
+static bool covers_ja4(const struct string_list *wide, const struct string_list *narrow,
+                       uint64_t *budget)
+{
+    for (size_t i = 0; i < narrow->count; i++) {
+        if (!spend(budget, wide->count) || !ja4_fits_any(wide, narrow->item[i]))
+            return false;
+    }
+    return true;
+}
+
 /* Only the same patterns are plain to see. */
 static bool covers_regex(const struct string_list *wide, const struct string_list *narrow,
                          uint64_t *budget)
@@ -233,6 +264,8 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return covers_sni(wide, narrow, budget);
     case MATCH_ALPN:
         return alpn_set_within(narrow->alpn, wide->alpn);
+    case MATCH_JA4:
+        return covers_ja4(&wide->model->ja4, &narrow->model->ja4, budget);
     case MATCH_PREFIX:
         return covers_prefix(&wide->prefix, &narrow->prefix, budget);
     case MATCH_PREFIX_HEX:

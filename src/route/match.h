@@ -21,6 +21,7 @@ enum match_key {
     MATCH_SOURCE,
     MATCH_SNI,
     MATCH_ALPN,
+    MATCH_JA4,
     MATCH_PREFIX,
     MATCH_PREFIX_HEX,
     MATCH_FIX,

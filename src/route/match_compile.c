@@ -198,6 +198,7 @@ static unsigned keys_of(const struct model_match *model)
     keys |= model->source.count > 0 ? 1u << MATCH_SOURCE : 0;
     keys |= model->sni.count > 0 ? 1u << MATCH_SNI : 0;
     keys |= model->alpn.count > 0 ? 1u << MATCH_ALPN : 0;
+    keys |= model->ja4.count > 0 ? 1u << MATCH_JA4 : 0;
     keys |= model->prefix.count > 0 ? 1u << MATCH_PREFIX : 0;
     keys |= model->prefix_hex.count > 0 ? 1u << MATCH_PREFIX_HEX : 0;
     keys |= model->fix.present ? 1u << MATCH_FIX : 0;
@@ -219,6 +220,9 @@ static bool check_place(const struct match *match, enum match_place place,
     if (match_has(match, MATCH_ALPN))
         ok = refuse_key(match->model, "alpn", problems,
                         "a plain connection offers no ALPN (give the rule a \"tls\")");
+    if (match_has(match, MATCH_JA4))
+        ok = refuse_key(match->model, "ja4", problems,
+                        "a plain connection has no ClientHello (give the rule a \"tls\")");
     return ok;
 }
 

@@ -8,6 +8,7 @@
 #include "inspect/tls_record.h"
 #include "session/session.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 /* Why nothing more will be looked at. */
@@ -40,7 +41,7 @@ static bool admit(struct session *s)
 /* --- what is noted for the log -----------------------------------------------------------------
  */
 
-static void note_hello(struct session *s, const struct client_hello *hello)
+static void note_hello(struct session *s, const struct client_hello *hello, const char *ja4)
 {
     struct notes *notes = session_notes(s);
     if (notes == NULL)
@@ -48,7 +49,7 @@ static void note_hello(struct session *s, const struct client_hello *hello)
     struct span sni = hello->sni_is_name ? span_text(hello->sni) : hello->sni_raw;
     session_note_text(&notes->sni, sni);
     notes->sni_is_name = hello->sni_is_name;
-    client_hello_ja4(hello, tls_sha256, notes->ja4);
+    snprintf(notes->ja4, sizeof notes->ja4, "%s", ja4);
     size_t at = 0;
     struct span alpn;
     if (client_hello_next_alpn(hello, &at, &alpn))
@@ -162,12 +163,13 @@ static void set_outer_facts(struct session *s, struct facts *facts, struct addre
     facts->source = client;
     facts->starttls = (enum starttls)s->starttls;
     facts->terminated = s->decrypted;
-    facts->sni = NULL;
+    facts->sni = facts->ja4 = NULL;
     facts->alpn = span_of(NULL, 0);
     if (!s->decrypted)
         return;
     tls_get_facts(&s->client, tls);
     facts->alpn = tls->alpn;
+    facts->ja4 = s->notes == NULL ? NULL : s->notes->ja4;
     facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
 }
 
@@ -194,10 +196,15 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
     struct facts *facts = s->engine->facts;
     struct address client;
     struct tls_facts tls;
+    char ja4[JA4_TEXT_MAX] = "";
     facts_read(facts, bytes, final != NOT_FINAL, !s->decrypted, s->engine->hello_scratch);
     set_outer_facts(s, facts, &client, &tls);
     const struct rules *rules = s->decrypted ? s->rule->nested : s->listener->rules;
     const struct rule *rule = NULL;
+    if (facts->tls == VERDICT_YES && facts->hello == VERDICT_YES) {
+        client_hello_ja4(&facts->client_hello, tls_sha256, ja4);
+        facts->ja4 = ja4;
+    }
     *ret_need = rules_need(rules, facts);
     enum verdict pretends = pretends_proxy(s, bytes, final);
     if (pretends == VERDICT_YES) {
@@ -227,7 +234,7 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
         return true;
     note_protocol(s, facts);
     if (facts->tls == VERDICT_YES)
-        note_hello(s, &facts->client_hello);
+        note_hello(s, &facts->client_hello, ja4);
     if (walk == WALK_RULE)
         take_rule(s, rule);
     else

@@ -205,6 +205,18 @@ def test_a_regex_that_could_still_match_waits(start):
     assert who(gate, b"HELOX") == "two"
 
 
+@pytest.mark.parametrize("nested", [False, True], ids=["outer", "nested"])
+@pytest.mark.parametrize("pattern, name", [("t13d*", b"one\n"), (["q13d*", "*"], b"one\n"), ("t12*", b"two\n")])
+def test_ja4(start, nested, pattern, name):
+    rules = [{"match": {"ja4": pattern}, "pool": "one"}, {"pool": "two"}]
+    outer = [{**rule, "tls": "terminate"} for rule in rules]
+    gate = start([{"tls": "terminate", "rules": rules}] if nested else outer, names("one", "two"))
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com").send(b"who")
+    assert client.recv(4) == name
+    client.close()
+    assert gate.session()["ja4"].startswith("t13d")
+
+
 def test_tls_never_reaches_a_plain_rule(start):
     server = servers.Listener()
     gate = start([{"pool": "app"}], {"app": server}, tls=None)

@@ -29,6 +29,8 @@ UNUSED static char *text_of(const char *text)
 /* "a b" → two strings. */
 UNUSED static struct string_list names_of(const char *words)
 {
+    if (words[0] == '\0')
+        return (struct string_list){0};
     struct string_list list = {keep(calloc(strlen(words) + 1, sizeof(char *))), 0};
     char *rest = NULL, *copy = text_of(words);
     for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
@@ -46,7 +48,7 @@ UNUSED static struct cidr_list networks_of(const char *words)
 }
 
 struct asked {
-    const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex, *regex;
+    const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex, *regex, *ja4;
     const struct model_fix *fix;
     int silent; /* 0: no such key; 1: true; -1: false */
     const struct asked *negated;
@@ -64,6 +66,7 @@ UNUSED static struct model_match match_of(const char *path, const struct asked *
     match.source = networks_of(asked->source == NULL ? "" : asked->source);
     match.prefix = names_of(asked->prefix == NULL ? "" : asked->prefix);
     match.prefix_hex = names_of(asked->prefix_hex == NULL ? "" : asked->prefix_hex);
+    match.ja4 = names_of(asked->ja4 == NULL ? "" : asked->ja4);
     match.regex = names_of(asked->regex == NULL ? "" : asked->regex);
     if (asked->fix != NULL)
         match.fix = *asked->fix;

@@ -396,6 +396,18 @@ START_TEST(a_fix_match_covers_what_asks_for_less)
 }
 END_TEST
 
+START_TEST(ja4_is_exact_or_ends_in_a_star)
+{
+    struct asked exact = {.ja4 = "t13d_b"}, wild = {.ja4 = "q13* t13d_*"}, other = {.ja4 = "t13"};
+    struct facts facts = tls_facts(NULL, "");
+    ck_assert_int_eq(ask_at(MATCH_TLS, &wild, &facts), NO);
+    facts.ja4 = "t13d_b";
+    ck_assert_int_eq(ask_at(MATCH_TLS, &exact, &facts), YES);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &wild, &facts), YES);
+    ck_assert_int_eq(ask_at(MATCH_TLS, &other, &facts), NO);
+}
+END_TEST
+
 static const struct asked one_network = {.source = "10.1.0.0/16"}, fix_only = {.protocol = "fix"};
 
 static const struct {
@@ -424,6 +436,8 @@ static const struct {
     {{.regex = "^a ^b"}, {.regex = "^b"}, true},
     {{.regex = "^a"}, {.regex = "^ab"}, false},
 #endif
+    {{.ja4 = "t13*"}, {.ja4 = "t13d* t13"}, true},
+    {{.ja4 = "t13d*"}, {.ja4 = "t13*"}, false},
     {{.prefix = "a b"}, {.prefix = "ab b"}, true},
     {{.prefix = "ab"}, {.prefix = "a"}, false},
     {{.prefix_hex = "0a"}, {.prefix_hex = "0A0b"}, true},
@@ -523,6 +537,7 @@ int main(void)
     tcase_add_loop_test(c, source_is_in_any_of_the_networks, 0, COUNT_OF(sources));
     tcase_add_loop_test(c, a_prefix_is_answered_by_the_byte_that_decides_it, 0,
                         COUNT_OF(beginnings));
+    tcase_add_test(c, ja4_is_exact_or_ends_in_a_star);
     tcase_add_test(c, a_prefix_in_hexadecimal_holds_any_byte);
     tcase_add_test(c, the_bytes_of_tls_have_no_prefix);
     tcase_add_loop_test(c, a_logon_is_answered_with_the_last_asked_tag, 0, COUNT_OF(logons));
