@@ -123,8 +123,7 @@ static inline const struct model_listener *session_model(const struct session *s
     return s->listener->model;
 }
 
-/* --- the phases: begin is called on entering, step on readiness, expire at the deadline ---------
- */
+/* --- the phases: begin is called on entering, step on readiness, expire at the deadline ------- */
 
 void phase_proxy_begin(struct session *s);
 void phase_proxy_step(struct session *s, int client_events, int server_events);
@@ -173,8 +172,7 @@ void phase_relay_come_back(struct session *s);
 /* RELAY, from the timer: what only a session that lives for seconds needs. */
 void phase_relay_settle(struct session *s);
 
-/* --- undecided: the quota of connections still being looked at ----------------------------------
- */
+/* --- undecided: the quota of connections still being looked at -------------------------------- */
 
 /* Counts the session in; sheds the oldest (which may be this one) when there are too many. */
 void undecided_enter(struct session *s);

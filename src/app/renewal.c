@@ -55,8 +55,7 @@ static void on_change(void *context)
     snapshot_each_policy(renewal->snapshot, refresh, renewal);
 }
 
-/* --- the list of files ---------------------------------------------------------------------------
- */
+/* --- the list of files ------------------------------------------------------------------------ */
 
 struct file_list {
     const char **item;

@@ -16,8 +16,7 @@ struct worker {
     struct mail drain, stop, empty; /* each is sent once */
 };
 
-/* --- mail ----------------------------------------------------------------------------------------
- */
+/* --- mail ------------------------------------------------------------------------------------- */
 
 struct adopt_mail {
     struct mail mail;
@@ -109,8 +108,7 @@ static void tell_empty(void *context)
     mailbox_send(worker->args.control, &worker->empty);
 }
 
-/* --- the thread ----------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void *run(void *context)
 {
@@ -131,8 +129,7 @@ bool worker_start(struct worker *worker, struct error *error)
     return worker->running || error_system(error, failure, "cannot start a worker thread");
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Mail is delivered to the end: to a worker that never ran, too, as each piece owns what it brings.
  */

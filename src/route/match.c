@@ -132,7 +132,7 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
 };
 
 /* What only a ClientHello tells, and what the bytes of a TLS connection never are. */
-#define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN)
+#define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN | 1u << MATCH_JA4)
 #define BYTES_KEYS                                                                                 \
     (1u << MATCH_PROTOCOL | 1u << MATCH_PREFIX | 1u << MATCH_PREFIX_HEX | 1u << MATCH_FIX |        \
      1u << MATCH_REGEX)

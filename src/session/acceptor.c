@@ -35,8 +35,7 @@ struct acceptor {
     bool pausing;
 };
 
-/* --- shedding ------------------------------------------------------------------------------------
- */
+/* --- shedding --------------------------------------------------------------------------------- */
 
 static void keep_reserve(struct acceptor *a)
 {
@@ -105,8 +104,7 @@ static void note_recovery(struct acceptor *a)
     log_event(LOG_LEVEL_INFO, "listener.resume", "listener=%s", a->listener->model->name);
 }
 
-/* --- accepting -----------------------------------------------------------------------------------
- */
+/* --- accepting -------------------------------------------------------------------------------- */
 
 /* The one judge of accept's errors. false: stop for this turn. */
 static bool goes_on_after(struct acceptor *a, int number)
@@ -149,8 +147,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
             break;
 }
 
-/* --- acceptors of a worker -----------------------------------------------------------------------
- */
+/* --- acceptors of a worker -------------------------------------------------------------------- */
 
 static struct acceptor *find_acceptor(struct engine *engine, const struct binding *binding)
 {

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- generations -------------------------------------------------------------------------------
- */
+/* --- generations ------------------------------------------------------------------------------ */
 
 static struct generation *generation_create(struct engine *engine, struct snapshot *snapshot)
 {
@@ -61,8 +60,7 @@ bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindi
     return acceptors_update(engine, bindings);
 }
 
-/* --- the end of sessions -------------------------------------------------------------------------
- */
+/* --- the end of sessions ---------------------------------------------------------------------- */
 
 static void report_empty(struct engine *engine)
 {
@@ -85,8 +83,7 @@ static void reap(struct engine *engine)
     }
 }
 
-/* --- turns ---------------------------------------------------------------------------------------
- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static void enqueue(struct engine *engine, struct list *queue, struct list *session)
 {
@@ -158,8 +155,7 @@ void engine_drain(struct engine *engine)
     engine->draining = true;
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 bool engine_create(struct engine **ret, const struct engine_args *args)
 {

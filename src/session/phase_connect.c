@@ -23,8 +23,7 @@ static unsigned tries_of_a_round(const struct session *s)
     return pool_model(pool_of(s))->connect_retries + 1;
 }
 
-/* --- tries -------------------------------------------------------------------------------------
- */
+/* --- tries ------------------------------------------------------------------------------------ */
 
 static bool remember_try(struct session *s)
 {
@@ -113,8 +112,7 @@ static void try_next(struct session *s)
         conclude_try(s, 0);
 }
 
-/* --- connected ---------------------------------------------------------------------------------
- */
+/* --- connected -------------------------------------------------------------------------------- */
 
 static struct address destination_of(const struct session *s)
 {
@@ -172,8 +170,7 @@ static void conclude_try(struct session *s, int number)
         try_failed(s, number);
 }
 
-/* --- the phase ---------------------------------------------------------------------------------
- */
+/* --- the phase -------------------------------------------------------------------------------- */
 
 void phase_connect_begin(struct session *s)
 {

@@ -14,8 +14,7 @@
 /* Why nothing more will be looked at. */
 enum final { NOT_FINAL, FINAL_BY_DELAY, FINAL_BY_FIN, FINAL_BY_SIZE };
 
-/* --- admission: with the address that counts ---------------------------------------------------
- */
+/* --- admission: with the address that counts -------------------------------------------------- */
 
 static bool is_denied(const struct session *s)
 {
@@ -38,8 +37,7 @@ static bool admit(struct session *s)
     return true;
 }
 
-/* --- what is noted for the log -----------------------------------------------------------------
- */
+/* --- what is noted for the log ---------------------------------------------------------------- */
 
 static void note_hello(struct session *s, const struct client_hello *hello, const char *ja4)
 {
@@ -98,8 +96,7 @@ void inspect_note_first_bytes(struct session *s, struct span bytes)
     note_inner_protocol(s, facts);
 }
 
-/* --- deciding ----------------------------------------------------------------------------------
- */
+/* --- deciding --------------------------------------------------------------------------------- */
 
 static void leave_inspection(struct session *s)
 {
@@ -242,8 +239,7 @@ static bool decide(struct session *s, struct span bytes, enum final final, size_
     return false;
 }
 
-/* --- outer bytes -------------------------------------------------------------------------------
- */
+/* --- outer bytes ------------------------------------------------------------------------------ */
 
 static void look_at_outer(struct session *s, bool at_deadline)
 {
@@ -262,8 +258,7 @@ static void look_at_outer(struct session *s, bool at_deadline)
         peek_wait_for(s, need);
 }
 
-/* --- decrypted bytes ---------------------------------------------------------------------------
- */
+/* --- decrypted bytes -------------------------------------------------------------------------- */
 
 /* Reads what is there behind what is held. false: the session was ended. */
 static bool read_decrypted(struct session *s, bool *ret_ended)
@@ -315,8 +310,7 @@ static void look_at_decrypted(struct session *s, bool at_deadline)
     (void)decide(s, bytes, final, &need);
 }
 
-/* --- the phase ---------------------------------------------------------------------------------
- */
+/* --- the phase -------------------------------------------------------------------------------- */
 
 static void look(struct session *s, bool at_deadline)
 {

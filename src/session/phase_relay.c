@@ -15,8 +15,7 @@ static struct relay_tools tools_of(struct session *s)
     return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes};
 }
 
-/* --- ends --------------------------------------------------------------------------------------
- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void broken(struct session *s, enum side side)
 {
@@ -45,8 +44,7 @@ static void end_by(struct session *s, struct relay_result result)
     }
 }
 
-/* --- pumping -----------------------------------------------------------------------------------
- */
+/* --- pumping ---------------------------------------------------------------------------------- */
 
 static void note_ends(struct session *s)
 {
@@ -106,8 +104,7 @@ static bool pump(struct session *s, enum direction direction)
     return false;
 }
 
-/* --- a client taken for silent -------------------------------------------------------------------
- */
+/* --- a client taken for silent ---------------------------------------------------------------- */
 
 /* A silent client was routed by its silence. Should its first bytes be TLS after all, before the
  * server has said a word, it was only slow, and a plain server must not see them (SPEC §2). */
@@ -185,8 +182,7 @@ static void pump_for(struct session *s, enum side side, int events)
         (void)pump(s, out);
 }
 
-/* --- the phase ---------------------------------------------------------------------------------
- */
+/* --- the phase -------------------------------------------------------------------------------- */
 
 /* Some bytes that fit TLS have come from a client taken for silent: it gets one more delay to say
  * the rest. */

@@ -9,8 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* --- with the client ---------------------------------------------------------------------------
- */
+/* --- with the client -------------------------------------------------------------------------- */
 
 /* Was sent before the answer, so TLS would not protect it, whoever sent it (CVE-2021-23214). */
 static enum verdict fail_early(struct session *s, const struct starttls_turn *turn)
@@ -86,8 +85,7 @@ bool starttls_is_owed(const struct session *s, const struct facts *facts)
     return s->starttls != STARTTLS_NONE || facts->bytes.length == 0;
 }
 
-/* --- with a server -----------------------------------------------------------------------------
- */
+/* --- with a server ---------------------------------------------------------------------------- */
 
 /* Longer than any answer. */
 #define ANSWER_MAX 512u

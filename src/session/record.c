@@ -6,8 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* --- one writer for both formats ---------------------------------------------------------------
- */
+/* --- one writer for both formats -------------------------------------------------------------- */
 
 struct line {
     struct text *text;
@@ -66,8 +65,7 @@ static void add_boolean(struct line *l, const char *key, bool value)
     text_add(l->text, value ? "true" : "false");
 }
 
-/* --- the fields, in the order of the reference ---------------------------------------------------
- */
+/* --- the fields, in the order of the reference ------------------------------------------------ */
 
 static void add_identity(struct line *l, const struct session *s)
 {
@@ -154,8 +152,7 @@ static void add_outcome(struct line *l, const struct session *s, enum end_reason
     add_string(l, "detail", told ? detail : s->truncated ? "truncated" : NULL);
 }
 
-/* --- the line ------------------------------------------------------------------------------------
- */
+/* --- the line --------------------------------------------------------------------------------- */
 
 static struct line begin_line(struct engine *engine, const struct model_log *log)
 {
@@ -166,12 +163,9 @@ static struct line begin_line(struct engine *engine, const struct model_log *log
     return l;
 }
 
-static void end_line(struct engine *engine, struct line *l)
+static void end_line(struct line *l)
 {
     text_add(l->text, l->json ? "}\n" : "\n");
-    if (!l->text->failed)
-        (void)line_writer_put(engine->args.log, engine->args.index,
-                              span_of(l->text->data, l->text->length));
 }
 
 static const struct model_log *log_of(const struct generation *generation)
@@ -179,9 +173,10 @@ static const struct model_log *log_of(const struct generation *generation)
     return &generation->snapshot->config.model->log;
 }
 
-void record_write(struct session *s, enum end_reason end)
+void record_compose(struct session *s, enum end_reason end)
 {
     const struct model_log *log = log_of(s->generation);
+    text_clear(&s->engine->line);
     if (log->access == LOG_TARGET_OFF || !session_model(s)->log)
         return;
     struct line l = begin_line(s->engine, log);
@@ -190,7 +185,15 @@ void record_write(struct session *s, enum end_reason end)
     add_tls(&l, s);
     add_server(&l, s);
     add_outcome(&l, s, end);
-    end_line(s->engine, &l);
+    end_line(&l);
+}
+
+void record_send(struct engine *engine)
+{
+    const struct text *line = &engine->line;
+    if (line->length > 0 && !line->failed)
+        (void)line_writer_put(engine->args.log, engine->args.index,
+                              span_of(line->data, line->length));
 }
 
 void record_shed(struct engine *engine, const struct listener *listener, const char *detail,
@@ -207,5 +210,6 @@ void record_shed(struct engine *engine, const struct listener *listener, const c
     add_string(&l, "end", end_reason_name(END_limit));
     add_string(&l, "detail", detail);
     add_number(&l, "repeated", count);
-    end_line(engine, &l);
+    end_line(&l);
+    record_send(engine);
 }

@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- the table of phases -----------------------------------------------------------------------
- */
+/* --- the table of phases ---------------------------------------------------------------------- */
 
 #define TO(phase) (1u << PHASE_##phase)
 
@@ -50,8 +49,7 @@ void session_enter(struct session *s, enum phase phase)
         phases[phase].begin(s);
 }
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void arm_timer(struct session *s);
 
@@ -145,8 +143,7 @@ void session_update_watches(struct session *s)
     set_watch(s, &s->server_io, &s->server, server_waits(s, sides));
 }
 
-/* --- time --------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 /* How long a look by the timer lies behind one that brought nothing new. */
 #define LOOK_AGAIN_SECONDS 0.020
@@ -193,8 +190,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
     after_step(s);
 }
 
-/* --- beginning ---------------------------------------------------------------------------------
- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static struct session *create(struct engine *engine, const struct listener *listener, int fd,
                               const struct address *peer)
@@ -243,8 +239,7 @@ bool session_start(struct engine *engine, const struct listener *listener, int f
     return true;
 }
 
-/* --- ending ------------------------------------------------------------------------------------
- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void give_counters_back(struct session *s)
 {
@@ -303,10 +298,12 @@ void session_end(struct session *s, enum end_reason reason)
     ev_io_stop(loop, &s->client_io);
     ev_io_stop(loop, &s->server_io);
     ev_timer_stop(loop, &s->timer);
-    record_write(s, reason);
+    record_compose(s, reason);
+    /* Before anyone can learn of the end: who then comes back must find the counts without it. */
+    give_counters_back(s);
+    record_send(s->engine);
     close_both(s, reason);
     relay_release(&s->relay, s->engine->pipes);
-    give_counters_back(s);
     s->phase = PHASE_CLOSED;
     list_remove(&s->link);
     list_append(&s->engine->doomed, &s->link);
@@ -324,8 +321,7 @@ void session_fail(struct session *s, enum end_reason reason, const char *format,
     session_end(s, reason);
 }
 
-/* --- notes -------------------------------------------------------------------------------------
- */
+/* --- notes ------------------------------------------------------------------------------------ */
 
 struct notes *session_notes(struct session *s)
 {

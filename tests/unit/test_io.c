@@ -17,8 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- sockets -------------------------------------------------------------------------------------
- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static int listen_on(const char *text, struct address *ret)
 {
@@ -207,8 +206,7 @@ START_TEST(a_finish_behind_unread_bytes_is_seen)
 }
 END_TEST
 
-/* --- streams -------------------------------------------------------------------------------------
- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 START_TEST(a_plain_stream_tells_end_from_reset)
 {
@@ -238,8 +236,7 @@ START_TEST(a_plain_stream_tells_end_from_reset)
 }
 END_TEST
 
-/* --- pipes ---------------------------------------------------------------------------------------
- */
+/* --- pipes ------------------------------------------------------------------------------------ */
 
 START_TEST(pipes_are_bounded_and_used_again_only_when_empty)
 {
@@ -260,8 +257,7 @@ START_TEST(pipes_are_bounded_and_used_again_only_when_empty)
 }
 END_TEST
 
-/* --- mailbox -------------------------------------------------------------------------------------
- */
+/* --- mailbox ---------------------------------------------------------------------------------- */
 
 #define LETTERS 20000
 
@@ -321,8 +317,7 @@ START_TEST(mail_of_each_sender_arrives_once_and_in_order)
 }
 END_TEST
 
-/* --- the writer of lines -------------------------------------------------------------------------
- */
+/* --- the writer of lines ---------------------------------------------------------------------- */
 
 struct producer {
     struct line_writer *writer;

@@ -77,8 +77,7 @@ START_TEST(words_after_options_keep_their_values)
 }
 END_TEST
 
-/* --- the configuration without a file ------------------------------------------------------------
- */
+/* --- the configuration without a file --------------------------------------------------------- */
 
 static struct config read_quick(const struct options *options)
 {
@@ -119,8 +118,7 @@ START_TEST(with_a_certificate_tls_is_terminated)
 }
 END_TEST
 
-/* --- descriptors ---------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 START_TEST(sessions_and_pipes_fit_into_the_descriptors)
 {

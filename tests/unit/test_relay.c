@@ -253,8 +253,7 @@ START_TEST(a_quiet_bulk_direction_holds_no_pipe)
 }
 END_TEST
 
-/* --- limits --------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 START_TEST(a_limit_is_kept_and_what_was_taken_comes_back)
 {
