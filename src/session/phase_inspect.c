@@ -147,96 +147,149 @@ static void end_incomplete_hello(struct session *s, enum final final)
 /* Sources outside accept_proxy may not pretend to be a proxy. */
 static enum verdict pretends_proxy(const struct session *s, struct span bytes, enum final final)
 {
-    if (s->listener->accept_proxy == NULL || s->trusted_proxy || s->decrypted || bytes.length == 0)
+    if (s->listener->accept_proxy == NULL || s->trusted_proxy || s->decrypted ||
+        s->starttls != STARTTLS_NONE || bytes.length == 0)
         return VERDICT_NO;
     enum verdict verdict = proxy_header_probe(bytes);
     return verdict == VERDICT_MORE && final != NOT_FINAL ? VERDICT_NO : verdict;
 }
 
-static void set_outer_facts(struct session *s, struct facts *facts, struct address *client,
-                            struct tls_facts *tls)
+/* One look at the bytes, on its way through the stages of a decision. */
+struct look {
+    struct span bytes;
+    enum final final;
+    struct facts *facts; /* the engine's */
+    const struct rules *rules;
+    size_t need; /* UNDECIDED: so many bytes may tell more */
+    /* what the facts point to */
+    struct address client;
+    struct tls_facts tls;
+    char ja4[JA4_TEXT_MAX];
+};
+
+enum outcome { GO_ON, UNDECIDED, DECIDED };
+
+static void add_session_facts(struct session *s, struct look *look)
 {
-    *client = address_from_ip(&s->client_ip);
-    facts->source = client;
+    struct facts *facts = look->facts;
+    look->client = address_from_ip(&s->client_ip);
+    facts->source = &look->client;
     facts->starttls = (enum starttls)s->starttls;
     facts->terminated = s->decrypted;
     facts->sni = facts->ja4 = NULL;
     facts->alpn = span_of(NULL, 0);
-    if (!s->decrypted)
-        return;
-    tls_get_facts(&s->client, tls);
-    facts->alpn = tls->alpn;
-    facts->ja4 = s->notes == NULL ? NULL : s->notes->ja4;
-    facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
+    if (s->decrypted) {
+        tls_get_facts(&s->client, &look->tls);
+        facts->alpn = look->tls.alpn;
+        facts->ja4 = s->notes == NULL ? NULL : s->notes->ja4;
+        facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
+    } else if (facts->tls == VERDICT_YES && facts->hello == VERDICT_YES) {
+        client_hello_ja4(&facts->client_hello, tls_sha256, look->ja4);
+        facts->ja4 = look->ja4;
+    }
 }
 
-/* A request for TLS was answered, and no hello is there. true: it may still come. */
-static bool await_hello(struct session *s, const struct facts *facts, enum final final)
+static void begin_look(struct session *s, struct look *look)
 {
-    if (facts->bytes.length == 0) {
-        session_fail(s, END_inspect_timeout, "nothing came behind the request for TLS");
-        return false;
+    look->facts = s->engine->facts;
+    look->rules = s->decrypted ? s->rule->nested : s->listener->rules;
+    facts_read(look->facts, look->bytes, look->final != NOT_FINAL, !s->decrypted,
+               s->engine->hello_scratch);
+    add_session_facts(s, look);
+    look->need = rules_need(look->rules, look->facts);
+}
+
+static enum outcome refuse_pretender(struct session *s, struct look *look)
+{
+    enum verdict verdict = pretends_proxy(s, look->bytes, look->final);
+    if (verdict == VERDICT_NO)
+        return GO_ON;
+    if (verdict == VERDICT_MORE) {
+        look->need = look->bytes.length + 1;
+        return UNDECIDED;
     }
-    bool may_be_tls = tls_record_probe(facts->bytes) == VERDICT_MORE;
-    if (may_be_tls && final == NOT_FINAL)
-        return true;
+    session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
+    return DECIDED;
+}
+
+static enum outcome answer_request(struct session *s, struct look *look)
+{
+    switch (starttls_meet(s, look->facts)) {
+    case VERDICT_MORE:
+        look->need = look->bytes.length + 1;
+        return UNDECIDED;
+    case VERDICT_YES: /* taken and answered: what follows is looked at anew */
+        look->need = 1;
+        return UNDECIDED;
+    case VERDICT_BROKEN:
+        return DECIDED;
+    default:
+        return GO_ON;
+    }
+}
+
+/* A request for TLS was answered: now a ClientHello is owed. */
+static enum outcome await_hello(struct session *s, struct look *look)
+{
+    if (!starttls_is_owed(s, look->facts))
+        return GO_ON;
+    if (look->bytes.length == 0) {
+        session_fail(s, END_inspect_timeout, "nothing came behind the request for TLS");
+        return DECIDED;
+    }
+    bool may_be_tls = tls_record_probe(look->bytes) == VERDICT_MORE;
+    if (may_be_tls && look->final == NOT_FINAL)
+        return UNDECIDED;
     if (may_be_tls)
-        end_incomplete_hello(s, final);
+        end_incomplete_hello(s, look->final);
     else
         session_fail(s, END_handshake_failed, "no ClientHello behind the request for TLS");
-    return false;
+    return DECIDED;
+}
+
+/* No rule is asked about a hello that is malformed or not whole. */
+static enum outcome check_hello(struct session *s, struct look *look)
+{
+    const struct facts *facts = look->facts;
+    if (facts->tls != VERDICT_YES || facts->hello == VERDICT_YES)
+        return GO_ON;
+    if (facts->hello == VERDICT_BROKEN)
+        refuse_hello(s, facts->client_hello.alert, facts->client_hello.reason);
+    else if (look->final == NOT_FINAL)
+        return UNDECIDED;
+    else
+        end_incomplete_hello(s, look->final);
+    return DECIDED;
+}
+
+static enum outcome ask_rules(struct session *s, struct look *look)
+{
+    const struct rule *rule = NULL;
+    enum walk walk = rules_walk(look->rules, look->facts, &rule);
+    if (walk == WALK_MORE)
+        return UNDECIDED;
+    note_protocol(s, look->facts);
+    if (look->facts->tls == VERDICT_YES)
+        note_hello(s, &look->facts->client_hello, look->ja4);
+    if (walk == WALK_RULE)
+        take_rule(s, rule);
+    else
+        session_end(s, END_no_rule);
+    return DECIDED;
 }
 
 /* true: undecided, `*ret_need` bytes may tell more. */
 static bool decide(struct session *s, struct span bytes, enum final final, size_t *ret_need)
 {
-    struct facts *facts = s->engine->facts;
-    struct address client;
-    struct tls_facts tls;
-    char ja4[JA4_TEXT_MAX] = "";
-    facts_read(facts, bytes, final != NOT_FINAL, !s->decrypted, s->engine->hello_scratch);
-    set_outer_facts(s, facts, &client, &tls);
-    const struct rules *rules = s->decrypted ? s->rule->nested : s->listener->rules;
-    const struct rule *rule = NULL;
-    if (facts->tls == VERDICT_YES && facts->hello == VERDICT_YES) {
-        client_hello_ja4(&facts->client_hello, tls_sha256, ja4);
-        facts->ja4 = ja4;
-    }
-    *ret_need = rules_need(rules, facts);
-    enum verdict pretends = pretends_proxy(s, bytes, final);
-    if (pretends == VERDICT_YES) {
-        session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
-        return false;
-    }
-    enum verdict request = pretends == VERDICT_NO ? starttls_meet(s, facts) : VERDICT_NO;
-    if (request != VERDICT_NO)
-        *ret_need = request == VERDICT_MORE ? bytes.length + 1 : 1;
-    if (request != VERDICT_NO)
-        return request != VERDICT_BROKEN;
-    if (starttls_is_owed(s, facts))
-        return await_hello(s, facts, final);
-    if (facts->tls == VERDICT_YES && facts->hello == VERDICT_BROKEN) {
-        refuse_hello(s, facts->client_hello.alert, facts->client_hello.reason);
-        return false;
-    }
-    if (facts->tls == VERDICT_YES && facts->hello != VERDICT_YES) {
-        if (final != NOT_FINAL)
-            end_incomplete_hello(s, final);
-        return final == NOT_FINAL;
-    }
-    enum walk walk = pretends == VERDICT_MORE ? WALK_MORE : rules_walk(rules, facts, &rule);
-    if (walk == WALK_MORE && pretends == VERDICT_MORE)
-        *ret_need = bytes.length + 1;
-    if (walk == WALK_MORE)
-        return true;
-    note_protocol(s, facts);
-    if (facts->tls == VERDICT_YES)
-        note_hello(s, &facts->client_hello, ja4);
-    if (walk == WALK_RULE)
-        take_rule(s, rule);
-    else
-        session_end(s, END_no_rule);
-    return false;
+    static enum outcome (*const stages[])(struct session *, struct look *) = {
+        refuse_pretender, answer_request, await_hello, check_hello, ask_rules};
+    struct look look = {.bytes = bytes, .final = final};
+    enum outcome outcome = GO_ON;
+    begin_look(s, &look);
+    for (size_t i = 0; outcome == GO_ON && i < COUNT_OF(stages); i++)
+        outcome = stages[i](s, &look);
+    *ret_need = look.need;
+    return outcome == UNDECIDED;
 }
 
 /* --- outer bytes ------------------------------------------------------------------------------ */
