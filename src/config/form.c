@@ -1,7 +1,8 @@
 #include "form.h"
 
 #include "draft.h"
-#include "suggest.h"
+
+#include "config/suggest.h"
 
 #include <stdarg.h>
 #include <stdio.h>

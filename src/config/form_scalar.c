@@ -1,9 +1,9 @@
 #include "form.h"
 #include "host.h"
-#include "suggest.h"
 
 #include "base/name.h"
 #include "base/units.h"
+#include "config/suggest.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -21,4 +21,4 @@ src_libconfig_a_SOURCES = \
 	src/config/relations.c src/config/relations.h \
 	src/config/relations_rules.c \
 	src/config/scan.c src/config/scan.h \
-	src/config/suggest.c src/config/suggest.h
+	include/config/suggest.h src/config/suggest.c

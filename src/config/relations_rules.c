@@ -1,5 +1,6 @@
 #include "relations.h"
-#include "suggest.h"
+
+#include "config/suggest.h"
 
 #include <stdio.h>
 

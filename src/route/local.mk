@@ -1,6 +1,5 @@
 noinst_LIBRARIES += src/libroute.a
 src_libroute_a_SOURCES = \
-	src/route/nearest.h src/route/nearest.c \
 	include/route/rules.h src/route/rules.c \
 	src/route/alpn_table.h src/route/alpn_table.c \
 	src/route/match.h src/route/match.c src/route/match_compile.c \

@@ -1,21 +1,20 @@
 #include "match.h"
-#include "nearest.h"
+
+#include "config/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(PROTOCOL_COUNT <= 64, "match.protocols has a bit per protocol");
 
 #define PATH_MAX_LENGTH 512
 
-/* A list of one may have been written as a bare value; both are found by the name of the key. */
+/* A list of one may have been written as a bare value: as element 0 that is found, too. */
 static void item_path(char ret[PATH_MAX_LENGTH], const struct model_match *model, const char *key,
-                      size_t count, size_t item)
+                      size_t item)
 {
-    if (count == 1)
-        snprintf(ret, PATH_MAX_LENGTH, "%s.%s", model->path, key);
-    else
-        snprintf(ret, PATH_MAX_LENGTH, "%s.%s[%zu]", model->path, key, item);
+    snprintf(ret, PATH_MAX_LENGTH, "%s.%s[%zu]", model->path, key, item);
 }
 
 static bool refuse_key(const struct model_match *model, const char *key, struct problems *problems,
@@ -43,14 +42,16 @@ static bool refuse_protocol(const char *path, const char *name, struct problems 
                        "\"passthrough\" beside \"match\")");
         return false;
     }
-    struct nearest meant = {.wanted = name};
-    for (unsigned i = 0; i < PROTOCOL_COUNT; i++)
-        nearest_offer(&meant, protocol_name((enum protocol)i));
-    if (meant.name == NULL)
+    struct suggestion meant = {.word = name};
+    for (unsigned i = 0; i < PROTOCOL_COUNT; i++) {
+        const char *known = protocol_name((enum protocol)i);
+        suggest_offer(&meant, known, strlen(known));
+    }
+    if (meant.best[0] == '\0')
         problems_error(problems, path, "no protocol named \"%s\"", name);
     else
         problems_error(problems, path, "no protocol named \"%s\" (did you mean \"%s\"?)", name,
-                       meant.name);
+                       meant.best);
     return false;
 }
 
@@ -61,7 +62,7 @@ static bool compile_protocol(struct match *match, struct problems *problems)
     for (size_t i = 0; i < names->count; i++) {
         enum protocol protocol;
         char path[PATH_MAX_LENGTH];
-        item_path(path, match->model, "protocol", names->count, i);
+        item_path(path, match->model, "protocol", i);
         if (protocol_find(&protocol, span_text(names->item[i])))
             match->protocols |= UINT64_C(1) << protocol;
         else
@@ -148,7 +149,7 @@ static bool compile_pattern(struct match *match, size_t item, struct problems *p
     const struct string_list *texts = &match->model->regex;
     char path[PATH_MAX_LENGTH];
     struct error error;
-    item_path(path, match->model, "regex", texts->count, item);
+    item_path(path, match->model, "regex", item);
     if (!pattern_compile(&match->patterns[item], texts->item[item], &error)) {
         problems_error(problems, path, "%s", error.text);
         return false;

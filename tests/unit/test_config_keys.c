@@ -2,8 +2,8 @@
 #include "config_kit.h"
 
 #include "../../src/config/keys.h"
-#include "../../src/config/suggest.h"
 #include "base/units.h"
+#include "config/suggest.h"
 
 #include <check.h>
 #include <inttypes.h>
