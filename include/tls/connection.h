@@ -3,6 +3,7 @@
 #ifndef TLS_CONNECTION_H
 #define TLS_CONNECTION_H
 
+#include "inspect/client_cert.h"
 #include "io/stream.h"
 #include "tls/wire.h"
 
@@ -16,9 +17,10 @@
 struct tls_connection {
     SSL *ssl;
     struct tls_wire wire;
-    char *expected_sni;         /* owned; normal form; NULL: no name may come */
-    char *fault;                /* owned; a person's words; NULL for none */
-    enum stream_status outcome; /* not STREAM_OK: broken or reset, and stays so */
+    char *expected_sni;              /* owned; normal form; NULL: no name may come */
+    char *fault;                     /* owned; a person's words; NULL for none */
+    struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
+    enum stream_status outcome;      /* not STREAM_OK: broken or reset, and stays so */
     bool established;
     bool unknown_name;   /* strict_sni, and no certificate for the name: the handshake is refused */
     bool close_notify;   /* the peer's has come */

@@ -18,6 +18,7 @@
 #include "base/span.h"
 #include "config/model.h"
 #include "config/problems.h"
+#include "inspect/client_cert.h"
 #include "io/stream.h"
 
 struct tls_policy;
@@ -90,8 +91,21 @@ struct tls_facts {
     const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
     struct span alpn;    /* negotiated; empty: none */
     bool resumed;
+    /* The client's certificate; NULL: it gave none, or was not asked. It always is a verified one,
+     * whether in this handshake or in the one that is resumed: any other ends the handshake. */
+    const struct client_cert *client_cert;
 };
 void tls_get_facts(const struct stream *stream, struct tls_facts *ret);
+
+/* Our own certificate on a finished handshake, as PROXY v2 names such things (§2.2.5): its key,
+ * "RSA2048", "EC256" or "ED25519", and what it was signed with, "RSA-SHA256". On a resumption,
+ * which shows none, it is one that the name has. Empty and NULL where not known. */
+#define TLS_KEY_ALGORITHM_MAX 24
+struct tls_served {
+    char key_algorithm[TLS_KEY_ALGORITHM_MAX];
+    const char *signature_algorithm;
+};
+void tls_get_served(const struct stream *stream, struct tls_served *ret);
 
 /* SHA-256, for fingerprints (client_hello_ja4()). */
 void tls_sha256(const void *bytes, size_t length, unsigned char digest[32]);

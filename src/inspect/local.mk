@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libinspect.a
 src_libinspect_a_SOURCES = \
+	include/inspect/client_cert.h \
 	include/inspect/client_hello.h \
 	include/inspect/facts.h \
 	include/inspect/fix.h \
@@ -11,6 +12,7 @@ src_libinspect_a_SOURCES = \
 	include/inspect/starttls.h \
 	include/inspect/tls_record.h \
 	include/inspect/verdict.h \
+	src/inspect/client_cert.c \
 	src/inspect/client_hello.c \
 	src/inspect/crc32c.h \
 	src/inspect/cursor.h \

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/name.h"
 #include "tls/fault.h"
+#include "tls/peer.h"
 #include "tls/policy.h"
 
 #include <errno.h>
@@ -125,6 +126,9 @@ void tls_connection_free(struct tls_connection *connection)
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(connection->ssl); /* and the BIO */
     tls_wire_release(&connection->wire);
+    if (connection->client_cert != NULL)
+        client_cert_release(connection->client_cert);
+    free(connection->client_cert);
     free(connection->expected_sni);
     free(connection->fault);
     free(connection);
@@ -189,6 +193,24 @@ static enum tls_progress handshake_failed(struct stream *stream, int result)
     }
 }
 
+/* Who the client is: also on a resumption, whose ticket holds the certificate. */
+static bool read_client(struct tls_connection *connection)
+{
+    X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
+    struct error error;
+    if (certificate == NULL)
+        return true;
+    connection->client_cert = calloc(1, sizeof *connection->client_cert);
+    bool good = connection->client_cert != NULL
+                    ? tls_peer_read(connection->client_cert, certificate, &error)
+                    : error_memory(&error);
+    if (!good) {
+        tls_fault_set(connection, "the client's certificate is refused: %s", error.text);
+        connection->outcome = STREAM_BROKEN;
+    }
+    return good;
+}
+
 enum tls_progress tls_handshake(struct stream *stream)
 {
     struct tls_connection *connection = stream->state;
@@ -197,6 +219,8 @@ enum tls_progress tls_handshake(struct stream *stream)
     int result = SSL_accept(connection->ssl);
     if (result != 1)
         return handshake_failed(stream, result);
+    if (!read_client(connection))
+        return TLS_FAILED;
     connection->established = true;
     connection->wire.collecting = false;
     if (buffer_length(&connection->wire.held) == 0)
@@ -206,18 +230,4 @@ enum tls_progress tls_handshake(struct stream *stream)
     stream->read_waits = EV_READ;
     stream->write_waits = EV_WRITE;
     return TLS_DONE;
-}
-
-void tls_get_facts(const struct stream *stream, struct tls_facts *ret)
-{
-    const struct tls_connection *connection = stream->state;
-    const unsigned char *alpn = NULL;
-    unsigned alpn_length = 0;
-    SSL_get0_alpn_selected(connection->ssl, &alpn, &alpn_length);
-    *ret = (struct tls_facts){
-        .version = SSL_get_version(connection->ssl),
-        .cipher = SSL_get_cipher_name(connection->ssl),
-        .alpn = span_of(alpn, alpn_length),
-        .resumed = SSL_session_reused(connection->ssl) == 1,
-    };
 }

@@ -6,6 +6,7 @@ src_libtls_a_SOURCES = \
 	include/tls/fault.h src/tls/fault.c \
 	include/tls/file.h src/tls/file.c \
 	include/tls/names.h src/tls/names.c \
+	include/tls/peer.h src/tls/peer.c \
 	include/tls/policy.h src/tls/policy.c \
 	include/tls/report.h src/tls/report.c \
 	include/tls/store.h src/tls/store.c \
@@ -13,6 +14,7 @@ src_libtls_a_SOURCES = \
 	include/tls/tickets.h src/tls/tickets.c \
 	include/tls/tls.h src/tls/library.c \
 	include/tls/wire.h src/tls/wire.c \
+	src/tls/facts.c \
 	src/tls/refresh.c \
 	src/tls/source.c \
 	src/tls/stream_tls.c \

@@ -35,3 +35,7 @@ check_PROGRAMS += tests/unit/test_starttls
 tests_unit_test_starttls_SOURCES = tests/unit/test_starttls.c tests/unit/split.h
 tests_unit_test_starttls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_starttls_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_client_cert
+tests_unit_test_client_cert_SOURCES = tests/unit/test_client_cert.c
+tests_unit_test_client_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_client_cert_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)

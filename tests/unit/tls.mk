@@ -24,3 +24,7 @@ check_PROGRAMS += tests/unit/test_tls_threads
 tests_unit_test_tls_threads_SOURCES = tests/unit/test_tls_threads.c $(TLS_KIT)
 tests_unit_test_tls_threads_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tls_threads_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_tls_peer
+tests_unit_test_tls_peer_SOURCES = tests/unit/test_tls_peer.c $(TLS_KIT)
+tests_unit_test_tls_peer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_tls_peer_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)
