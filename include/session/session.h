@@ -152,14 +152,10 @@ void phase_relay_begin(struct session *s);
 void phase_relay_step(struct session *s, int client_events, int server_events);
 void phase_relay_expire(struct session *s);
 
-/* INSPECT, before the rules are walked with outer bytes: answers a request for TLS that a rule
- * could take. NO: there is none. MORE: there may be, more bytes will tell. YES: it was taken and
- * answered; look again. BROKEN: the session was ended. */
-enum verdict starttls_meet(struct session *s, const struct facts *facts);
-
-/* A request was answered: silence is no answer to that, and once TLS was agreed nothing but a
- * ClientHello is. */
-bool starttls_is_owed(const struct session *s, const struct facts *facts);
+/* INSPECT: takes a client's request for TLS out of the kernel and answers it. true: look anew;
+ * false: the session was ended. `bytes` are what was looked at. */
+bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect,
+                     const struct starttls_turn *turn);
 
 /* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
  * they pass, for the log only. */

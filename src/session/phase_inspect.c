@@ -4,15 +4,11 @@
  * first bytes the relay will send. Either way the same facts and the same walk decide, on the first
  * byte that allows it. */
 #include "base/clock.h"
-#include "inspect/proxy_header.h"
-#include "inspect/tls_record.h"
+#include "route/decision.h"
 #include "session/session.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
-
-/* Why nothing more will be looked at. */
-enum final { NOT_FINAL, FINAL_BY_DELAY, FINAL_BY_FIN, FINAL_BY_SIZE };
 
 /* --- admission: with the address that counts -------------------------------------------------- */
 
@@ -119,55 +115,16 @@ static void take_rule(struct session *s, const struct rule *rule)
         session_enter(s, PHASE_CONNECT);
 }
 
-/* A TLS peer expects an alert where it is refused. */
-static void refuse_hello(struct session *s, unsigned char alert, const char *reason)
-{
-    unsigned char record[7];
-    size_t length = tls_alert_record(record, alert);
-    (void)send(s->client.fd, record, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    s->is_tls = true;
-    session_fail(s, END_handshake_failed, "%s", reason);
-}
-
-/* An incomplete hello with nothing more to come: no rule is asked. */
-static void end_incomplete_hello(struct session *s, enum final final)
-{
-    s->is_tls = true;
-    if (final == FINAL_BY_DELAY)
-        session_fail(s, END_inspect_timeout, "the ClientHello is incomplete");
-    else if (final == FINAL_BY_FIN && socket_connect_result(s->client.fd) != 0)
-        session_fail(s, END_client_reset, "within the ClientHello");
-    else if (final == FINAL_BY_FIN)
-        session_fail(s, END_client_closed, "within the ClientHello");
-    else
-        refuse_hello(s, TLS_ALERT_RECORD_OVERFLOW,
-                     "the ClientHello is larger than inspect_limits.max_bytes");
-}
-
-/* Sources outside accept_proxy may not pretend to be a proxy. */
-static enum verdict pretends_proxy(const struct session *s, struct span bytes, enum final final)
-{
-    if (s->listener->accept_proxy == NULL || s->trusted_proxy || s->decrypted ||
-        s->starttls != STARTTLS_NONE || bytes.length == 0)
-        return VERDICT_NO;
-    enum verdict verdict = proxy_header_probe(bytes);
-    return verdict == VERDICT_MORE && final != NOT_FINAL ? VERDICT_NO : verdict;
-}
-
-/* One look at the bytes, on its way through the stages of a decision. */
+/* One look at the bytes, and what the facts of it point to. */
 struct look {
     struct span bytes;
-    enum final final;
+    enum look_end end;
     struct facts *facts; /* the engine's */
     const struct rules *rules;
-    size_t need; /* UNDECIDED: so many bytes may tell more */
-    /* what the facts point to */
     struct address client;
     struct tls_facts tls;
     char ja4[JA4_TEXT_MAX];
 };
-
-enum outcome { GO_ON, UNDECIDED, DECIDED };
 
 static void add_session_facts(struct session *s, struct look *look)
 {
@@ -193,103 +150,94 @@ static void begin_look(struct session *s, struct look *look)
 {
     look->facts = s->engine->facts;
     look->rules = s->decrypted ? s->rule->nested : s->listener->rules;
-    facts_read(look->facts, look->bytes, look->final != NOT_FINAL, !s->decrypted,
+    facts_read(look->facts, look->bytes, look->end != LOOK_GOES_ON, !s->decrypted,
                s->engine->hello_scratch);
     add_session_facts(s, look);
-    look->need = rules_need(look->rules, look->facts);
 }
 
-static enum outcome refuse_pretender(struct session *s, struct look *look)
+static void make_decision(struct session *s, const struct look *look, struct decision *ret)
 {
-    enum verdict verdict = pretends_proxy(s, look->bytes, look->final);
-    if (verdict == VERDICT_NO)
-        return GO_ON;
-    if (verdict == VERDICT_MORE) {
-        look->need = look->bytes.length + 1;
-        return UNDECIDED;
-    }
-    session_fail(s, END_bad_proxy_header, "a PROXY header from a source outside accept_proxy");
-    return DECIDED;
+    struct decision_args args = {
+        .rules = look->rules,
+        .facts = look->facts,
+        .end = look->end,
+        .guards_proxy = s->listener->accept_proxy != NULL && !s->trusted_proxy,
+        .starttls_turns = s->starttls_turns,
+    };
+    decision_make(ret, &args);
 }
 
-static enum outcome answer_request(struct session *s, struct look *look)
+static void carry_out_walk(struct session *s, const struct look *look,
+                           const struct decision *decision)
 {
-    switch (starttls_meet(s, look->facts)) {
-    case VERDICT_MORE:
-        look->need = look->bytes.length + 1;
-        return UNDECIDED;
-    case VERDICT_YES: /* taken and answered: what follows is looked at anew */
-        look->need = 1;
-        return UNDECIDED;
-    case VERDICT_BROKEN:
-        return DECIDED;
-    default:
-        return GO_ON;
-    }
-}
-
-/* A request for TLS was answered: now a ClientHello is owed. */
-static enum outcome await_hello(struct session *s, struct look *look)
-{
-    if (!starttls_is_owed(s, look->facts))
-        return GO_ON;
-    if (look->bytes.length == 0) {
-        session_fail(s, END_inspect_timeout, "nothing came behind the request for TLS");
-        return DECIDED;
-    }
-    bool may_be_tls = tls_record_probe(look->bytes) == VERDICT_MORE;
-    if (may_be_tls && look->final == NOT_FINAL)
-        return UNDECIDED;
-    if (may_be_tls)
-        end_incomplete_hello(s, look->final);
-    else
-        session_fail(s, END_handshake_failed, "no ClientHello behind the request for TLS");
-    return DECIDED;
-}
-
-/* No rule is asked about a hello that is malformed or not whole. */
-static enum outcome check_hello(struct session *s, struct look *look)
-{
-    const struct facts *facts = look->facts;
-    if (facts->tls != VERDICT_YES || facts->hello == VERDICT_YES)
-        return GO_ON;
-    if (facts->hello == VERDICT_BROKEN)
-        refuse_hello(s, facts->client_hello.alert, facts->client_hello.reason);
-    else if (look->final == NOT_FINAL)
-        return UNDECIDED;
-    else
-        end_incomplete_hello(s, look->final);
-    return DECIDED;
-}
-
-static enum outcome ask_rules(struct session *s, struct look *look)
-{
-    const struct rule *rule = NULL;
-    enum walk walk = rules_walk(look->rules, look->facts, &rule);
-    if (walk == WALK_MORE)
-        return UNDECIDED;
     note_protocol(s, look->facts);
     if (look->facts->tls == VERDICT_YES)
         note_hello(s, &look->facts->client_hello, look->ja4);
-    if (walk == WALK_RULE)
-        take_rule(s, rule);
+    if (decision->kind == DECISION_RULE)
+        take_rule(s, decision->rule);
     else
         session_end(s, END_no_rule);
-    return DECIDED;
+}
+
+/* A TLS peer expects an alert where it is refused. */
+static void refuse_hello(struct session *s, const struct decision *decision)
+{
+    unsigned char record[7];
+    if (decision->alert != 0) {
+        size_t length = tls_alert_record(record, decision->alert);
+        (void)send(s->client.fd, record, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    session_fail(s, END_handshake_failed, "%s", decision->reason);
+}
+
+static void tell_who_left(struct session *s, const struct decision *decision)
+{
+    bool reset = socket_connect_result(s->client.fd) != 0;
+    session_fail(s, reset ? END_client_reset : END_client_closed, "%s", decision->reason);
+}
+
+static void carry_out(struct session *s, const struct look *look, const struct decision *decision)
+{
+    s->is_tls = s->is_tls || decision->is_tls;
+    switch (decision->kind) {
+    case DECISION_RULE:
+    case DECISION_NO_RULE:
+        carry_out_walk(s, look, decision);
+        break;
+    case DECISION_PROXY_PRETENDED:
+        session_fail(s, END_bad_proxy_header, "%s", decision->reason);
+        break;
+    case DECISION_HELLO_REFUSED:
+        refuse_hello(s, decision);
+        break;
+    case DECISION_TIMEOUT:
+        session_fail(s, END_inspect_timeout, "%s", decision->reason);
+        break;
+    case DECISION_CLIENT_LEFT:
+        tell_who_left(s, decision);
+        break;
+    case DECISION_MORE:
+    case DECISION_TURN:
+        break;
+    }
 }
 
 /* true: undecided, `*ret_need` bytes may tell more. */
-static bool decide(struct session *s, struct span bytes, enum final final, size_t *ret_need)
+static bool decide(struct session *s, struct span bytes, enum look_end end, size_t *ret_need)
 {
-    static enum outcome (*const stages[])(struct session *, struct look *) = {
-        refuse_pretender, answer_request, await_hello, check_hello, ask_rules};
-    struct look look = {.bytes = bytes, .final = final};
-    enum outcome outcome = GO_ON;
+    struct look look = {.bytes = bytes, .end = end};
+    struct decision decision;
     begin_look(s, &look);
-    for (size_t i = 0; outcome == GO_ON && i < COUNT_OF(stages); i++)
-        outcome = stages[i](s, &look);
-    *ret_need = look.need;
-    return outcome == UNDECIDED;
+    make_decision(s, &look, &decision);
+    *ret_need = decision.need;
+    if (decision.kind == DECISION_MORE)
+        return true;
+    if (decision.kind == DECISION_TURN) {
+        *ret_need = 1; /* what follows is looked at anew */
+        return starttls_answer(s, bytes, decision.dialect, &decision.turn);
+    }
+    carry_out(s, &look, &decision);
+    return false;
 }
 
 /* --- outer bytes ------------------------------------------------------------------------------ */
@@ -302,12 +250,12 @@ static void look_at_outer(struct session *s, bool at_deadline)
         return;
     bool full = bytes.length >= session_model(s)->max_inspect_bytes ||
                 bytes.length >= SCRATCH_BYTES;
-    enum final final = peek == PEEK_FINISHED ? FINAL_BY_FIN
-                       : at_deadline         ? FINAL_BY_DELAY
-                       : full                ? FINAL_BY_SIZE
-                                             : NOT_FINAL;
+    enum look_end end = peek == PEEK_FINISHED ? LOOK_ENDS_BY_FIN
+                        : at_deadline         ? LOOK_ENDS_BY_DELAY
+                        : full                ? LOOK_ENDS_BY_SIZE
+                                              : LOOK_GOES_ON;
     size_t need;
-    if (decide(s, bytes, final, &need))
+    if (decide(s, bytes, end, &need))
         peek_wait_for(s, need);
 }
 
@@ -355,12 +303,12 @@ static void look_at_decrypted(struct session *s, bool at_deadline)
     }
     if (bytes.length == 0 && !at_deadline)
         return;
-    enum final final = ended                                                 ? FINAL_BY_FIN
-                       : at_deadline                                         ? FINAL_BY_DELAY
-                       : bytes.length >= session_model(s)->max_inspect_bytes ? FINAL_BY_SIZE
-                                                                             : NOT_FINAL;
+    enum look_end end = ended                                                 ? LOOK_ENDS_BY_FIN
+                        : at_deadline                                         ? LOOK_ENDS_BY_DELAY
+                        : bytes.length >= session_model(s)->max_inspect_bytes ? LOOK_ENDS_BY_SIZE
+                                                                              : LOOK_GOES_ON;
     size_t need;
-    (void)decide(s, bytes, final, &need);
+    (void)decide(s, bytes, end, &need);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */

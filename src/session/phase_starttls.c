@@ -12,77 +12,55 @@
 /* --- with the client -------------------------------------------------------------------------- */
 
 /* Was sent before the answer, so TLS would not protect it, whoever sent it (CVE-2021-23214). */
-static enum verdict fail_early(struct session *s, const struct starttls_turn *turn)
+static bool fail_early(struct session *s, const struct starttls_turn *turn)
 {
     socket_set_reset(s->client.fd);
     session_fail(s, END_handshake_failed, "bytes in clear behind the %s", turn->what);
-    return VERDICT_BROKEN;
+    return false;
 }
 
 /* Takes what was looked at; what came meanwhile is early, too. */
-static enum verdict take(struct session *s, const struct starttls_turn *turn)
+static bool take(struct session *s, const struct starttls_turn *turn)
 {
     unsigned char next;
     ssize_t taken = recv(s->client.fd, s->engine->scratch, turn->take, MSG_DONTWAIT);
     if (taken != (ssize_t)turn->take) {
         session_fail(s, END_internal, "the %s cannot be read again", turn->what);
-        return VERDICT_BROKEN;
+        return false;
     }
     if (recv(s->client.fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
         return fail_early(s, turn);
-    return VERDICT_YES;
+    return true;
 }
 
-static enum verdict answer(struct session *s, const struct starttls_turn *turn)
+static bool answer(struct session *s, const struct starttls_turn *turn)
 {
     ssize_t sent =
         send(s->client.fd, turn->say.data, turn->say.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == (ssize_t)turn->say.length)
-        return VERDICT_YES;
+        return true;
     session_end(s, END_client_reset); /* so few bytes always fit into a connection that stands */
-    return VERDICT_BROKEN;
+    return false;
 }
 
-static enum verdict play(struct session *s, enum starttls dialect, struct span bytes,
-                         const struct starttls_turn *turn)
+static bool play(struct session *s, struct span bytes, const struct starttls_turn *turn)
 {
-    s->protocol = (uint8_t)protocol_detect(bytes);
     if (bytes.length > turn->take)
         return fail_early(s, turn);
-    enum verdict verdict = take(s, turn);
-    if (verdict == VERDICT_YES)
-        verdict = answer(s, turn);
-    if (verdict != VERDICT_YES)
-        return verdict;
+    return take(s, turn) && answer(s, turn);
+}
+
+bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect,
+                     const struct starttls_turn *turn)
+{
+    s->protocol = (uint8_t)protocol_detect(bytes);
+    if (!play(s, bytes, turn))
+        return false;
     s->starttls_turns++;
     if (turn->step == STARTTLS_TLS)
         s->starttls = (uint8_t)dialect;
     peek_done(s);
-    return VERDICT_YES;
-}
-
-enum verdict starttls_meet(struct session *s, const struct facts *facts)
-{
-    enum verdict verdict = VERDICT_NO;
-    if (s->decrypted || s->starttls != STARTTLS_NONE || facts->bytes.length == 0)
-        return VERDICT_NO;
-    for (unsigned i = STARTTLS_NONE + 1; i < STARTTLS_COUNT; i++) {
-        enum starttls dialect = (enum starttls)i;
-        struct starttls_turn turn = starttls_client(dialect, facts->bytes, s->starttls_turns);
-        if (turn.step == STARTTLS_NO || !rules_could_starttls(s->listener->rules, facts, dialect))
-            continue;
-        if (turn.step != STARTTLS_MORE)
-            return play(s, dialect, facts->bytes, &turn);
-        verdict = facts->final ? VERDICT_NO : VERDICT_MORE;
-    }
-    return verdict;
-}
-
-bool starttls_is_owed(const struct session *s, const struct facts *facts)
-{
-    if (s->decrypted || s->starttls_turns == 0 || facts->tls == VERDICT_YES)
-        return false;
-    return s->starttls != STARTTLS_NONE || facts->bytes.length == 0;
+    return true;
 }
 
 /* --- with a server ---------------------------------------------------------------------------- */
