@@ -5,11 +5,13 @@ TESTS += tests/e2e/run
 
 EXTRA_DIST += tests/README.md tests/e2e/conftest.py
 EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/books.py tests/e2e/harness/certs.py
-EXTRA_DIST += tests/e2e/harness/cleanup.py tests/e2e/harness/fix.py tests/e2e/harness/gate.py
+EXTRA_DIST += tests/e2e/harness/cleanup.py tests/e2e/harness/clients.py
+EXTRA_DIST += tests/e2e/harness/fix.py tests/e2e/harness/gate.py
 EXTRA_DIST += tests/e2e/harness/net.py tests/e2e/harness/nginx.py tests/e2e/harness/postgres.py
 EXTRA_DIST += tests/e2e/harness/proxy.py
 EXTRA_DIST += tests/e2e/harness/servers.py tests/e2e/harness/settings.py tests/e2e/harness/tls.py
 EXTRA_DIST += tests/e2e/harness/wait.py
+EXTRA_DIST += tests/e2e/test_clients.py
 EXTRA_DIST += tests/e2e/test_certificates.py tests/e2e/test_config_cli.py tests/e2e/test_harness.py
 EXTRA_DIST += tests/e2e/test_inspect.py tests/e2e/test_lifecycle.py tests/e2e/test_limits.py
 EXTRA_DIST += tests/e2e/test_log.py tests/e2e/test_moments.py tests/e2e/test_passthrough.py

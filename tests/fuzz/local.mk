@@ -4,7 +4,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_facts \
 	tests/fuzz/fuzz_fix \
 	tests/fuzz/fuzz_proxy_header
-EXTRA_DIST += tests/fuzz/README tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/README tests/fuzz/collect tests/fuzz/corpus
 CLEANFILES += fuzz-input.bin
 
 if FUZZING

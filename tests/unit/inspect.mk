@@ -9,6 +9,7 @@ tests_unit_test_client_hello_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_hello_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)
 check_PROGRAMS += tests/unit/test_hello_openssl
 tests_unit_test_hello_openssl_SOURCES = tests/unit/test_hello_openssl.c tests/unit/hello_builder.h tests/unit/openssl_hello.h tests/unit/split.h
+tests_unit_test_hello_openssl_CPPFLAGS = $(AM_CPPFLAGS) -DHELLO_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/client_hello"'
 tests_unit_test_hello_openssl_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_hello_openssl_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)
 check_PROGRAMS += tests/unit/test_ja4

@@ -1,0 +1,80 @@
+"""The TLS clients that people use, end to end: terminated and passed through, and the name, the
+protocol and the fingerprint that the log has of each."""
+
+import re
+
+import pytest
+
+from harness import clients, servers
+
+NAME = "clients.example.com"
+BROWSER_SECONDS = 40
+
+
+class HttpServer(servers.Server):
+    """Answers each request with who it is."""
+
+    def __init__(self, name, **where):
+        self.name = name
+        super().__init__(**where)
+
+    def talk(self, peer):
+        if peer.recv_until(b"\r\n\r\n"):
+            body = f"<p>this is {self.name}</p>"
+            peer.send(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
+                      f"Connection: close\r\n\r\n{body}".encode())
+            peer.finish()
+
+    handle = talk
+
+
+class HttpsServer(HttpServer):
+    """The same behind TLS of its own."""
+
+    def __init__(self, name, pair, **where):
+        self.context = servers.server_context(pair)
+        super().__init__(name, **where)
+
+    def handle(self, peer):
+        self.talk(servers.TlsPeer(peer, self.context, server_side=True))
+
+
+@pytest.fixture(params=clients.CLIENTS)
+def client(request, need):
+    client = clients.CLIENTS[request.param]
+    need(client.program.split("/")[-1])
+    return client
+
+
+@pytest.fixture
+def target(tmp_path, authority):
+    def to(gate):
+        folder = tmp_path / "client"
+        folder.mkdir()
+        return clients.Target(NAME, gate.port, authority.cert, folder)
+    return to
+
+
+def test_a_real_client_is_terminated_and_its_request_routed(client, start, target, authority):
+    pools = {name: HttpServer(name) for name in ("web", "other")}
+    gate = start([{"match": {"sni": NAME}, "tls": "terminate", "rules": [
+                     {"match": {"protocol": "http"}, "pool": "web"}, {"pool": "other"}]},
+                  {"pool": "other"}], pools,
+                 tls={"certificates": [authority.known(NAME)], "alpn": ["http/1.1"]})
+    said = client.ask(target(gate), BROWSER_SECONDS)
+    assert "this is web" in said, said
+    line = gate.session(rule="rules[0].rules[0]", check=lambda line: line["bytes_in"] > 0)
+    assert (line["protocol"], line["inner_protocol"], line["sni"]) == ("tls", "http", NAME)
+    assert line["tls_version"] == "TLSv1.3"
+    assert re.fullmatch(r"t13d[0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", line["ja4"])
+
+
+def test_a_real_client_is_passed_by_its_name(client, start, target, authority):
+    web, other = HttpsServer("web", authority.known(NAME)), servers.EchoServer()
+    gate = start([{"match": {"sni": "*.example.com"}, "tls": "passthrough", "pool": "web"},
+                  {"tls": "passthrough", "pool": "other"}, {"pool": "other"}],
+                 {"web": web, "other": other}, tls=None)
+    said = client.ask(target(gate), BROWSER_SECONDS)
+    assert "this is web" in said, said
+    assert gate.session(rule="rules[0]", sni=NAME)["tls"] == "passthrough"
+    assert other.count == 0
