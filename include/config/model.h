@@ -116,11 +116,18 @@ struct model_listener {
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN };
 enum proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 
+enum server_state {
+    SERVER_READY,
+    SERVER_DRAIN, /* no new sessions, still checked */
+    SERVER_MAINT, /* no new sessions, and not checked */
+};
+
 struct model_server {
     char *path, *name; /* the name defaults to the address as written */
     struct model_address address;
     unsigned weight; /* 0-256 */
     bool backup;
+    enum server_state state; /* how it starts */
 };
 
 struct model_health {

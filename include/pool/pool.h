@@ -5,10 +5,17 @@
  *            taken once when a session is admitted and once per retry, never per message, so that
  *            rotation and least_conn are exact over the whole process. Release is one atomic.
  *            Everything else: control thread.
- * Lifetime   a pool belongs to a set; a set is one configuration's pools and borrows its model. A
- *            server's live state (up, sessions, place in the rotation, health history) is counted
- *            and carried from set to set by pool and server name, as long as its address stays the
- *            same; two sets in use at once rotate as one. Weight and backup are the set's own. */
+ * Lifetime   a pool belongs to a set; a set is one configuration's pools and borrows its model.
+ *            What a pool's name keeps from set to set is shared by all sets that have it: the lock,
+ *            the rotation, and the *view*, the servers that sessions are given now. A view never
+ *            changes; the control thread builds another and puts it in its place whenever a set is
+ *            published, an item's addresses change or a weight is set. So sessions of an older
+ *            configuration get the servers of the newest one.
+ * Servers    are the same as long as pool, name and address are: then up, sessions, health history,
+ *            place in the rotation and what an operator has set go on. One that leaves the view
+ *            gets no new sessions; those it has live on and stay counted, also if it comes back.
+ * Operators  a state or weight set at run time holds over reloads until the configuration of that
+ *            very state or weight is changed; then the configuration counts again. */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
@@ -22,29 +29,74 @@ struct server;
 
 /* Resolves names (blocking, control thread): one address gives a server of the configured name,
  * several give one server each, NAME/ADDRESS ("db:5432/10.0.0.5:5432"). Reports names that do not
- * resolve and servers that end up with one name. `previous` may be NULL; it is not changed. On
- * false there is at least one error in `problems`. */
+ * resolve and servers that end up with one name. `previous`, the published set, may be NULL; it is
+ * not changed, nor is anything that its sessions see. On false there is at least one error in
+ * `problems`. */
 bool pool_set_compile(struct pool_set **ret, const struct model *model,
                       const struct pool_set *previous, struct problems *problems) MUST_CHECK;
+
+/* From now on this set's servers get the sessions, those of earlier sets too. Pools that it does
+ * not have lose nobody but new sessions. Once per set; cannot fail. */
+void pool_set_publish(struct pool_set *set);
+
 void pool_set_free(struct pool_set *set); /* accepts NULL; when no session picks from it any more */
 
 struct pool *pool_set_find(const struct pool_set *set, const char *name); /* NULL: no such pool */
 unsigned pool_set_count(const struct pool_set *set);
 struct pool *pool_set_at(const struct pool_set *set, unsigned at);
 
+/* Called at the end of every later change of this published set's servers: addresses, weights,
+ * states. One observer; NULL takes it away. Not called by pool_set_publish(). */
+typedef void pool_changed(void *context, struct pool *pool);
+void pool_set_observe(struct pool_set *set, pool_changed *on_change, void *context);
+
 const struct model_pool *pool_model(const struct pool *pool);
 const char *pool_name(const struct pool *pool);
+
+/* The view: a published set's as it is now, else what it will be. Control thread. */
 unsigned pool_server_count(const struct pool *pool);
 struct server *pool_server_at(const struct pool *pool, unsigned at); /* no slot taken */
-unsigned pool_server_weight(const struct pool *pool, unsigned at);
+unsigned pool_server_item(const struct pool *pool, unsigned at);     /* of model->servers */
+unsigned pool_server_weight(const struct pool *pool, unsigned at);   /* the effective one */
 bool pool_server_is_backup(const struct pool *pool, unsigned at);
+struct server *pool_find_server(const struct pool *pool, const char *name); /* NULL: none */
 
-/* Picks an eligible server (up, weight > 0; backups only when no other is) that is not among
+/* --- changes at run time (control thread) ----------------------------------------------------- */
+
+/* One server of an item of the configuration. */
+struct pool_address {
+    struct address address;
+    const char *suffix; /* its name is ITEM/SUFFIX; NULL: ITEM */
+    unsigned weight;    /* 0 to 256; what an operator set goes first */
+    bool backup;
+};
+
+/* The item (its place in model->servers) consists of these servers from now on. Those that stay
+ * keep their state. `count` may be 0. On false (memory, two servers of one name) nothing changed;
+ * the text names no place. */
+bool pool_update_addresses(struct pool *pool, unsigned item, const struct pool_address *found,
+                           size_t count, struct error *error) MUST_CHECK;
+
+void pool_set_server_state(struct pool *pool, struct server *server, enum server_state state);
+/* 0 to 256. False: out of memory, nothing changed. */
+bool pool_set_server_weight(struct pool *pool, struct server *server, unsigned weight,
+                            struct error *error) MUST_CHECK;
+
+/* --- picking ---------------------------------------------------------------------------------- */
+
+/* What is known of a session. Spans are empty where it is not; `source` may be NULL. */
+struct pool_key {
+    const struct ip_address *source;
+    struct span sni, fix_sender;
+};
+
+/* Picks an eligible server (up, ready, weight > 0; backups only when no other is) that is not among
  * `tried`, and takes a session slot on it. NULL: none. Give the slot back with server_release().
  *
  * round_robin  smooth: weights 5, 1, 1 give a a b a c a a
  * least_conn   fewest sessions per weight; of equals the one whose turn it is */
-struct server *pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count);
+struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct server *const *tried,
+                         unsigned tried_count);
 
 /* A server handle is counted: one reference per slot; it outlives its set. */
 void server_release(struct server *server);
@@ -53,6 +105,7 @@ const char *server_pool_name(const struct server *server);
 const struct address *server_address(const struct server *server);
 unsigned server_sessions(const struct server *server); /* now, over all workers */
 bool server_is_up(const struct server *server);
+enum server_state server_state(const struct server *server);
 
 /* The last thing that went wrong with it, a check or a session's connect; "" for nothing yet. Stays
  * when the server comes back. */
@@ -73,10 +126,15 @@ struct health;
 typedef void health_changed(void *context, const struct server *server, bool up,
                             const char *reason);
 
-/* Starts the checks of all servers of the set that have them. Checks of the same server go on from
- * where a previous set's were: stop those in the same turn of the loop. The set must outlive it. */
+/* Starts the checks of all servers of the published set that have them. Checks of the same server
+ * go on from where a previous set's were: stop those in the same turn of the loop. The set must
+ * outlive it. */
 bool health_start(struct health **ret, struct ev_loop *loop, struct pool_set *set,
                   health_changed *on_change, void *context, struct error *error) MUST_CHECK;
+
+/* The servers of this pool of the set have changed: follows them (see pool_set_observe()). A server
+ * whose check cannot be started for want of memory is left unchecked. */
+void health_follow(struct health *health, const struct pool *pool);
 void health_stop(struct health *health); /* accepts NULL */
 
 #endif

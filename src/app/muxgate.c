@@ -52,6 +52,13 @@ static void on_health_change(void *context, const struct server *server, bool up
               reason);
 }
 
+static void on_pool_change(void *context, struct pool *pool)
+{
+    struct muxgate *m = context;
+    if (m->health != NULL)
+        health_follow(m->health, pool);
+}
+
 /* Health checks and certificate files follow the current snapshot. That they can't be started is
  * no reason to refuse a configuration: it is told, and sessions go on. */
 static void start_attendants(struct muxgate *m)
@@ -61,6 +68,7 @@ static void start_attendants(struct muxgate *m)
     renewal_stop(m->renewal);
     m->health = NULL;
     m->renewal = NULL;
+    pool_set_observe(m->snapshot->pools, on_pool_change, m);
     if (!health_start(&m->health, m->loop, m->snapshot->pools, on_health_change, m, &error))
         log_event(LOG_LEVEL_ERROR, "health.failed", "reason=\"%s\"", error.text);
     if (!renewal_start(&m->renewal, m->loop, m->snapshot, m->workers, m->worker_count, &error))
@@ -141,6 +149,7 @@ static void reload(struct muxgate *m)
     bindings_unref(m->bindings);
     m->snapshot = snapshot;
     m->bindings = bindings;
+    pool_set_publish(snapshot->pools);
     set_limits(m);
     reopen_log(m);
     start_attendants(m);
@@ -230,6 +239,7 @@ static bool load_first(struct muxgate *m)
     struct load_args args = {m->options, 0, NULL, m->descriptors, demo_config(m->demo)};
     if (!load_snapshot(&m->snapshot, &args))
         return false;
+    pool_set_publish(m->snapshot->pools);
     m->worker_count = load_worker_count(model_of(m));
     return true;
 }

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/list.h"
 #include "health_check.h"
 #include "pool_private.h"
 
@@ -11,6 +12,7 @@
 #define US_PER_MS UINT64_C(1000)
 
 struct watched {
+    struct list link;
     struct health *health;
     struct server *server; /* one reference */
     const struct model_health *settings;
@@ -20,8 +22,7 @@ struct watched {
 
 struct health {
     struct ev_loop *loop;
-    struct watched *items;
-    unsigned count;
+    struct list watched; /* owned */
     health_changed *on_change;
     void *context;
     uint32_t random; /* never 0 */
@@ -32,7 +33,7 @@ struct health {
 static void change(struct health *health, struct server *server, bool up, const char *reason)
 {
     server->checks.good = server->checks.bad = 0;
-    atomic_store_explicit(&server->up, up, memory_order_relaxed);
+    server_set_up(server, up);
     if (health->on_change != NULL)
         health->on_change(health->context, server, up, reason);
 }
@@ -124,15 +125,11 @@ static void set_first_due(struct watched *w)
 
 /* --- start and stop -------------------------------------------------------------------------- */
 
-static void watch(struct health *health, const struct pool *pool, struct server *server)
+static struct check check_of(struct health *health, const struct pool *pool,
+                             const struct server *server)
 {
-    struct watched *w = &health->items[health->count++];
     const struct model_health *settings = &pool->model->health;
-    server_ref(server);
-    w->health = health;
-    w->server = server;
-    w->settings = settings;
-    w->check = (struct check){
+    struct check check = {
         .loop = health->loop,
         .address = server->address,
         .timeout_ms = settings->timeout_ms,
@@ -143,20 +140,38 @@ static void watch(struct health *health, const struct pool *pool, struct server 
         .on_done = on_done,
     };
     if (settings->port != 0 && address_is_ip(&server->address))
-        address_set_port(&w->check.address, settings->port);
+        address_set_port(&check.address, settings->port);
+    return check;
+}
+
+static bool watch(struct health *health, const struct pool *pool, struct server *server)
+{
+    struct watched *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return false;
+    server_ref(server);
+    w->health = health;
+    w->server = server;
+    w->settings = &pool->model->health;
+    w->check = check_of(health, pool, server);
     check_init(&w->check);
     ev_init(&w->next, on_due);
     w->next.data = w;
+    list_append(&health->watched, &w->link);
     set_first_due(w);
     wait_until_due(w);
+    return true;
 }
 
-static unsigned count_checked(const struct pool_set *set)
+static void unwatch(struct watched *w)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < set->count; i++)
-        count += set->pools[i].model->health.on ? set->pools[i].members.count : 0;
-    return count;
+    if (check_is_open(&w->check)) /* cut off: whoever checks it next makes up for it at once */
+        w->server->checks.due_us = clock_monotonic_us();
+    check_cancel(&w->check);
+    ev_timer_stop(w->health->loop, &w->next);
+    server_unref(w->server);
+    list_remove(&w->link);
+    free(w);
 }
 
 /* Nobody would ever find out that it came back. */
@@ -167,15 +182,18 @@ static void stop_judging(struct health *health, struct server *server)
         change(health, server, true, "no longer checked");
 }
 
-static void start_pool(struct health *health, const struct pool *pool)
+static bool start_pool(struct health *health, const struct pool *pool)
 {
-    for (unsigned i = 0; i < pool->members.count; i++) {
-        struct server *server = pool->members.items[i].server;
+    const struct view *view = pool_view(pool);
+    bool good = true;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct server *server = view->items[i].server;
         if (pool->model->health.on)
-            watch(health, pool, server);
+            good = watch(health, pool, server) && good;
         else
             stop_judging(health, server);
     }
+    return good;
 }
 
 bool health_start(struct health **ret, struct ev_loop *loop, struct pool_set *set,
@@ -184,34 +202,66 @@ bool health_start(struct health **ret, struct ev_loop *loop, struct pool_set *se
     struct health *health = calloc(1, sizeof *health);
     if (health == NULL)
         return error_memory(error);
-    health->items = calloc((size_t)count_checked(set) + 1, sizeof *health->items);
-    if (health->items == NULL) {
-        free(health);
-        return error_memory(error);
-    }
+    list_init(&health->watched);
     health->loop = loop;
     health->on_change = on_change;
     health->context = context;
     health->random = (uint32_t)clock_monotonic_us() | 1u;
     ev_now_update(loop); /* names may just have been resolved: the loop's idea of now is old */
+    bool good = true;
     for (unsigned i = 0; i < set->count; i++)
-        start_pool(health, &set->pools[i]);
+        good = start_pool(health, &set->pools[i]) && good;
+    if (!good) {
+        health_stop(health);
+        return error_memory(error);
+    }
     *ret = health;
     return true;
+}
+
+/* --- while it runs --------------------------------------------------------------------------- */
+
+static bool is_of_view(const struct view *view, const struct server *server)
+{
+    for (unsigned i = 0; i < view->count; i++) {
+        if (view->items[i].server == server)
+            return true;
+    }
+    return false;
+}
+
+static bool is_watched(const struct health *health, const struct server *server)
+{
+    LIST_EACH(&health->watched, node)
+    {
+        if (LIST_ENTRY(node, struct watched, link)->server == server)
+            return true;
+    }
+    return false;
+}
+
+void health_follow(struct health *health, const struct pool *pool)
+{
+    const struct view *view = pool_view(pool);
+    if (!pool->model->health.on)
+        return;
+    LIST_EACH(&health->watched, node)
+    {
+        struct watched *w = LIST_ENTRY(node, struct watched, link);
+        if (w->settings == &pool->model->health && !is_of_view(view, w->server))
+            unwatch(w);
+    }
+    for (unsigned i = 0; i < view->count; i++) {
+        if (!is_watched(health, view->items[i].server))
+            (void)watch(health, pool, view->items[i].server);
+    }
 }
 
 void health_stop(struct health *health)
 {
     if (health == NULL)
         return;
-    for (unsigned i = 0; i < health->count; i++) {
-        struct watched *w = &health->items[i];
-        if (check_is_open(&w->check)) /* cut off: the next set's check makes up for it at once */
-            w->server->checks.due_us = clock_monotonic_us();
-        check_cancel(&w->check);
-        ev_timer_stop(health->loop, &w->next);
-        server_unref(w->server);
-    }
-    free(health->items);
+    LIST_EACH(&health->watched, node)
+    unwatch(LIST_ENTRY(node, struct watched, link));
     free(health);
 }

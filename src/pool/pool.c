@@ -1,148 +1,80 @@
+#include "balance.h"
 #include "pool_private.h"
 #include "resolve.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the lock -------------------------------------------------------------------------------- */
-
-static struct pool_lock *lock_create(void)
-{
-    struct pool_lock *lock = calloc(1, sizeof *lock);
-    if (lock == NULL)
-        return NULL;
-    atomic_init(&lock->references, 1);
-    pthread_mutex_init(&lock->mutex, NULL);
-    return lock;
-}
-
-static struct pool_lock *lock_ref(struct pool_lock *lock)
-{
-    atomic_fetch_add_explicit(&lock->references, 1, memory_order_relaxed);
-    return lock;
-}
-
-static void lock_unref(struct pool_lock *lock)
-{
-    if (lock == NULL || atomic_fetch_sub_explicit(&lock->references, 1, memory_order_acq_rel) != 1)
-        return;
-    pthread_mutex_destroy(&lock->mutex);
-    free(lock);
-}
-
 /* --- compiling ------------------------------------------------------------------------------- */
 
-/* One pool on its way to be compiled. */
-struct compiling {
-    struct pool *pool;
-    const struct pool *previous; /* of the same name; NULL: none */
-    struct problems *problems;
-    unsigned capacity; /* of the members */
-    bool failed;
-};
-
-static struct server *find_server(const struct pool *pool, const char *name)
+static bool report(struct problems *problems, const char *path, const struct error *error)
 {
-    for (unsigned i = 0; pool != NULL && i < pool->members.count; i++) {
-        if (strcmp(pool->members.items[i].server->name, name) == 0)
-            return pool->members.items[i].server;
+    problems_error(problems, path, "%s", error->text);
+    return false;
+}
+
+/* One address is the server itself, several are told apart by their addresses. */
+static bool add_found(struct view_draft *draft, unsigned item, const struct address_list *list,
+                      struct error *error)
+{
+    const struct model_server *model = &draft->model->servers[item];
+    for (size_t i = 0; i < list->count; i++) {
+        char text[ADDRESS_TEXT_MAX];
+        address_format(&list->items[i], text);
+        struct pool_address found = {.address = list->items[i],
+                                     .suffix = list->count == 1 ? NULL : text,
+                                     .weight = model->weight,
+                                     .backup = model->backup};
+        if (!view_add_item(draft, item, &found, 1, error))
+            return false;
     }
-    return NULL;
-}
-
-static void out_of_memory(struct compiling *c, const char *path)
-{
-    problems_error(c->problems, path, "out of memory");
-    c->failed = true;
-}
-
-static bool make_room(struct compiling *c)
-{
-    struct members *members = &c->pool->members;
-    if (members->count < c->capacity)
-        return true;
-    unsigned capacity = c->capacity == 0 ? 8 : 2 * c->capacity;
-    struct member *items = reallocarray(members->items, capacity, sizeof *items);
-    if (items == NULL)
-        return false;
-    members->items = items;
-    c->capacity = capacity;
     return true;
 }
 
-/* The live server goes on where name and address are still the same. */
-static struct server *carry_or_create(const struct compiling *c, const char *name,
-                                      const struct address *address)
+static bool compile_server(struct view_draft *draft, unsigned item, struct problems *problems)
 {
-    struct server *live = find_server(c->previous, name);
-    if (live == NULL || !address_equal(&live->address, address))
-        return server_create(c->pool->model->name, name, address);
-    server_ref(live);
-    return live;
-}
-
-static void add_member(struct compiling *c, const struct model_server *model, const char *name,
-                       const struct address *address)
-{
-    if (find_server(c->pool, name) != NULL) {
-        problems_error(c->problems, model->path,
-                       "the pool already has a server named \"%s\" (give one of them a \"name\")",
-                       name);
-        c->failed = true;
-        return;
-    }
-    struct server *server = make_room(c) ? carry_or_create(c, name, address) : NULL;
-    if (server == NULL) {
-        out_of_memory(c, model->path);
-        return;
-    }
-    struct members *members = &c->pool->members;
-    members->items[members->count++] =
-        (struct member){.server = server, .weight = model->weight, .backup = model->backup};
-}
-
-static void add_address_of_many(struct compiling *c, const struct model_server *model,
-                                const struct address *address)
-{
-    char text[ADDRESS_TEXT_MAX], *name = NULL;
-    address_format(address, text);
-    if (asprintf(&name, "%s/%s", model->name, text) < 0) {
-        out_of_memory(c, model->path);
-        return;
-    }
-    add_member(c, model, name, address);
-    free(name);
-}
-
-static void compile_server(struct compiling *c, const struct model_server *model)
-{
-    struct address_list found;
+    const struct model_server *model = &draft->model->servers[item];
+    struct address_list list;
     struct error error;
-    if (!resolve_server(&found, &model->address, &error)) {
-        const char *path = model->address.path == NULL ? model->path : model->address.path;
-        problems_error(c->problems, path, "%s", error.text);
-        c->failed = true;
-        return;
-    }
-    if (found.count == 1)
-        add_member(c, model, model->name, &found.items[0]);
-    for (size_t i = 0; found.count > 1 && i < found.count; i++)
-        add_address_of_many(c, model, &found.items[i]);
-    address_list_release(&found);
+    if (!resolve_server(&list, &model->address, &error))
+        return report(problems, model->address.path == NULL ? model->path : model->address.path,
+                      &error);
+    bool added = add_found(draft, item, &list, &error);
+    address_list_release(&list);
+    return added || report(problems, model->path, &error);
 }
 
-static bool compile_pool(struct pool *pool, const struct model_pool *model,
+static bool compile_view(struct pool *pool, struct problems *problems)
+{
+    const struct model_pool *model = pool->model;
+    struct view_draft draft;
+    struct error error;
+    if (!view_begin(&draft, pool->core, model)) {
+        (void)error_memory(&error);
+        return report(problems, model->path, &error);
+    }
+    bool ok = true;
+    for (unsigned i = 0; i < model->server_count; i++)
+        ok = compile_server(&draft, i, problems) && ok;
+    if (ok && (pool->draft = view_finish(&draft)) == NULL) {
+        (void)error_memory(&error);
+        ok = report(problems, model->path, &error);
+    }
+    view_abandon(&draft);
+    return ok;
+}
+
+static bool compile_pool(struct pool_set *set, const struct model_pool *model,
                          const struct pool *previous, struct problems *problems)
 {
-    struct compiling c = {.pool = pool, .previous = previous, .problems = problems};
+    struct pool *pool = &set->pools[set->count++];
+    pool->set = set;
     pool->model = model;
-    pool->lock = previous == NULL ? lock_create() : lock_ref(previous->lock);
-    if (pool->lock == NULL)
-        out_of_memory(&c, model->path);
-    for (size_t i = 0; i < model->server_count; i++)
-        compile_server(&c, &model->servers[i]);
-    return !c.failed;
+    pool->core = previous == NULL ? core_create() : core_use(previous->core);
+    if (pool->core != NULL)
+        return compile_view(pool, problems);
+    problems_error(problems, model->path, "out of memory");
+    return false;
 }
 
 static bool compile_pools(struct pool_set *set, const struct model *model,
@@ -152,8 +84,7 @@ static bool compile_pools(struct pool_set *set, const struct model *model,
     for (size_t i = 0; i < model->pool_count; i++) {
         const struct model_pool *pool = &model->pools[i];
         const struct pool *before = previous == NULL ? NULL : pool_set_find(previous, pool->name);
-        if (!compile_pool(&set->pools[set->count++], pool, before, problems))
-            ok = false;
+        ok = compile_pool(set, pool, before, problems) && ok;
     }
     return ok;
 }
@@ -180,27 +111,123 @@ void pool_set_free(struct pool_set *set)
     if (set == NULL)
         return;
     for (unsigned i = 0; i < set->count; i++) {
-        struct pool *pool = &set->pools[i];
-        for (unsigned j = 0; j < pool->members.count; j++)
-            server_unref(pool->members.items[j].server);
-        free(pool->members.items);
-        lock_unref(pool->lock);
+        view_free(set->pools[i].draft);
+        core_unuse(set->pools[i].core);
     }
     free(set->pools);
     free(set);
 }
 
+/* --- the view changes ------------------------------------------------------------------------- */
+
+static void publish(struct pool *pool, struct view *view)
+{
+    for (unsigned i = 0; i < view->count; i++) {
+        const struct member *m = &view->items[i];
+        server_configure(m->server, m->state, m->configured);
+    }
+    core_publish(pool->core, view);
+}
+
+static void tell_observer(struct pool *pool)
+{
+    if (pool->set->on_change != NULL)
+        pool->set->on_change(pool->set->context, pool);
+}
+
+void pool_set_publish(struct pool_set *set)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        struct view *view = set->pools[i].draft;
+        set->pools[i].draft = NULL;
+        publish(&set->pools[i], view);
+    }
+}
+
+void pool_set_observe(struct pool_set *set, pool_changed *on_change, void *context)
+{
+    set->on_change = on_change;
+    set->context = context;
+}
+
+/* All members of `from` that belong to items before or behind `item`. */
+static bool copy_items(struct view_draft *draft, const struct view *from, unsigned item,
+                       bool behind)
+{
+    for (unsigned i = 0; i < from->count; i++) {
+        const struct member *m = &from->items[i];
+        if ((behind ? m->item > item : m->item < item) && !view_add_member(draft, m))
+            return false;
+    }
+    return true;
+}
+
+/* Behind the last item there is none: then everything is copied. */
+static bool rebuild(struct pool *pool, unsigned item, const struct pool_address *found,
+                    size_t count, struct error *error)
+{
+    const struct view *now = pool_view(pool);
+    struct view_draft draft;
+    struct view *view = NULL;
+    if (!view_begin(&draft, pool->core, pool->model))
+        return error_memory(error);
+    bool good = copy_items(&draft, now, item, false) || error_memory(error);
+    good = good && view_add_item(&draft, item, found, count, error);
+    good = good && (copy_items(&draft, now, item, true) || error_memory(error));
+    good = good && ((view = view_finish(&draft)) != NULL || error_memory(error));
+    view_abandon(&draft);
+    if (!good)
+        return false;
+    if (pool->draft != NULL) {
+        view_free(pool->draft);
+        pool->draft = view;
+        return true;
+    }
+    publish(pool, view);
+    tell_observer(pool);
+    return true;
+}
+
+bool pool_update_addresses(struct pool *pool, unsigned item, const struct pool_address *found,
+                           size_t count, struct error *error)
+{
+    return rebuild(pool, item, found, count, error);
+}
+
+void pool_set_server_state(struct pool *pool, struct server *server, enum server_state state)
+{
+    atomic_store_explicit(&server->state, state, memory_order_relaxed);
+    tell_observer(pool);
+}
+
+bool pool_set_server_weight(struct pool *pool, struct server *server, unsigned weight,
+                            struct error *error)
+{
+    struct server_wishes before = server->wishes;
+    server->wishes.has_weight = true;
+    server->wishes.weight = weight;
+    if (rebuild(pool, (unsigned)pool->model->server_count, NULL, 0, error))
+        return true;
+    server->wishes = before;
+    return false;
+}
+
 /* --- using ----------------------------------------------------------------------------------- */
 
-struct server *pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count)
+struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct server *const *tried,
+                         unsigned tried_count)
 {
-    pthread_mutex_lock(&pool->lock->mutex);
-    struct server *server = balance_pick(pool->model->balance, &pool->members, tried, tried_count);
+    (void)key;
+    struct pool_core *core = pool->core;
+    pthread_mutex_lock(&core->mutex);
+    struct server *server = balance_pick(core->view, tried, tried_count);
     if (server != NULL)
         server_take(server);
-    pthread_mutex_unlock(&pool->lock->mutex);
+    pthread_mutex_unlock(&core->mutex);
     return server;
 }
+
+/* --- looking ---------------------------------------------------------------------------------- */
 
 struct pool *pool_set_find(const struct pool_set *set, const char *name)
 {
@@ -233,20 +260,31 @@ const char *pool_name(const struct pool *pool)
 
 unsigned pool_server_count(const struct pool *pool)
 {
-    return pool->members.count;
+    return pool_view(pool)->count;
 }
 
 struct server *pool_server_at(const struct pool *pool, unsigned at)
 {
-    return pool->members.items[at].server;
+    return pool_view(pool)->items[at].server;
+}
+
+unsigned pool_server_item(const struct pool *pool, unsigned at)
+{
+    return pool_view(pool)->items[at].item;
 }
 
 unsigned pool_server_weight(const struct pool *pool, unsigned at)
 {
-    return pool->members.items[at].weight;
+    return pool_view(pool)->items[at].weight;
 }
 
 bool pool_server_is_backup(const struct pool *pool, unsigned at)
 {
-    return pool->members.items[at].backup;
+    return pool_view(pool)->items[at].backup;
+}
+
+struct server *pool_find_server(const struct pool *pool, const char *name)
+{
+    struct member *m = view_find(pool_view(pool), name);
+    return m == NULL ? NULL : m->server;
 }

@@ -2,25 +2,25 @@
 #ifndef POOL_PRIVATE_H
 #define POOL_PRIVATE_H
 
-#include "balance.h"
-
-/* Guards the turns of a pool's servers. Carried from set to set by the pool's name like the servers
- * themselves, so that workers which still use the old set and workers which already use the new one
- * rotate as one. */
-struct pool_lock {
-    atomic_uint references;
-    pthread_mutex_t mutex;
-};
+#include "core.h"
 
 struct pool {
     const struct model_pool *model; /* borrowed */
-    struct pool_lock *lock;         /* one reference */
-    struct members members;
+    struct pool_core *core;         /* one use */
+    struct view *draft;             /* owned; NULL once it is published */
+    struct pool_set *set;           /* the one it is in */
 };
 
 struct pool_set {
     struct pool *pools;
     unsigned count;
+    pool_changed *on_change;
+    void *context;
 };
+
+static inline const struct view *pool_view(const struct pool *pool)
+{
+    return pool->draft != NULL ? pool->draft : pool->core->view;
+}
 
 #endif

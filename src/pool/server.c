@@ -1,10 +1,13 @@
 #include "server.h"
 
+#include "core.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct server *server_create(const char *pool_name, const char *name, const struct address *address)
+struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
+                             const struct address *address)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL)
@@ -12,6 +15,9 @@ struct server *server_create(const char *pool_name, const char *name, const stru
     atomic_init(&server->references, 1);
     atomic_init(&server->sessions, 0);
     atomic_init(&server->up, true);
+    atomic_init(&server->state, SERVER_READY);
+    core_ref(core);
+    server->core = core;
     server->address = *address;
     server->name = strdup(name);
     server->pool_name = strdup(pool_name);
@@ -33,6 +39,7 @@ void server_unref(struct server *server)
     if (atomic_fetch_sub_explicit(&server->references, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&server->error_lock);
+    core_unref(server->core);
     free(server->name);
     free(server->pool_name);
     free(server);
@@ -74,6 +81,44 @@ bool server_is_up(const struct server *server)
 {
     return atomic_load_explicit(&server->up, memory_order_relaxed);
 }
+
+enum server_state server_state(const struct server *server)
+{
+    return atomic_load_explicit(&server->state, memory_order_relaxed);
+}
+
+bool server_is_open(const struct server *server)
+{
+    return server_is_up(server) && server_state(server) == SERVER_READY;
+}
+
+void server_set_up(struct server *server, bool up)
+{
+    atomic_store_explicit(&server->up, up, memory_order_relaxed);
+}
+
+/* --- wishes ----------------------------------------------------------------------------------- */
+
+unsigned server_weight_for(const struct server *server, unsigned configured)
+{
+    const struct server_wishes *wishes = &server->wishes;
+    return wishes->has_weight && configured == wishes->configured_weight ? wishes->weight
+                                                                         : configured;
+}
+
+void server_configure(struct server *server, enum server_state state, unsigned weight)
+{
+    struct server_wishes *wishes = &server->wishes;
+    if (!wishes->published || state != wishes->configured_state)
+        atomic_store_explicit(&server->state, state, memory_order_relaxed);
+    if (weight != wishes->configured_weight)
+        wishes->has_weight = false;
+    wishes->configured_state = state;
+    wishes->configured_weight = weight;
+    wishes->published = true;
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
 
 void server_last_error(struct server *server, char text[SERVER_ERROR_MAX])
 {

@@ -13,26 +13,51 @@ struct server_checks {
     uint64_t due_us;    /* of the next check, on the monotonic clock; 0: never checked */
 };
 
+/* Likewise: what the configuration last said, and what an operator said since. */
+struct server_wishes {
+    bool published; /* the rest holds */
+    enum server_state configured_state;
+    unsigned configured_weight;
+    bool has_weight; /* an operator set one */
+    unsigned weight;
+};
+
+struct pool_core;
+
 struct server {
     atomic_uint references;
     atomic_uint sessions;
     atomic_bool up;
+    _Atomic enum server_state state;
+    struct pool_core *core; /* counted */
     char *name, *pool_name;
     struct address address;
     int64_t turn; /* smooth rotation; guarded by the pool's lock */
     struct server_checks checks;
+    struct server_wishes wishes;
     pthread_mutex_t error_lock;
     char last_error[SERVER_ERROR_MAX]; /* guarded by error_lock */
 };
 
 /* Up, without sessions, one reference. NULL: memory is out. */
-struct server *server_create(const char *pool_name, const char *name,
+struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
                              const struct address *address);
 void server_ref(struct server *server);
 void server_unref(struct server *server);
 
 /* One more reference and one more session. */
 void server_take(struct server *server);
+
+/* Would take new sessions: up and ready. */
+bool server_is_open(const struct server *server);
+
+void server_set_up(struct server *server, bool up);
+
+/* The weight it would have where the configuration says so much. Control thread. */
+unsigned server_weight_for(const struct server *server, unsigned configured);
+
+/* The configuration with these values was taken: they count where they are others than before. */
+void server_configure(struct server *server, enum server_state state, unsigned weight);
 
 void server_note_error(struct server *server, const char *what, const char *why);
 

@@ -23,6 +23,17 @@ static unsigned tries_of_a_round(const struct session *s)
     return pool_model(pool_of(s))->connect_retries + 1;
 }
 
+/* What a pool may go by; bytes that are no name are none. */
+static struct pool_key key_of(const struct session *s)
+{
+    struct pool_key key = {.source = &s->client_ip};
+    if (s->notes != NULL && s->notes->sni_is_name)
+        key.sni = span_text(s->notes->sni);
+    if (s->notes != NULL)
+        key.fix_sender = span_text(s->notes->fix_sender);
+    return key;
+}
+
 /* --- tries ------------------------------------------------------------------------------------ */
 
 static bool remember_try(struct session *s)
@@ -90,7 +101,8 @@ static void conclude_try(struct session *s, int number);
 static void try_next(struct session *s)
 {
     struct tries *tries = s->tries;
-    s->chosen = pool_pick(pool_of(s), tries == NULL ? NULL : tries->servers,
+    struct pool_key key = key_of(s);
+    s->chosen = pool_pick(pool_of(s), &key, tries == NULL ? NULL : tries->servers,
                           tries == NULL ? 0 : tries->count);
     if (s->chosen == NULL) {
         if (tries == NULL)

@@ -18,3 +18,9 @@ tests_unit_test_health_SOURCES = tests/unit/test_health.c tests/unit/pool_suppor
 tests_unit_test_health_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
 tests_unit_test_health_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_health_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_view
+tests_unit_test_view_SOURCES = tests/unit/test_view.c tests/unit/pool_support.h
+tests_unit_test_view_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_view_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_view_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)

@@ -71,13 +71,20 @@ UNUSED static struct pool_set *compile_after(struct one_pool *one, const struct 
     ck_assert_msg(ok, "%s", lines_of(problems));
     ck_assert_uint_eq(problems_warnings(problems), 0);
     problems_free(problems);
+    pool_set_publish(set);
     return set;
+}
+
+UNUSED static struct server *pick(struct pool *pool)
+{
+    static const struct pool_key nothing_known;
+    return pool_pick(pool, &nothing_known, NULL, 0);
 }
 
 /* Picks and gives back: who would it be? "-" for nobody. */
 UNUSED static const char *next_of(struct pool *pool)
 {
-    struct server *server = pool_pick(pool, NULL, 0);
+    struct server *server = pick(pool);
     if (server == NULL)
         return "-";
     const char *name = server_name(server);

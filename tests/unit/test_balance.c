@@ -71,12 +71,12 @@ START_TEST(a_server_that_was_tried_is_not_picked_again)
     compile_with(BALANCE_ROUND_ROBIN, 5, 1, 1);
     struct server *tried[3];
     for (unsigned i = 0; i < 3; i++) {
-        tried[i] = pool_pick(pool, tried, i);
+        tried[i] = pool_pick(pool, &(struct pool_key){0}, tried, i);
         ck_assert_ptr_nonnull(tried[i]);
         for (unsigned j = 0; j < i; j++)
             ck_assert_ptr_ne(tried[i], tried[j]);
     }
-    ck_assert_ptr_null(pool_pick(pool, tried, 3));
+    ck_assert_ptr_null(pool_pick(pool, &(struct pool_key){0}, tried, 3));
     for (unsigned i = 0; i < 3; i++)
         server_release(tried[i]);
 }
@@ -95,8 +95,8 @@ START_TEST(a_backup_is_picked_only_when_no_other_is_eligible)
     ck_assert_str_eq(sequence_of(pool, 4), "abab");
     set_up("c", true);
     ck_assert_str_eq(sequence_of(pool, 2), "cc");
-    struct server *first = pool_pick(pool, NULL, 0);
-    struct server *second = pool_pick(pool, &first, 1);
+    struct server *first = pick(pool);
+    struct server *second = pool_pick(pool, &(struct pool_key){0}, &first, 1);
     ck_assert_str_eq(server_name(first), "c");
     ck_assert(strcmp(server_name(second), "c") != 0);
     server_release(first);
@@ -110,7 +110,7 @@ START_TEST(a_backup_with_weight_0_is_never_picked)
     tear_down();
     one.servers[0].backup = true;
     set = compile_after(&one, NULL);
-    ck_assert_ptr_null(pool_pick(pool_set_find(set, "p"), NULL, 0));
+    ck_assert_ptr_null(pick(pool_set_find(set, "p")));
 }
 END_TEST
 
@@ -122,7 +122,7 @@ START_TEST(least_conn_picks_the_fewest_sessions_per_weight)
     unsigned picked[3] = {0};
     compile_with(BALANCE_LEAST_CONN, 2, 1, 1);
     for (unsigned i = 0; i < COUNT_OF(held); i++) {
-        held[i] = pool_pick(pool, NULL, 0);
+        held[i] = pick(pool);
         picked[server_name(held[i])[0] - 'a']++;
         if (i % 4 == 3)
             ck_assert_uint_eq(picked[0], 2 * picked[1]);
@@ -138,11 +138,11 @@ END_TEST
 START_TEST(least_conn_goes_where_a_session_ended)
 {
     compile_with(BALANCE_LEAST_CONN, 1, 1, 1);
-    struct server *a = pool_pick(pool, NULL, 0), *b = pool_pick(pool, NULL, 0);
-    struct server *c = pool_pick(pool, NULL, 0);
+    struct server *a = pick(pool), *b = pick(pool);
+    struct server *c = pick(pool);
     ck_assert_str_eq(server_name(b), "b");
     server_release(b);
-    b = pool_pick(pool, NULL, 0);
+    b = pick(pool);
     ck_assert_str_eq(server_name(b), "b");
     server_release(a);
     server_release(b);
@@ -162,7 +162,7 @@ END_TEST
 START_TEST(a_slot_has_one_owner)
 {
     compile_with(BALANCE_ROUND_ROBIN, 1, 0, 0);
-    struct server *first = pool_pick(pool, NULL, 0), *second = pool_pick(pool, NULL, 0);
+    struct server *first = pick(pool), *second = pick(pool);
     ck_assert_ptr_eq(first, second);
     ck_assert_uint_eq(server_sessions(first), 2);
     server_release(first);
@@ -176,7 +176,7 @@ START_TEST(a_picked_server_outlives_its_set)
 {
     struct address address;
     compile_with(BALANCE_ROUND_ROBIN, 1, 0, 0);
-    struct server *server = pool_pick(pool, NULL, 0);
+    struct server *server = pick(pool);
     tear_down();
     ck_assert(address_parse(&address, span_text("127.0.0.1:1"), NULL));
     ck_assert_str_eq(server_name(server), "a");
@@ -209,7 +209,7 @@ static void *work(void *context)
             continue;
         if (left == 0)
             return NULL;
-        struct server *server = pool_pick(worker->pool, NULL, 0);
+        struct server *server = pick(worker->pool);
         worker->picked[server_name(server)[0] - 'a']++;
         server_release(server);
         left = atomic_load(&picks_left);
@@ -279,7 +279,7 @@ START_TEST(sessions_end_on_every_worker_while_their_set_goes_away)
     compile_with(BALANCE_LEAST_CONN, 5, 1, 1);
     for (unsigned i = 0; i < WORKERS; i++) {
         for (size_t j = 0; j < COUNT_OF(leavers[i].held); j++)
-            leavers[i].held[j] = pool_pick(pool, NULL, 0);
+            leavers[i].held[j] = pick(pool);
     }
     struct pool_set *after = compile_after(&one, set);
     for (unsigned i = 0; i < WORKERS; i++)

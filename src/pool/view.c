@@ -1,0 +1,138 @@
+#include "view.h"
+
+#include "core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void view_free(struct view *view)
+{
+    if (view == NULL)
+        return;
+    for (unsigned i = 0; i < view->count; i++)
+        server_unref(view->items[i].server);
+    free(view->items);
+    free(view);
+}
+
+struct member *view_find(const struct view *view, const char *name)
+{
+    for (unsigned i = 0; view != NULL && i < view->count; i++) {
+        if (strcmp(view->items[i].server->name, name) == 0)
+            return &view->items[i];
+    }
+    return NULL;
+}
+
+/* --- building --------------------------------------------------------------------------------- */
+
+bool view_begin(struct view_draft *draft, struct pool_core *core, const struct model_pool *model)
+{
+    *draft = (struct view_draft){.core = core, .model = model};
+    draft->view = calloc(1, sizeof *draft->view);
+    if (draft->view == NULL)
+        return false;
+    draft->view->balance = model->balance;
+    return true;
+}
+
+static bool make_room(struct view_draft *draft)
+{
+    struct view *view = draft->view;
+    if (view->count < draft->capacity)
+        return true;
+    unsigned capacity = draft->capacity == 0 ? 8 : 2 * draft->capacity;
+    struct member *items = reallocarray(view->items, capacity, sizeof *items);
+    if (items == NULL)
+        return false;
+    view->items = items;
+    draft->capacity = capacity;
+    return true;
+}
+
+/* Takes over the reference to the member's server. */
+static bool append(struct view_draft *draft, const struct member *member)
+{
+    if (!make_room(draft)) {
+        server_unref(member->server);
+        return false;
+    }
+    draft->view->items[draft->view->count++] = *member;
+    return true;
+}
+
+bool view_add_member(struct view_draft *draft, const struct member *member)
+{
+    server_ref(member->server);
+    return append(draft, member);
+}
+
+/* The live server goes on where name and address are still the same. */
+static struct server *carry_or_create(const struct view_draft *draft, const char *name,
+                                      const struct address *address)
+{
+    struct server *live = core_find(draft->core, name, address);
+    if (live == NULL)
+        return server_create(draft->core, draft->model->name, name, address);
+    server_ref(live);
+    return live;
+}
+
+static bool add_named(struct view_draft *draft, unsigned item, const struct pool_address *found,
+                      const char *name, struct error *error)
+{
+    if (view_find(draft->view, name) != NULL)
+        return error_input(
+            error, "the pool already has a server named \"%s\" (give one of them a \"name\")",
+            name);
+    struct member member = {
+        .server = carry_or_create(draft, name, &found->address),
+        .item = item,
+        .configured = found->weight,
+        .backup = found->backup,
+        .state = draft->model->servers[item].state,
+    };
+    return (member.server != NULL && append(draft, &member)) || error_memory(error);
+}
+
+static bool add_address(struct view_draft *draft, unsigned item, const struct pool_address *found,
+                        struct error *error)
+{
+    const char *base = draft->model->servers[item].name;
+    char *name = NULL;
+    if (found->suffix == NULL)
+        return add_named(draft, item, found, base, error);
+    if (asprintf(&name, "%s/%s", base, found->suffix) < 0)
+        return error_memory(error);
+    bool added = add_named(draft, item, found, name, error);
+    free(name);
+    return added;
+}
+
+bool view_add_item(struct view_draft *draft, unsigned item, const struct pool_address *found,
+                   size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!add_address(draft, item, &found[i], error))
+            return false;
+    }
+    return true;
+}
+
+struct view *view_finish(struct view_draft *draft)
+{
+    struct view *view = draft->view;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct member *m = &view->items[i];
+        m->weight = server_weight_for(m->server, m->configured);
+    }
+    draft->view = NULL;
+    return view;
+}
+
+void view_abandon(struct view_draft *draft)
+{
+    view_free(draft->view);
+    draft->view = NULL;
+}
