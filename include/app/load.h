@@ -24,6 +24,9 @@ bool load_config(struct config *ret, const struct load_args *args) MUST_CHECK;
 uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers);
 unsigned load_pipes_per_worker(uint64_t descriptors, unsigned workers);
 
+/* Does any pool connect with its clients' addresses? */
+bool load_is_transparent(const struct model *model);
+
 /* "auto": one per core that the process may use. */
 unsigned load_worker_count(const struct model *model);
 

@@ -13,8 +13,10 @@ uint64_t privileges_raise_descriptors(void);
 /* No core dump holds a private key. */
 void privileges_forbid_core_dumps(void);
 
-/* Becomes `user` (and `group`, by default the user's own). NULL user: stays. After binding and
- * before the first thread. */
-bool privileges_drop(const char *user, const char *group, struct error *error) MUST_CHECK;
+/* Becomes `user` (and `group`, by default the user's own). NULL user: stays. With `transparent` the
+ * right to connect with others' addresses is kept (CAP_NET_RAW, or CAP_NET_ADMIN where there is no
+ * other), and nothing else. After binding and before the first thread. */
+bool privileges_drop(const char *user, const char *group, bool transparent,
+                     struct error *error) MUST_CHECK;
 
 #endif

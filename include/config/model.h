@@ -9,7 +9,9 @@
 
 #include "base/address.h"
 #include "base/cidr.h"
+#include "base/keepalive.h"
 #include "base/log.h"
+#include "base/origin.h"
 
 struct string_list {
     char **item;
@@ -19,13 +21,6 @@ struct string_list {
 struct cidr_list {
     struct cidr *item;
     size_t count;
-};
-
-/* "keepalive" of a listener or pool. */
-struct model_keepalive {
-    bool on;
-    uint64_t idle_ms, interval_ms, user_timeout_ms;
-    unsigned count;
 };
 
 enum host_kind { HOST_ADDRESS, HOST_NAME, HOST_ANY /* "*:80" */ };
@@ -109,7 +104,7 @@ struct model_listener {
     uint64_t max_sessions; /* 0: no limit; likewise below */
     uint64_t handshake_timeout_ms, idle_timeout_ms, half_closed_timeout_ms;
     uint64_t max_undecided, max_undecided_per_source, max_inspect_bytes;
-    struct model_keepalive keepalive;
+    struct keepalive keepalive;
     bool log;
 };
 
@@ -147,7 +142,9 @@ struct model_pool {
     uint64_t connect_timeout_ms;
     unsigned connect_retries;
     enum proxy_protocol proxy_protocol;
-    struct model_keepalive keepalive;
+    bool transparent;     /* connect with the client's own address */
+    struct origin source; /* connect from there; without an address: from anywhere */
+    struct keepalive keepalive;
 };
 
 enum log_target { LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF, LOG_TARGET_FILE };

@@ -5,14 +5,8 @@
 #ifndef IO_SOCKET_H
 #define IO_SOCKET_H
 
-#include "base/address.h"
-
-/* TCP keep-alive; `user_timeout_ms` is TCP_USER_TIMEOUT (tcp(7)). */
-struct keepalive {
-    bool on;
-    uint64_t idle_ms, interval_ms, user_timeout_ms;
-    unsigned count;
-};
+#include "base/keepalive.h"
+#include "base/origin.h"
 
 /* Fails when another process (or another socket of ours) already listens there. A SO_REUSEPORT
  * group can be joined silently by any process of the same user, so this is tried before the first
@@ -31,6 +25,22 @@ bool socket_local(int fd, struct address *ret) MUST_CHECK;
  * socket_set_keepalive(). *ret_done tells whether it is connected already. */
 bool socket_connect(int *ret, const struct address *address, bool *ret_done,
                     struct error *error) MUST_CHECK;
+
+/* The same from `origin` (NULL or without an address: from wherever the kernel likes; a UNIX socket
+ * always). error->number is EADDRNOTAVAIL where no port is free, EAFNOSUPPORT where the two
+ * families differ. */
+bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
+                         bool *ret_done, struct error *error) MUST_CHECK;
+
+/* Connecting to `to` failed with this errno for a reason that lies here: no descriptor, no memory,
+ * no port, no right. It says nothing about the server. */
+bool socket_fault_is_ours(int number, const struct address *to);
+
+/* May this process connect with addresses of others? (false only where the right is missing) */
+bool socket_can_be_transparent(void);
+
+/* Has this host that address now? (true where it cannot be told) */
+bool socket_has_address(const struct address *own);
 
 /* The outcome of a connection under way: 0 or an errno. */
 int socket_connect_result(int fd);

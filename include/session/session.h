@@ -85,7 +85,7 @@ struct session {
     bool trusted_proxy; /* its PROXY header counts */
     bool truncated;     /* a TLS client's end came without close_notify */
     bool server_first;  /* the server finished before the client */
-    bool server_keepalive_set;
+    bool settled;       /* RELAY: keep-alive to the server is set */
 };
 
 /* Takes a fresh connection over: on false (out of memory) fd is closed. */

@@ -81,6 +81,29 @@ static void warn_of_descriptors(const struct config *config, const struct load_a
     }
 }
 
+bool load_is_transparent(const struct model *model)
+{
+    for (size_t i = 0; i < model->pool_count; i++)
+        if (model->pools[i].transparent)
+            return true;
+    return false;
+}
+
+/* An address that moves between hosts may come later. */
+static void check_origin(const struct config *config, const struct model_pool *pool)
+{
+    struct text path = {0};
+    text_format(&path, "%s.%s", pool->path, pool->transparent ? "transparent" : "source");
+    if (!path.failed && pool->transparent && !socket_can_be_transparent())
+        problems_error(config->problems, path.data,
+                       "needs CAP_NET_RAW or CAP_NET_ADMIN, which this process does not have (it "
+                       "is kept over a change of user that a start as root makes)");
+    if (!path.failed && pool->source.address.length > 0 &&
+        !socket_has_address(&pool->source.address))
+        problems_warning(config->problems, path.data, "this host has no such address now");
+    text_release(&path);
+}
+
 /* What the start would fail on is told by a mere check, too, and at its place. */
 static void check_surroundings(const struct config *config)
 {
@@ -89,6 +112,8 @@ static void check_surroundings(const struct config *config)
         problems_error(config->problems, "user", "there is no user \"%s\"", model->user);
     if (model->group != NULL && getgrnam(model->group) == NULL)
         problems_error(config->problems, "group", "there is no group \"%s\"", model->group);
+    for (size_t i = 0; i < model->pool_count; i++)
+        check_origin(config, &model->pools[i]);
     if (model->log.access != LOG_TARGET_FILE)
         return;
     struct text folder = {0};

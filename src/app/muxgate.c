@@ -250,7 +250,7 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
     struct line_target target = log_target(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
     return binder_bind(&m->bindings, m->snapshot, NULL, m->worker_count, error) &&
-           privileges_drop(model->user, model->group, error) &&
+           privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
            line_writer_start(&m->log, &target, m->worker_count, error);
 }
 

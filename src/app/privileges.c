@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 uint64_t privileges_raise_descriptors(void)
@@ -34,8 +37,72 @@ static bool find_group(gid_t *ret, const char *name, struct error *error)
     return true;
 }
 
-bool privileges_drop(const char *user, const char *group, struct error *error)
+/* --- capabilities(7): glibc has no calls for them, and libcap would be there for these two alone
+ * --- */
+
+#define CAPABILITY_WORDS 2
+
+static bool get_permitted(uint32_t *ret)
 {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[CAPABILITY_WORDS];
+    if (syscall(SYS_capget, &header, data) != 0)
+        return false;
+    *ret = data[0].permitted;
+    return true;
+}
+
+static bool set_capabilities(uint32_t kept)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[CAPABILITY_WORDS] = {
+        {.effective = kept, .permitted = kept, .inheritable = 0}};
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+/* Either allows IP_TRANSPARENT (ip(7)). Of the two CAP_NET_RAW lets its holder do less: it cannot
+ * change the host's addresses, routes and filters. */
+static bool choose_kept(uint32_t *ret, struct error *error)
+{
+    static const uint32_t wanted[] = {UINT32_C(1) << CAP_NET_RAW, UINT32_C(1) << CAP_NET_ADMIN};
+    uint32_t permitted = 0;
+    if (!get_permitted(&permitted))
+        return error_system(error, errno, "cannot ask for the capabilities");
+    *ret = permitted & wanted[0] ? wanted[0] : permitted & wanted[1];
+    return *ret != 0 || error_input(error, "transparent needs CAP_NET_RAW or CAP_NET_ADMIN, which "
+                                           "this process does not have");
+}
+
+/* --- the user --------------------------------------------------------------------------------- */
+
+static bool become(const char *user, uid_t uid, gid_t gid, struct error *error)
+{
+    if (setgroups(0, NULL) != 0 || setgid(gid) != 0)
+        return error_system(error, errno, "cannot change to group %u", (unsigned)gid);
+    if (user != NULL && (initgroups(user, gid) != 0 || setuid(uid) != 0))
+        return error_system(error, errno, "cannot change to user \"%s\"", user);
+    /* What was given up must not be to be had again. */
+    if (uid != 0 && setuid(0) == 0)
+        return error_input(error, "the privileges could be taken back: not going on");
+    return true;
+}
+
+/* All but `kept` goes with the user; 0 keeps nothing. */
+static bool become_keeping(const char *user, uid_t uid, gid_t gid, uint32_t kept,
+                           struct error *error)
+{
+    if (prctl(PR_SET_KEEPCAPS, 1L) != 0)
+        return error_system(error, errno, "cannot keep the capability for transparent");
+    if (!become(user, uid, gid, error))
+        return false;
+    /* KEEPCAPS kept all that was permitted, and nothing of it in effect. */
+    return set_capabilities(kept) ||
+           error_system(error, errno, "cannot keep the capability for transparent");
+}
+
+bool privileges_drop(const char *user, const char *group, bool transparent, struct error *error)
+{
+    uint32_t kept = 0;
     if (user == NULL && group == NULL)
         return true;
     if (geteuid() != 0)
@@ -47,12 +114,7 @@ bool privileges_drop(const char *user, const char *group, struct error *error)
     gid_t gid = found == NULL ? getegid() : found->pw_gid;
     if (group != NULL && !find_group(&gid, group, error))
         return false;
-    if (setgroups(0, NULL) != 0 || setgid(gid) != 0)
-        return error_system(error, errno, "cannot change to group %u", (unsigned)gid);
-    if (user != NULL && (initgroups(user, gid) != 0 || setuid(uid) != 0))
-        return error_system(error, errno, "cannot change to user \"%s\"", user);
-    /* What was given up must not be to be had again. */
-    if (uid != 0 && setuid(0) == 0)
-        return error_input(error, "the privileges could be taken back: not going on");
-    return true;
+    if (!transparent || uid == 0)
+        return become(user, uid, gid, error);
+    return choose_kept(&kept, error) && become_keeping(user, uid, gid, kept, error);
 }

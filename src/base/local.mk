@@ -7,9 +7,11 @@ src_libbase_a_SOURCES = \
 	include/base/compiler.h \
 	include/base/error.h src/base/error.c \
 	include/base/hash.h \
+	include/base/keepalive.h \
 	include/base/list.h \
 	include/base/log.h src/base/log.c \
 	include/base/name.h src/base/name.c \
+	include/base/origin.h src/base/origin.c \
 	include/base/span.h \
 	include/base/text.h src/base/text.c \
 	include/base/units.h src/base/units.c

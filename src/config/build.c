@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void build_keepalive(struct model_keepalive *ret, const json_t *value)
+void build_keepalive(struct keepalive *ret, const json_t *value)
 {
     ret->on = !json_is_false(value);
     ret->idle_ms = build_get_duration(value, KEY_keepalive_idle);

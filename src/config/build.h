@@ -22,7 +22,7 @@ void build_rules(struct build *b, struct model_listener *ret, const json_t *list
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool);
 /* `object` may be NULL: all defaults. */
 void build_tls(struct build *b, struct model_tls *ret, const json_t *object, const char *path);
-void build_keepalive(struct model_keepalive *ret, const json_t *value);
+void build_keepalive(struct keepalive *ret, const json_t *value);
 
 /* --- values: what the object holds, or the fallback of the key's row --- */
 

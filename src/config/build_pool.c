@@ -55,5 +55,9 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);
     ret->connect_retries = (unsigned)build_get_count(pool, KEY_pool_connect_retries);
     ret->proxy_protocol = protocols[build_get_choice(pool, KEY_pool_proxy_protocol)];
+    ret->transparent = build_get_boolean(pool, KEY_pool_transparent);
+    const char *source = build_get_text(pool, KEY_pool_source);
+    if (source != NULL && !origin_parse(&ret->source, span_text(source), NULL))
+        b->failed = true;
     build_keepalive(&ret->keepalive, json_object_get(pool, "keepalive"));
 }

@@ -95,7 +95,7 @@ void dump_address(struct json_writer *w, const char *key, const struct model_add
     json_put_text(w, key, local ? text : address->text);
 }
 
-void dump_keepalive(struct json_writer *w, const struct model_keepalive *k)
+void dump_keepalive(struct json_writer *w, const struct keepalive *k)
 {
     if (!k->on) {
         json_put_boolean(w, "keepalive", false);
@@ -133,6 +133,15 @@ static void dump_health(struct json_writer *w, const struct model_health *health
     json_close(w, '}');
 }
 
+static void dump_source(struct json_writer *w, const struct origin *source)
+{
+    char text[ORIGIN_TEXT_MAX];
+    if (source->address.length == 0)
+        return;
+    origin_format(source, text);
+    dump_text(w, KEY_pool_source, text);
+}
+
 static void dump_pool(struct json_writer *w, const struct model_pool *pool)
 {
     json_open(w, pool->name, '{');
@@ -145,6 +154,8 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_duration(w, KEY_pool_connect_timeout, pool->connect_timeout_ms);
     json_put_number(w, "connect_retries", pool->connect_retries);
     dump_choice(w, KEY_pool_proxy_protocol, pool->proxy_protocol);
+    dump_boolean(w, KEY_pool_transparent, pool->transparent);
+    dump_source(w, &pool->source);
     dump_keepalive(w, &pool->keepalive);
     json_close(w, '}');
 }

@@ -17,6 +17,6 @@ void dump_boolean(struct json_writer *w, enum key_id id, bool value);
 void dump_strings(struct json_writer *w, enum key_id id, const struct string_list *list);
 void dump_cidrs(struct json_writer *w, enum key_id id, const struct cidr_list *list);
 void dump_address(struct json_writer *w, const char *key, const struct model_address *address);
-void dump_keepalive(struct json_writer *w, const struct model_keepalive *k);
+void dump_keepalive(struct json_writer *w, const struct keepalive *k);
 
 #endif

@@ -269,6 +269,16 @@ static void check_address(struct form *f, const struct key *key, const json_t *v
         form_error(f, "%s: a server's port must not be 0", shown);
 }
 
+static void check_origin(struct form *f, const json_t *value)
+{
+    struct origin origin;
+    struct error error;
+    if (!json_is_string(value))
+        unexpected(f, "an address", value, "such as \"10.0.0.5\" or \"10.0.0.5:20000-29999\"");
+    else if (!origin_parse(&origin, span_text(json_string_value(value)), &error))
+        form_error(f, "%s", error.text);
+}
+
 void form_check_scalar(struct form *f, const struct key *key, const json_t *value)
 {
     switch (key->type) {
@@ -312,6 +322,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_CIDR:
         check_cidr(f, value);
+        break;
+    case TYPE_ORIGIN:
+        check_origin(f, value);
         break;
     case TYPE_BIND:
     case TYPE_ADDRESS:

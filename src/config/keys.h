@@ -42,6 +42,7 @@ enum key_type {
     TYPE_FILE,
     TYPE_BIND,
     TYPE_ADDRESS,
+    TYPE_ORIGIN, /* an IP address, with or without a range of ports */
     TYPE_CIDR,
     TYPE_SNI,
     TYPE_ALPN,

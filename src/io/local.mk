@@ -3,7 +3,7 @@ src_libio_a_SOURCES = \
 	include/io/line_writer.h src/io/line_writer.c \
 	include/io/mailbox.h src/io/mailbox.c \
 	include/io/pipes.h src/io/pipes.c \
-	include/io/socket.h src/io/socket.c \
+	include/io/socket.h src/io/connect.c src/io/socket.c \
 	include/io/stream.h src/io/stream.c \
 	include/io/watch.h src/io/watch.c
 EXTRA_DIST += src/io/README

@@ -111,44 +111,6 @@ bool socket_local(int fd, struct address *ret)
     return true;
 }
 
-/* Within one host a connection stands when connect() returns, though it says "in progress": asking
- * once spares the loop a round of watching. */
-static bool stands_already(int fd)
-{
-    struct pollfd state = {.fd = fd, .events = POLLOUT};
-    return poll(&state, 1, 0) == 1 && state.revents == POLLOUT;
-}
-
-bool socket_connect(int *ret, const struct address *address, bool *ret_done, struct error *error)
-{
-    int fd = open_socket(address);
-    if (fd < 0)
-        return fail(error, fd, address, "cannot open a socket for");
-    if (address_is_ip(address))
-        socket_set_nodelay(fd);
-    int result = connect(fd, &address->any, address->length);
-    /* A UNIX socket whose backlog is full says EAGAIN, and there is nothing to wait for: a failure.
-     */
-    if (result != 0 && errno != EINPROGRESS && errno != EINTR)
-        return fail(error, fd, address, "cannot connect to");
-    *ret = fd;
-    *ret_done = result == 0 || stands_already(fd);
-    return true;
-}
-
-int socket_connect_result(int fd)
-{
-    int number = 0;
-    socklen_t length = sizeof number;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0 ? errno : number;
-}
-
-bool socket_reaches_itself(int fd, const struct address *to)
-{
-    struct address own;
-    return address_is_ip(to) && socket_local(fd, &own) && address_equal(&own, to);
-}
-
 void socket_set_nodelay(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);

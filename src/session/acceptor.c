@@ -162,14 +162,8 @@ static struct acceptor *find_acceptor(struct engine *engine, const struct bindin
 
 static void set_options(const struct acceptor *a)
 {
-    const struct model_keepalive *model = &a->listener->model->keepalive;
-    if (!address_is_ip(&a->binding->actual))
-        return;
-    socket_set_keepalive(a->io.fd, &(struct keepalive){.on = model->on,
-                                                       .idle_ms = model->idle_ms,
-                                                       .interval_ms = model->interval_ms,
-                                                       .user_timeout_ms = model->user_timeout_ms,
-                                                       .count = model->count});
+    if (address_is_ip(&a->binding->actual))
+        socket_set_keepalive(a->io.fd, &a->listener->model->keepalive);
 }
 
 static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding)

@@ -71,21 +71,26 @@ static void end_round(struct session *s)
 
 static void try_next(struct session *s);
 
-static void note_failure(struct session *s, int number)
+/* A fault of ours says nothing about the server; `why` then says more than the number. */
+static void note_failure(struct session *s, int number, const char *why)
 {
     struct notes *notes = session_notes(s);
-    server_note_connect_failure(s->chosen, number);
+    bool ours = socket_fault_is_ours(number, server_address(s->chosen));
+    if (!ours)
+        server_note_connect_failure(s->chosen, number);
+    if (!ours || why == NULL)
+        why = strerrordesc_np(number) == NULL ? "failed" : strerrordesc_np(number);
     if (notes != NULL)
         (void)snprintf(notes->detail, sizeof notes->detail, "%.60s: %s", server_name(s->chosen),
-                       strerrordesc_np(number) == NULL ? "failed" : strerrordesc_np(number));
+                       why);
 }
 
-static void try_failed(struct session *s, int number)
+static void try_failed(struct session *s, int number, const char *why)
 {
     ev_io_stop(s->engine->loop, &s->server_io);
     ev_io_set(&s->server_io, -1, EV_WRITE); /* the next socket may get the same number */
     stream_close(&s->server, true);         /* leaves nothing behind, should it have met itself */
-    note_failure(s, number);
+    note_failure(s, number, why);
     bool remembered = remember_try(s);
     give_slot_back(s);
     if (!remembered)
@@ -94,6 +99,18 @@ static void try_failed(struct session *s, int number)
         end_round(s);
     else
         try_next(s);
+}
+
+/* Nothing but the client's address will do where that was asked for: a server that goes by it must
+ * not be met with ours. */
+static struct origin origin_of(const struct session *s)
+{
+    const struct model_pool *model = pool_model(pool_of(s));
+    if (!model->transparent)
+        return model->source;
+    struct origin origin = {.address = address_from_ip(&s->client_ip), .transparent = true};
+    address_set_port(&origin.address, 0);
+    return origin;
 }
 
 static void conclude_try(struct session *s, int number);
@@ -114,9 +131,10 @@ static void try_next(struct session *s)
     int fd;
     bool done;
     struct error error;
+    struct origin origin = origin_of(s);
     session_set_deadline(s, pool_model(pool_of(s))->connect_timeout_ms);
-    if (!socket_connect(&fd, server_address(s->chosen), &done, &error)) {
-        try_failed(s, error.number);
+    if (!socket_connect_from(&fd, server_address(s->chosen), &origin, &done, &error)) {
+        try_failed(s, error.number, error.text);
         return;
     }
     stream_plain(&s->server, fd);
@@ -179,7 +197,7 @@ static void conclude_try(struct session *s, int number)
     if (number == 0)
         connected(s);
     else
-        try_failed(s, number);
+        try_failed(s, number, NULL);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */
@@ -200,7 +218,7 @@ void phase_connect_step(struct session *s, int client_events, int server_events)
 void phase_connect_expire(struct session *s)
 {
     if (s->chosen != NULL)
-        try_failed(s, ETIMEDOUT);
+        try_failed(s, ETIMEDOUT, NULL);
     else
         try_next(s);
 }

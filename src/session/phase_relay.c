@@ -231,17 +231,10 @@ void phase_relay_step(struct session *s, int client_events, int server_events)
 
 void phase_relay_settle(struct session *s)
 {
-    if (s->server_keepalive_set || server_address(s->chosen)->any.sa_family == AF_UNIX)
-        return;
-    s->server_keepalive_set = true;
-    const struct model_keepalive *model =
-        &pool_model(s->listener->targets[s->rule->index].pool)->keepalive;
-    socket_set_keepalive(s->server.fd,
-                         &(struct keepalive){.on = model->on,
-                                             .idle_ms = model->idle_ms,
-                                             .interval_ms = model->interval_ms,
-                                             .user_timeout_ms = model->user_timeout_ms,
-                                             .count = model->count});
+    const struct pool *pool = s->listener->targets[s->rule->index].pool;
+    if (!s->settled && address_is_ip(server_address(s->chosen)))
+        socket_set_keepalive(s->server.fd, &pool_model(pool)->keepalive);
+    s->settled = true;
 }
 
 void phase_relay_expire(struct session *s)

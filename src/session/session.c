@@ -153,10 +153,22 @@ void session_set_deadline(struct session *s, uint64_t ms)
     s->deadline = ev_now(s->engine->loop) + (ev_tstamp)ms / 1000.0;
 }
 
+/* How old a session gets before it is given what only those that last need. */
+#define SETTLE_SECONDS 2.0
+
+static ev_tstamp sooner(ev_tstamp alarm, ev_tstamp other)
+{
+    return alarm == 0 || other < alarm ? other : alarm;
+}
+
 static ev_tstamp next_alarm(const struct session *s)
 {
-    ev_tstamp look = ev_now(s->engine->loop) + LOOK_AGAIN_SECONDS;
-    return s->resting && (s->deadline == 0 || look < s->deadline) ? look : s->deadline;
+    ev_tstamp now = ev_now(s->engine->loop), alarm = s->deadline;
+    if (s->resting)
+        alarm = sooner(alarm, now + LOOK_AGAIN_SECONDS);
+    if (s->phase == PHASE_RELAY && !s->settled)
+        alarm = sooner(alarm, now + SETTLE_SECONDS);
+    return alarm;
 }
 
 /* The timer is moved only when the new deadline lies before it: a later one is found when it

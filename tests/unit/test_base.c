@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/name.h"
+#include "base/origin.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -268,6 +269,56 @@ START_TEST(lists_survive_removal_while_walking)
 }
 END_TEST
 
+/* --- origin ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text, *shown; /* NULL: refused */
+} origins[] = {
+    {"10.0.0.5", "10.0.0.5"},
+    {"10.0.0.5:20000-29999", "10.0.0.5:20000-29999"},
+    {"10.0.0.5:1-65535", "10.0.0.5:1-65535"},
+    {"10.0.0.5:7-7", "10.0.0.5:7-7"},
+    {"0.0.0.0:20000-29999", "0.0.0.0:20000-29999"},
+    {"::1", "::1"},
+    {"[::1]", "::1"},
+    {"[2001:db8::5]:20000-29999", "[2001:db8::5]:20000-29999"},
+    {"::ffff:10.0.0.5", "10.0.0.5"},
+    {"", NULL},
+    {":", NULL},
+    {"-", NULL},
+    {":1-2", NULL},
+    {"10.0.0.5:", NULL},
+    {"10.0.0.5:-", NULL},
+    {"10.0.0.5:80", NULL},
+    {"10.0.0.5:0-80", NULL},
+    {"10.0.0.5:80-65536", NULL},
+    {"10.0.0.5:80-", NULL},
+    {"10.0.0.5:-80", NULL},
+    {"10.0.0.5:1-2-3", NULL},
+    {"10.0.0.5:90-80", NULL},
+    {"10.0.0.5: 80-90", NULL},
+    {"::1:80-90", NULL},
+    {"[::1]80-90", NULL},
+    {"localhost", NULL},
+    {"localhost:80-90", NULL},
+    {"*", NULL},
+    {"unix:@x", NULL},
+};
+
+START_TEST(an_origin_is_an_address_with_or_without_a_range_of_ports)
+{
+    struct origin origin;
+    struct error error;
+    char shown[ORIGIN_TEXT_MAX];
+    bool done = origin_parse(&origin, span_text(origins[_i].text), &error);
+    ck_assert_msg(done == (origins[_i].shown != NULL), "%s", origins[_i].text);
+    if (!done)
+        return;
+    origin_format(&origin, shown);
+    ck_assert_str_eq(shown, origins[_i].shown);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -284,6 +335,8 @@ int main(void)
     tcase_add_test(tests, json_text_is_valid_whatever_came_in);
     tcase_add_test(tests, a_buffer_keeps_bytes_in_order);
     tcase_add_test(tests, times_are_rfc3339_in_utc);
+    tcase_add_loop_test(tests, an_origin_is_an_address_with_or_without_a_range_of_ports, 0,
+                        (int)COUNT_OF(origins));
     tcase_add_test(tests, lists_survive_removal_while_walking);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

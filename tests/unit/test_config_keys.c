@@ -70,6 +70,7 @@ static void add_type(struct text *t, const struct key *k)
                                         [TYPE_FILE] = "file",
                                         [TYPE_BIND] = "address",
                                         [TYPE_ADDRESS] = "address",
+                                        [TYPE_ORIGIN] = "IP address, with or without ports",
                                         [TYPE_CIDR] = "network",
                                         [TYPE_SNI] = "host name",
                                         [TYPE_ALPN] = "text",

@@ -112,6 +112,10 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_uint_eq(m->pools[0].health.port, 9900);
     ck_assert_uint_eq(m->pools[0].servers[2].weight, 0);
     ck_assert(m->pools[0].servers[2].backup);
+    ck_assert_int_eq(m->pools[1].source.address.any.sa_family, AF_INET);
+    ck_assert_uint_eq(m->pools[1].source.low, 20000);
+    ck_assert_uint_eq(m->pools[1].source.high, 29999);
+    ck_assert(!m->pools[1].transparent);
 }
 END_TEST
 

@@ -100,6 +100,92 @@ START_TEST(a_refused_connection_is_told)
 }
 END_TEST
 
+/* A loopback address that no other run of this test has; with these ports behind it. */
+static const char *own_address(const char *ports)
+{
+    static char text[64];
+    unsigned pid = (unsigned)getpid();
+    snprintf(text, sizeof text, "127.%u.%u.%u:%s", 1 + (pid >> 16 & 0x3f), pid >> 8 & 0xff,
+             pid & 0xff, ports);
+    return text;
+}
+
+/* A connection from there to the listener, or the errno. */
+static int connect_from(const char *text, const struct address *to, int *ret_number)
+{
+    struct origin origin;
+    struct error error;
+    bool done;
+    int fd = -1;
+    ck_assert(origin_parse(&origin, span_text(text), &error));
+    *ret_number = 0;
+    if (!socket_connect_from(&fd, to, &origin, &done, &error))
+        *ret_number = error.number;
+    return fd;
+}
+
+START_TEST(each_port_of_a_range_serves_one_connection_to_each_server)
+{
+    struct address to[2], own;
+    int number, fds[2][4];
+    int listeners[2] = {listen_on("127.0.0.1:0", &to[0]), listen_on("127.0.0.1:0", &to[1])};
+    for (int l = 0; l < 2; l++) {
+        unsigned seen = 0;
+        for (int i = 0; i < 4; i++) {
+            fds[l][i] = connect_from(own_address("9300-9303"), &to[l], &number);
+            ck_assert_int_eq(number, 0);
+            ck_assert(socket_local(fds[l][i], &own));
+            ck_assert_uint_ge(address_port(&own), 9300);
+            ck_assert_uint_le(address_port(&own), 9303);
+            seen |= 1u << (address_port(&own) - 9300);
+        }
+        ck_assert_uint_eq(seen, 15);
+        ck_assert_int_eq(connect_from(own_address("9300-9303"), &to[l], &number), -1);
+        ck_assert_int_eq(number, EADDRNOTAVAIL);
+        ck_assert(socket_fault_is_ours(number, &to[l]));
+    }
+    for (int l = 0; l < 2; l++) {
+        for (int i = 0; i < 4; i++) {
+            socket_set_reset(fds[l][i]);
+            (void)close(fds[l][i]);
+        }
+        (void)close(listeners[l]);
+    }
+}
+END_TEST
+
+START_TEST(a_port_on_which_somebody_listens_is_passed_over)
+{
+    struct address to, taken, own;
+    int number, listener = listen_on("127.0.0.1:0", &to),
+                other = listen_on(own_address("9311"), &taken);
+    for (int i = 0; i < 8; i++) {
+        int fd = connect_from(own_address("9310-9311"), &to, &number);
+        ck_assert_int_eq(number, 0);
+        ck_assert(socket_local(fd, &own));
+        ck_assert_uint_eq(address_port(&own), 9310);
+        socket_set_reset(fd);
+        (void)close(fd);
+    }
+    (void)close(other);
+    (void)close(listener);
+}
+END_TEST
+
+START_TEST(an_origin_of_another_family_or_host_is_our_fault)
+{
+    struct address to;
+    int number, listener = listen_on("127.0.0.1:0", &to);
+    ck_assert_int_eq(connect_from("::1", &to, &number), -1);
+    ck_assert_int_eq(number, EAFNOSUPPORT);
+    ck_assert(socket_fault_is_ours(number, &to));
+    ck_assert_int_eq(connect_from("192.0.2.1", &to, &number), -1);
+    ck_assert_int_eq(number, EADDRNOTAVAIL);
+    ck_assert(!socket_fault_is_ours(ECONNREFUSED, &to) && !socket_fault_is_ours(ETIMEDOUT, &to));
+    (void)close(listener);
+}
+END_TEST
+
 START_TEST(a_socket_connected_to_itself_is_told_from_others)
 {
     struct address a;
@@ -426,6 +512,9 @@ int main(void)
     tcase_add_test(tests, any_address_takes_both_families);
     tcase_add_test(tests, a_refused_connection_is_told);
     tcase_add_test(tests, a_socket_connected_to_itself_is_told_from_others);
+    tcase_add_test(tests, each_port_of_a_range_serves_one_connection_to_each_server);
+    tcase_add_test(tests, a_port_on_which_somebody_listens_is_passed_over);
+    tcase_add_test(tests, an_origin_of_another_family_or_host_is_our_fault);
     tcase_add_test(tests, keep_alive_switched_off_leaves_nothing_of_what_was_set);
     tcase_add_test(tests, lines_that_the_target_refuses_are_counted_each);
     tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);

@@ -39,6 +39,11 @@ def user_id(pid: int) -> int:
     return int(_status(pid, "Uid").split()[1])
 
 
+def capabilities(pid: int) -> dict:
+    """The sets of rights of capabilities(7), but for the bounding one."""
+    return {key: int(_status(pid, key), 16) for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads so far."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

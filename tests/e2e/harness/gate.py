@@ -69,9 +69,9 @@ def environment() -> dict:
     return env
 
 
-def run(*args, seconds: float = 20.0, **kwargs) -> subprocess.CompletedProcess:
+def run(*args, seconds: float = 20.0, wrapper=(), **kwargs) -> subprocess.CompletedProcess:
     """Runs the program to its end, for -t, -V and errors at start."""
-    return subprocess.run([settings.binary(), *map(str, args)], capture_output=True, text=True, env=environment(),
+    return subprocess.run([*wrapper, settings.binary(), *map(str, args)], capture_output=True, text=True, env=environment(),
                           stdin=subprocess.DEVNULL, timeout=settings.seconds(seconds), **kwargs)
 
 

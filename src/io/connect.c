@@ -1,0 +1,225 @@
+/* Connecting: from where the kernel likes, from an address of ours, or from somebody else's. */
+#include "io/socket.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* Ports looked at for one connection: as many as can be tried in well under a millisecond. */
+#define PORTS_TRIED_MAX 256u
+
+static void set_option(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+static int open_socket(const struct address *address)
+{
+    return socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* A UNIX socket whose backlog is full says EAGAIN, and there is nothing to wait for: a failure. */
+static int begin(int fd, const struct address *to)
+{
+    if (address_is_ip(to))
+        socket_set_nodelay(fd);
+    if (connect(fd, &to->any, to->length) == 0 || errno == EINPROGRESS || errno == EINTR)
+        return 0;
+    return errno;
+}
+
+/* --- binding ---------------------------------------------------------------------------------- */
+
+static int make_transparent(int fd, sa_family_t family)
+{
+    static const int on = 1;
+    bool v6 = family == AF_INET6;
+    return setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT,
+                      &on, sizeof on) == 0
+               ? 0
+               : errno;
+}
+
+/* Port 0 is chosen by connect(), which knows the other end: one port can then serve connections to
+ * many servers. A port of our own choosing is shared in the same way, by SO_REUSEADDR. */
+static int bind_to(int fd, const struct origin *origin, uint16_t port)
+{
+    struct address own = origin->address;
+    int number = origin->transparent ? make_transparent(fd, own.any.sa_family) : 0;
+    if (number != 0)
+        return number;
+    if (port == 0)
+        set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    else
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    address_set_port(&own, port);
+    return bind(fd, &own.any, own.length) == 0 ? 0 : errno;
+}
+
+/* --- connecting ------------------------------------------------------------------------------- */
+
+enum attempt { ATTEMPT_BEGUN, ATTEMPT_PORT_TAKEN, ATTEMPT_FAILED };
+
+static bool tell(struct error *error, int number, const struct address *to, const char *what)
+{
+    char text[ADDRESS_TEXT_MAX];
+    address_format(to, text);
+    return error_system(error, number, "%s %s", what, text);
+}
+
+static bool tell_origin(struct error *error, int number, const struct origin *origin)
+{
+    char own[ADDRESS_TEXT_MAX];
+    address_format_ip(&origin->address, own);
+    if (own[0] == '\0')
+        (void)error_system(error, number, "the client has no IP address to connect with");
+    else if (number == EPERM && origin->transparent)
+        (void)error_system(error, number, "connecting as %s needs CAP_NET_RAW or CAP_NET_ADMIN",
+                           own);
+    else
+        (void)error_system(error, number, "cannot connect from %s", own);
+    return false;
+}
+
+static bool tell_no_port(struct error *error, const struct address *to, const struct origin *origin)
+{
+    char text[ADDRESS_TEXT_MAX], own[ORIGIN_TEXT_MAX] = "";
+    address_format(to, text);
+    if (origin != NULL)
+        origin_format(origin, own);
+    (void)error_input(error, "no free port to connect to %s%s%s", text,
+                      own[0] == '\0' ? "" : " from ", own);
+    if (error != NULL) {
+        error->kind = ERROR_SYSTEM;
+        error->number = EADDRNOTAVAIL;
+    }
+    return false;
+}
+
+/* With `origin` NULL not bound at all. A port that is in use shows when it is bound (somebody
+ * listens there) or when it is connected (the same two ends are connected already). */
+static enum attempt attempt(int *ret, const struct address *to, const struct origin *origin,
+                            uint16_t port, struct error *error)
+{
+    int fd = open_socket(to);
+    if (fd < 0) {
+        (void)tell(error, errno, to, "cannot open a socket for");
+        return ATTEMPT_FAILED;
+    }
+    int number = origin == NULL ? 0 : bind_to(fd, origin, port);
+    bool bound = number == 0;
+    if (bound)
+        number = begin(fd, to);
+    if (number == 0) {
+        *ret = fd;
+        return ATTEMPT_BEGUN;
+    }
+    (void)close(fd);
+    if (number == EADDRINUSE || (bound && number == EADDRNOTAVAIL))
+        return ATTEMPT_PORT_TAKEN;
+    if (bound)
+        (void)tell(error, number, to, "cannot connect to");
+    else
+        (void)tell_origin(error, number, origin);
+    return ATTEMPT_FAILED;
+}
+
+/* IP_LOCAL_PORT_RANGE would leave the choice to the kernel, but only within its own range
+ * (net.ipv4.ip_local_port_range), and silently takes that where ours lies outside. */
+static enum attempt attempt_ports(int *ret, const struct address *to, const struct origin *origin,
+                                  struct error *error)
+{
+    unsigned count = origin->high - origin->low + 1u;
+    unsigned tries = count < PORTS_TRIED_MAX ? count : PORTS_TRIED_MAX;
+    unsigned first = (unsigned)((clock_monotonic_us() * UINT64_C(2654435761) >> 7) % count);
+    enum attempt result = ATTEMPT_PORT_TAKEN;
+    for (unsigned i = 0; i < tries && result == ATTEMPT_PORT_TAKEN; i++)
+        result = attempt(ret, to, origin, (uint16_t)(origin->low + (first + i) % count), error);
+    return result;
+}
+
+/* Within one host a connection stands when connect() returns, though it says "in progress": asking
+ * once spares the loop a round of watching. */
+static bool stands_already(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLOUT};
+    return poll(&state, 1, 0) == 1 && state.revents == POLLOUT;
+}
+
+bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
+                         bool *ret_done, struct error *error)
+{
+    bool wanted = origin != NULL && (origin->address.length > 0 || origin->transparent);
+    if (!wanted || !address_is_ip(to))
+        origin = NULL;
+    else if (origin->address.any.sa_family != to->any.sa_family)
+        return tell_origin(error, EAFNOSUPPORT, origin);
+    enum attempt result = origin != NULL && origin->low != 0 ? attempt_ports(ret, to, origin, error)
+                                                             : attempt(ret, to, origin, 0, error);
+    if (result == ATTEMPT_PORT_TAKEN)
+        return tell_no_port(error, to, origin);
+    if (result == ATTEMPT_FAILED)
+        return false;
+    *ret_done = stands_already(*ret);
+    return true;
+}
+
+bool socket_connect(int *ret, const struct address *address, bool *ret_done, struct error *error)
+{
+    return socket_connect_from(ret, address, NULL, ret_done, error);
+}
+
+int socket_connect_result(int fd)
+{
+    int number = 0;
+    socklen_t length = sizeof number;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0 ? errno : number;
+}
+
+bool socket_fault_is_ours(int number, const struct address *to)
+{
+    switch (number) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        return true;
+    case EADDRNOTAVAIL: /* no free port, or no such address here */
+    case EADDRINUSE:
+    case EAFNOSUPPORT:
+    case EPERM:
+    case EACCES:
+        return address_is_ip(to); /* of a UNIX socket: its file's rights */
+    default:
+        return false;
+    }
+}
+
+bool socket_reaches_itself(int fd, const struct address *to)
+{
+    struct address own;
+    return address_is_ip(to) && socket_local(fd, &own) && address_equal(&own, to);
+}
+
+/* --- asked beforehand ------------------------------------------------------------------------- */
+
+bool socket_can_be_transparent(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int number = fd < 0 ? 0 : make_transparent(fd, AF_INET);
+    if (fd >= 0)
+        (void)close(fd);
+    return number != EPERM;
+}
+
+bool socket_has_address(const struct address *own)
+{
+    int fd = open_socket(own);
+    bool there = fd < 0 || bind(fd, &own->any, own->length) == 0 || errno != EADDRNOTAVAIL;
+    if (fd >= 0)
+        (void)close(fd);
+    return there;
+}
