@@ -30,6 +30,11 @@ struct binding {
 
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
                   unsigned workers, struct error *error) MUST_CHECK;
+
+/* For the sockets that no acceptor has taken yet: clients that come before it does get theirs from
+ * here, later ones as the listener's snapshot says. */
+void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive);
+
 struct binding *binding_ref(struct binding *binding);
 void binding_unref(struct binding *binding); /* accepts NULL; closes sockets nobody took */
 

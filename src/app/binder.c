@@ -55,12 +55,14 @@ bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
             struct bound_listener *bound = &bindings->item[next++];
             struct binding *kept = find(previous, model->binds[b].text);
             bound->listener = i;
-            if (kept != NULL)
+            if (kept != NULL) {
                 bound->binding = binding_ref(kept);
-            else if (!open_new(&bound->binding, &model->binds[b], workers, error)) {
+            } else if (!open_new(&bound->binding, &model->binds[b], workers, error)) {
                 error_prefix(error, "listener %s", model->name);
                 bindings_unref(bindings);
                 return false;
+            } else {
+                binding_set_keepalive(bound->binding, &model->keepalive);
             }
         }
     }

@@ -88,6 +88,13 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
     return true;
 }
 
+void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive)
+{
+    for (unsigned i = 0; i < binding->workers && address_is_ip(&binding->actual); i++)
+        if (binding->fds[i] >= 0)
+            socket_set_keepalive(binding->fds[i], keepalive);
+}
+
 struct binding *binding_ref(struct binding *binding)
 {
     atomic_fetch_add(&binding->references, 1);
