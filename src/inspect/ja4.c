@@ -1,9 +1,12 @@
 /* JA4 (FoxIO, "JA4: TLS Client Fingerprinting", technical details): three parts,
- *   a  t, version, d with a server name or i, number of ciphers and of extensions (at most 99
- * each), first and last character of the first application protocol or 00 b  the ciphers as four
- * hex digits, sorted, with commas: the first 12 digits of their SHA-256 c  likewise the extensions
- * but server_name and ALPN, then "_" and the signature algorithms in the order they came GREASE is
- * left out everywhere; an empty list hashes to twelve zeros. */
+ *
+ *   a  t, version, d with a server name or i, number of ciphers and of extensions (at most 99 each),
+ *      first and last character of the first application protocol or 00
+ *   b  the ciphers as four hex digits, sorted, with commas: the first 12 digits of their SHA-256
+ *   c  likewise the extensions but server_name and ALPN, then "_" and the signature algorithms in
+ *      the order they came
+ *
+ * GREASE is left out everywhere; an empty list hashes to twelve zeros. */
 #include "inspect/client_hello.h"
 
 #include <stdio.h>
@@ -48,9 +51,10 @@ static void values_sort(struct values *v)
     qsort(v->value, v->count, sizeof v->value[0], compare);
 }
 
+static const char digits[] = "0123456789abcdef";
+
 static size_t values_write(const struct values *v, char *text)
 {
-    static const char digits[] = "0123456789abcdef";
     char *end = text;
     for (size_t i = 0; i < v->count; i++) {
         if (i > 0)
@@ -66,8 +70,11 @@ static void hash(const char *text, size_t length, sha256_function *sha256, char 
     unsigned char digest[32] = {0};
     if (length > 0)
         sha256(text, length, digest);
-    for (size_t i = 0; i < 6; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    for (size_t i = 0; i < 6; i++) {
+        ret[2 * i] = digits[digest[i] >> 4];
+        ret[2 * i + 1] = digits[digest[i] & 0xf];
+    }
+    ret[12] = '\0';
 }
 
 static const char *version_text(const struct client_hello *hello)

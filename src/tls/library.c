@@ -9,6 +9,9 @@
 
 #define VERSION_LEAST 0x30000000ul
 
+/* Looked up once: OpenSSL's search by name costs more than to hash a few hundred bytes. */
+static EVP_MD *sha256;
+
 bool tls_start(struct error *error)
 {
     if (OpenSSL_version_num() < VERSION_LEAST)
@@ -19,7 +22,9 @@ bool tls_start(struct error *error)
         return error_tls(error, "OpenSSL does not start (is its configuration file sound?)");
     if (RAND_status() != 1)
         return error_tls(error, "OpenSSL has no random numbers");
-    return tls_wire_start(error);
+    if (sha256 == NULL)
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    return sha256 != NULL ? tls_wire_start(error) : error_tls(error, "OpenSSL has no SHA-256");
 }
 
 const char *tls_library_version(void)
@@ -29,7 +34,8 @@ const char *tls_library_version(void)
 
 void tls_sha256(const void *bytes, size_t length, unsigned char digest[32])
 {
-    if (EVP_Q_digest(NULL, "SHA256", NULL, bytes, length, digest, NULL) != 1)
+    const EVP_MD *algorithm = sha256 != NULL ? sha256 : EVP_sha256();
+    if (EVP_Digest(bytes, length, digest, NULL, algorithm, NULL) != 1)
         memset(digest, 0, 32);
 }
 

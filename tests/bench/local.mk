@@ -1,5 +1,6 @@
 # The benchmark's programs: built by `make bench-programs` and for the smoke test, not by plain make.
-BENCH_BINARIES = tests/bench/bench_load tests/bench/bench_backend tests/bench/bench_bare
+BENCH_BINARIES = tests/bench/bench_load tests/bench/bench_backend tests/bench/bench_bare \
+	tests/bench/bench_classify
 EXTRA_PROGRAMS = $(BENCH_BINARIES)
 CLEANFILES += $(BENCH_BINARIES)
 
@@ -24,6 +25,10 @@ tests_bench_bench_bare_SOURCES = $(BENCH_COMMON) tests/bench/bench_bare.c \
 	tests/bench/leg.c tests/bench/leg.h
 tests_bench_bench_bare_LDADD = $(BENCH_LIBS)
 
+tests_bench_bench_classify_SOURCES = tests/bench/bench_classify.c tests/bench/util.c tests/bench/util.h
+tests_bench_bench_classify_CPPFLAGS = $(AM_CPPFLAGS) -DHELLO_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/client_hello"'
+tests_bench_bench_classify_LDADD = src/libroute.a $(FLOOR_TLS) $(MG_LIBS)
+
 bench-programs: $(BENCH_BINARIES)
 .PHONY: bench-programs
 
@@ -40,3 +45,7 @@ EXTRA_DIST += scripts/bench \
 dist_check_SCRIPTS += tests/bench/smoke
 check_SCRIPTS = $(BENCH_BINARIES)
 TESTS += tests/bench/smoke
+
+# Ten thousand rules cost what one costs: counted in instructions, so that it is a test.
+dist_check_SCRIPTS += tests/bench/classify tests/bench/classify-check
+TESTS += tests/bench/classify-check
