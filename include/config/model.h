@@ -62,7 +62,9 @@ enum tls_action { TLS_ACTION_PLAIN, TLS_ACTION_TERMINATE, TLS_ACTION_PASSTHROUGH
 
 struct model_certificate {
     char *path;
-    char *cert, *key; /* absolute files; {pem} gives the same file twice */
+    bool pem;         /* one file holds both: `cert` and `key` are that file */
+    char *cert, *key; /* absolute; NULL with a directory */
+    char *directory;  /* absolute; NULL: a pair */
 };
 
 struct model_tls {

@@ -31,6 +31,8 @@ struct tls_credential {
     size_t name_count;
     char *title; /* the first name, else the subject's common name, else "(no name)" */
     int64_t not_before, not_after; /* seconds since 1970 */
+    int64_t chain_not_after;       /* the earliest in the chain; INT64_MAX: there is none */
+    char *chain_subject;           /* whose that is; NULL for none */
     bool key_exposed;              /* group or others may read the key's file */
     unsigned char digest[32];      /* of both files */
 };

@@ -4,16 +4,19 @@
 #ifndef TLS_POLICY_H
 #define TLS_POLICY_H
 
+#include "tls/origin.h"
 #include "tls/store.h"
 #include "tls/tickets.h"
 #include "tls/tls.h"
 
 #define TLS_CACHE_LINE 64
 
-/* A pair of files; `told` is the refusal that was reported last, 0 for none. */
-struct tls_source {
-    char *certificate, *key, *path; /* owned */
-    uint64_t told;
+/* What a look at the files has to tell and has not told yet (see tls_policy_refresh()). */
+struct tls_round {
+    struct error *refusals; /* owned */
+    size_t count, next;
+    bool open;        /* end it with TLS_REFRESH_SAME, without another look */
+    bool unpublished; /* there are new credentials that no store could be made of */
 };
 
 struct tls_slot {
@@ -29,20 +32,30 @@ struct tls_policy {
     size_t alpn_length;
     unsigned char demands[32];
 
-    size_t source_count;
-    struct tls_source *sources;
-    const char **files;
+    size_t origin_count;
+    struct tls_origin *origins;
+    const char **files; /* owned list; the texts are the origins' */
     struct tls_store *current;
+    struct tls_round round;
 
     unsigned workers;
     struct tls_slot *slots;
 };
 
-/* Reads, parses and verifies one source against the policy. TLS_FILE_UNSTABLE: look again later.
- * TLS_FILE_FAILED: *ret_part and `error` say why; `digest` then is that of the bytes, or zero. */
-enum tls_file_status tls_source_load(const struct tls_policy *policy,
-                                     const struct tls_source *source, struct tls_credential **ret,
-                                     unsigned char digest[32], enum tls_part *ret_part,
-                                     struct error *error);
+/* Reads, parses and verifies one source against the policy, and notes the stamps of its files.
+ * TLS_FILE_UNSTABLE: look again later. TLS_FILE_FAILED: *ret_part and `error` say why; `digest`
+ * then is that of the bytes, or zero. */
+enum tls_file_status tls_source_load(const struct tls_policy *policy, struct tls_source *source,
+                                     struct tls_credential **ret, unsigned char digest[32],
+                                     enum tls_part *ret_part, struct error *error);
+
+/* A store of what the sources hold now; marks none of them as changed any more. */
+bool tls_policy_make_store(struct tls_policy *policy, struct tls_store **ret,
+                           struct error *error) MUST_CHECK;
+
+/* Loads everything that the model's certificates name and makes policy->current of it. Reports
+ * below model->path; false when there was an error. */
+bool tls_policy_load(struct tls_policy *policy, const struct model_tls *model,
+                     struct problems *problems) MUST_CHECK;
 
 #endif

@@ -26,6 +26,10 @@ bool tls_store_create(struct tls_store **ret, struct tls_credential *const *cred
                       size_t count, const bool *changed, const unsigned char demands[32],
                       struct error *error) MUST_CHECK;
 
+/* Before the store is shown to anyone: `count` credentials of its predecessor are gone, the first
+ * of them called `title`. For tls_store_describe(). */
+void tls_store_note_dropped(struct tls_store *store, size_t count, const char *title);
+
 /* The exact name, else the wildcard one label up; NULL when unknown. `name` is in normal form. */
 const struct tls_entry *tls_store_find(const struct tls_store *store, const char *name);
 const struct tls_entry *tls_store_default(const struct tls_store *store);

@@ -19,6 +19,12 @@ static void build_certificates(struct build *b, struct model_tls *ret, const jso
         const json_t *object = json_array_get(list, ret->certificate_count);
         const char *pem = build_get_text(object, KEY_certificate_pem);
         c->path = build_format(b, "%s.certificates[%zu]", ret->path, ret->certificate_count);
+        const char *directory = build_get_text(object, KEY_certificate_directory);
+        c->pem = pem != NULL;
+        if (directory != NULL) {
+            c->directory = build_file(b, directory);
+            continue;
+        }
         c->cert = build_file(b, pem != NULL ? pem : build_get_text(object, KEY_certificate_cert));
         c->key = build_file(b, pem != NULL ? pem : build_get_text(object, KEY_certificate_key));
     }

@@ -1,7 +1,5 @@
 #include "dump.h"
 
-#include <string.h>
-
 static void dump_certificates(struct json_writer *w, const struct model_tls *tls)
 {
     if (tls->certificate_count == 0)
@@ -9,11 +7,11 @@ static void dump_certificates(struct json_writer *w, const struct model_tls *tls
     json_open(w, "certificates", '[');
     for (size_t i = 0; i < tls->certificate_count; i++) {
         const struct model_certificate *c = &tls->certificates[i];
-        bool pem = strcmp(c->cert, c->key) == 0;
         json_open(w, NULL, '{');
-        dump_text(w, KEY_certificate_pem, pem ? c->cert : NULL);
-        dump_text(w, KEY_certificate_cert, pem ? NULL : c->cert);
-        dump_text(w, KEY_certificate_key, pem ? NULL : c->key);
+        dump_text(w, KEY_certificate_pem, c->pem ? c->cert : NULL);
+        dump_text(w, KEY_certificate_cert, c->pem ? NULL : c->cert);
+        dump_text(w, KEY_certificate_key, c->pem ? NULL : c->key);
+        dump_text(w, KEY_certificate_directory, c->directory);
         json_close(w, '}');
     }
     json_close(w, ']');

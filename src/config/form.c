@@ -147,10 +147,12 @@ static void check_certificate(struct form *f, const json_t *object)
     if (whole != NULL) {
         check_excluded(f, object, "cert", whole);
         check_excluded(f, object, "key", whole);
+        if (strcmp(whole, "pem") == 0)
+            check_excluded(f, object, "directory", whole);
     } else if (cert != key) {
         check_missing_one(f, cert ? "key" : "cert", cert ? "cert" : "key");
     } else if (!cert) {
-        form_error(f, "needs \"cert\" and \"key\", or \"pem\"");
+        form_error(f, "needs \"cert\" and \"key\", or \"pem\", or \"directory\"");
     }
 }
 

@@ -67,6 +67,7 @@ static void free_tls(struct model_tls *tls)
         free(tls->certificates[i].path);
         free(tls->certificates[i].cert);
         free(tls->certificates[i].key);
+        free(tls->certificates[i].directory);
     }
     free(tls->certificates);
     free(tls->path);

@@ -1,7 +1,11 @@
 #include "io/watch.h"
 
+#include "base/hash.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +17,15 @@
 #define SETTLE_SECONDS 0.1
 #define LOOK_SECONDS   0.5
 #define LINKS_MAX      40 /* as the kernel has it (path_resolution(7)) */
+#define LOOK_SHARE     50 /* a look may take one part in so many of the time */
 
 /* What is wanted of a folder. Not IN_MODIFY: a writer that has not closed its file is not done. */
 #define FOLDER_EVENTS                                                                              \
     (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB |            \
      IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
-/* A name in a folder that some path goes through. */
+/* A name in a folder that some path goes through; one that begins with a star stands for all with
+ * that ending. */
 struct step {
     int folder; /* inotify's number */
     char *name; /* owned */
@@ -48,14 +54,37 @@ struct watch {
     ev_timer settle, look;
 };
 
+/* --- folders ---------------------------------------------------------------------------------- */
+
+/* A star and an ending in a folder: gives the folder. */
+static bool is_pattern(const char *path, char folder[PATH_MAX], const char **ret_pattern)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash[1] != '*' || slash - path >= PATH_MAX)
+        return false;
+    size_t length = slash == path ? 1 : (size_t)(slash - path);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    *ret_pattern = slash + 1;
+    return true;
+}
+
+static bool fits(const char *pattern, const char *name)
+{
+    if (pattern[0] != '*')
+        return strcmp(pattern, name) == 0;
+    size_t ending = strlen(pattern + 1), length = strlen(name);
+    return length >= ending && strcmp(name + length - ending, pattern + 1) == 0;
+}
+
 /* --- the periodic look ------------------------------------------------------------------------ */
 
-static struct stamp take_stamp(const char *file)
+static struct stamp take_file_stamp(int folder, const char *file)
 {
     struct stat state;
     struct stamp stamp;
     memset(&stamp, 0, sizeof stamp);
-    if (stat(file, &state) != 0) {
+    if (fstatat(folder, file, &state, 0) != 0) {
         stamp.error = errno;
         return stamp;
     }
@@ -65,6 +94,47 @@ static struct stamp take_stamp(const char *file)
     stamp.modified = state.st_mtim;
     stamp.changed = state.st_ctim;
     return stamp;
+}
+
+static uint64_t hash_stamp(const struct stamp *s)
+{
+    const uint64_t all[] = {
+        (uint64_t)s->error,          (uint64_t)s->device,          (uint64_t)s->inode,
+        (uint64_t)s->size,           (uint64_t)s->modified.tv_sec, (uint64_t)s->modified.tv_nsec,
+        (uint64_t)s->changed.tv_sec, (uint64_t)s->changed.tv_nsec,
+    };
+    return hash_bytes(span_of(all, sizeof all));
+}
+
+/* One stamp of all: of the names and what they stand for, in whatever order they are read. */
+static struct stamp take_folder_stamp(const char *name, const char *pattern)
+{
+    struct stamp all;
+    memset(&all, 0, sizeof all);
+    DIR *folder = opendir(name);
+    if (folder == NULL) {
+        all.error = errno;
+        return all;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        if (!fits(pattern, entry->d_name))
+            continue;
+        struct stamp one = take_file_stamp(dirfd(folder), entry->d_name);
+        all.inode += hash_bytes(span_text(entry->d_name)) ^ hash_stamp(&one);
+        all.size++;
+    }
+    closedir(folder);
+    return all;
+}
+
+static struct stamp take_stamp(const char *file)
+{
+    char folder[PATH_MAX];
+    const char *pattern;
+    if (is_pattern(file, folder, &pattern))
+        return take_folder_stamp(folder, pattern);
+    return take_file_stamp(AT_FDCWD, file);
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -189,17 +259,64 @@ static bool walk_on(struct watch *watch, struct walk *walk)
     return S_ISDIR(state.st_mode);
 }
 
-static void walk_path(struct watch *watch, const char *file)
+static bool begin_walk(struct walk *ret, const char *file)
 {
-    struct walk walk = {.folder = "/", .links = 0};
     size_t length = strlen(file);
-    if (length >= sizeof walk.rest)
+    ret->links = 0;
+    memcpy(ret->folder, "/", 2);
+    if (length >= sizeof ret->rest)
+        return false;
+    memcpy(ret->rest, file, length + 1);
+    return file[0] == '/' || getcwd(ret->folder, sizeof ret->folder) != NULL;
+}
+
+static void walk_file(struct watch *watch, const char *file)
+{
+    struct walk walk;
+    if (begin_walk(&walk, file))
+        while (walk_on(watch, &walk))
+            ;
+}
+
+/* Links lead elsewhere, and what they go through may change, too. */
+static void walk_links(struct watch *watch, const char *name, const char *pattern)
+{
+    DIR *folder = opendir(name);
+    if (folder == NULL)
         return;
-    memcpy(walk.rest, file, length + 1);
-    if (file[0] != '/' && getcwd(walk.folder, sizeof walk.folder) == NULL)
+    char path[PATH_MAX];
+    struct stat state;
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        if ((entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) ||
+            !fits(pattern, entry->d_name))
+            continue;
+        if (fstatat(dirfd(folder), entry->d_name, &state, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISLNK(state.st_mode) && join(path, name, entry->d_name))
+            walk_file(watch, path);
+    }
+    closedir(folder);
+}
+
+static void walk_folder(struct watch *watch, const char *folder, const char *pattern)
+{
+    struct walk walk;
+    if (!begin_walk(&walk, folder))
         return;
     while (walk_on(watch, &walk))
         ;
+    add_step(watch, folder, pattern);
+    walk_links(watch, folder, pattern);
+}
+
+static void walk_path(struct watch *watch, const char *file)
+{
+    char folder[PATH_MAX];
+    const char *pattern;
+    if (is_pattern(file, folder, &pattern))
+        walk_folder(watch, folder, pattern);
+    else
+        walk_file(watch, file);
 }
 
 static bool has_folder(const struct watch *watch, int folder)
@@ -236,7 +353,7 @@ static bool concerns_us(const struct watch *watch, const struct inotify_event *e
         return true;
     for (size_t i = 0; i < watch->step_count; i++)
         if (watch->steps[i].folder == event->wd && event->len > 0 &&
-            strcmp(watch->steps[i].name, event->name) == 0)
+            fits(watch->steps[i].name, event->name))
             return true;
     return false;
 }
@@ -272,19 +389,20 @@ static void on_events(struct ev_loop *loop, ev_io *io, int revents)
     (void)loop;
     (void)revents;
     struct watch *watch = io->data;
-    if (!drain_events(watch))
-        return;
-    arm(watch);
-    announce_soon(watch);
+    if (drain_events(watch))
+        announce_soon(watch);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-    (void)loop;
     (void)revents;
     struct watch *watch = timer->data;
+    ev_tstamp begun = ev_time();
     if (!ev_is_active(&watch->settle) && any_changed(watch))
         announce_soon(watch);
+    ev_tstamp rest = LOOK_SHARE * (ev_time() - begun);
+    timer->repeat = rest > LOOK_SECONDS ? rest : LOOK_SECONDS;
+    ev_timer_again(loop, timer);
 }
 
 /* Stamps are taken first: what changes while on_change() reads is seen by the next look. */

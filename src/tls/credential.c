@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -77,6 +78,31 @@ static bool read_time(int64_t *ret, const ASN1_TIME *time)
     return true;
 }
 
+/* Clients judge a root by their own copy, so a self-signed one in the chain says nothing. */
+static bool read_chain_dates(struct tls_credential *credential, const char *file,
+                             struct error *error)
+{
+    X509 *first = NULL;
+    credential->chain_not_after = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(credential->chain); i++) {
+        X509 *link = sk_X509_value(credential->chain, i);
+        int64_t until;
+        if (!read_time(&until, X509_get0_notAfter(link)))
+            return error_tls(error, "%s: the dates of certificate %d cannot be read", file, i + 2);
+        if ((X509_get_extension_flags(link) & EXFLAG_SS) != 0 ||
+            until >= credential->chain_not_after)
+            continue;
+        credential->chain_not_after = until;
+        first = link;
+    }
+    if (first == NULL)
+        return true;
+    char subject[160];
+    X509_NAME_oneline(X509_get_subject_name(first), subject, sizeof subject);
+    credential->chain_subject = strdup(subject);
+    return credential->chain_subject != NULL || error_memory(error);
+}
+
 static bool read_leaf(struct tls_credential *credential, const char *file, struct error *error)
 {
     if (!read_time(&credential->not_before, X509_get0_notBefore(credential->leaf)) ||
@@ -101,6 +127,7 @@ static bool parse(struct tls_credential *credential, const struct tls_file *cert
         *ret_part = TLS_PART_CERTIFICATE;
         good =
             tls_chain_order(&credential->chain, credential->leaf, all, certificate->name, error) &&
+            read_chain_dates(credential, certificate->name, error) &&
             read_leaf(credential, certificate->name, error);
     }
     sk_X509_pop_free(all, X509_free);
@@ -139,6 +166,7 @@ void tls_credential_unref(struct tls_credential *credential)
         return;
     tls_names_free(credential->names, credential->name_count);
     free(credential->title);
+    free(credential->chain_subject);
     sk_X509_pop_free(credential->chain, X509_free);
     EVP_PKEY_free(credential->key); /* cleanses */
     X509_free(credential->leaf);

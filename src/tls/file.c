@@ -1,5 +1,7 @@
 #include "tls/file.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -7,15 +9,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SETTLED_SECONDS 2
+
 static bool same_time(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static bool same_state(const struct stat *a, const struct stat *b)
+static struct tls_stamp stamp_of(const struct stat *state)
 {
-    return a->st_size == b->st_size && same_time(&a->st_mtim, &b->st_mtim) &&
-           same_time(&a->st_ctim, &b->st_ctim);
+    return (struct tls_stamp){.device = state->st_dev,
+                              .inode = state->st_ino,
+                              .size = state->st_size,
+                              .modified = state->st_mtim,
+                              .changed = state->st_ctim};
+}
+
+bool tls_stamp_take(struct tls_stamp *ret, const char *name)
+{
+    struct stat state;
+    if (stat(name, &state) != 0)
+        return false;
+    *ret = stamp_of(&state);
+    return true;
+}
+
+bool tls_stamp_same(const struct tls_stamp *a, const struct tls_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           same_time(&a->modified, &b->modified) && same_time(&a->changed, &b->changed);
+}
+
+/* File systems keep time in steps, of which two writes may share one. */
+static bool is_settled(const struct tls_stamp *stamp)
+{
+    return stamp->changed.tv_sec + SETTLED_SECONDS < (time_t)(clock_wall_ms() / 1000);
 }
 
 /* Reads up to `size` bytes or the end; -1 with errno. */
@@ -71,7 +99,10 @@ static enum tls_file_status read_open(struct tls_file *file, int fd, struct erro
         cannot_read(file->name, errno, error);
         return TLS_FILE_FAILED;
     }
-    if ((size_t)count != size || !same_state(&before, &after))
+    file->stamp = stamp_of(&after);
+    file->settled = is_settled(&file->stamp);
+    struct tls_stamp first = stamp_of(&before);
+    if ((size_t)count != size || !tls_stamp_same(&first, &file->stamp))
         return TLS_FILE_UNSTABLE;
     return TLS_FILE_OK;
 }

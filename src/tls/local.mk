@@ -7,6 +7,7 @@ src_libtls_a_SOURCES = \
 	include/tls/file.h src/tls/file.c \
 	include/tls/names.h src/tls/names.c \
 	include/tls/peer.h src/tls/peer.c \
+	include/tls/origin.h src/tls/origin.c \
 	include/tls/policy.h src/tls/policy.c \
 	include/tls/report.h src/tls/report.c \
 	include/tls/store.h src/tls/store.c \
@@ -15,6 +16,7 @@ src_libtls_a_SOURCES = \
 	include/tls/tls.h src/tls/library.c \
 	include/tls/wire.h src/tls/wire.c \
 	src/tls/facts.c \
+	src/tls/load.c \
 	src/tls/refresh.c \
 	src/tls/source.c \
 	src/tls/stream_tls.c \

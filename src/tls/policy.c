@@ -1,6 +1,5 @@
 #include "tls/policy.h"
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "tls/connection.h"
 #include "tls/report.h"
@@ -10,9 +9,6 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SECONDS_PER_DAY    INT64_C(86400)
-#define EXPIRY_NOTICE_DAYS 30
 
 /* --- the context ------------------------------------------------------------------------------ */
 
@@ -113,113 +109,7 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
     return suites && alpn;
 }
 
-/* --- the certificates ------------------------------------------------------------------------- */
-
-static bool copy_sources(struct tls_policy *policy, const struct model_tls *model)
-{
-    size_t count = model->certificate_count;
-    policy->sources = calloc(count, sizeof *policy->sources);
-    policy->files = calloc(2 * count + 1, sizeof *policy->files);
-    if (policy->sources == NULL || policy->files == NULL)
-        return false;
-    policy->source_count = count;
-    size_t files = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct tls_source *source = &policy->sources[i];
-        source->certificate = strdup(model->certificates[i].cert);
-        source->key = strdup(model->certificates[i].key);
-        source->path = strdup(model->certificates[i].path);
-        if (source->certificate == NULL || source->key == NULL || source->path == NULL)
-            return false;
-        if (!model->watch)
-            continue;
-        policy->files[files++] = source->certificate;
-        if (strcmp(source->certificate, source->key) != 0)
-            policy->files[files++] = source->key;
-    }
-    return true;
-}
-
-static const char *part_key(const struct tls_source *source, enum tls_part part)
-{
-    if (strcmp(source->certificate, source->key) == 0)
-        return "pem";
-    return part == TLS_PART_CERTIFICATE ? "cert" : "key";
-}
-
-static void warn_of_dates(const struct tls_source *source, const struct tls_credential *credential,
-                          struct problems *problems)
-{
-    int64_t now = (int64_t)(clock_wall_ms() / 1000);
-    int64_t days = (credential->not_after - now) / SECONDS_PER_DAY;
-    const char *key = part_key(source, TLS_PART_CERTIFICATE);
-    char date[TLS_DATE_MAX];
-    tls_date_format(credential->not_after, date);
-    if (credential->not_after <= now) {
-        tls_report_warning(problems, source->path, key,
-                           "the certificate has expired on %s; it is served all the same", date);
-    } else if (days < EXPIRY_NOTICE_DAYS) {
-        tls_report_warning(problems, source->path, key, "the certificate expires in %d day%s (%s)",
-                           (int)days, days == 1 ? "" : "s", date);
-    }
-    if (credential->not_before > now) {
-        tls_date_format(credential->not_before, date);
-        tls_report_warning(problems, source->path, key, "the certificate is not valid before %s",
-                           date);
-    }
-}
-
-static bool load_source(const struct tls_policy *policy, const struct tls_source *source,
-                        struct tls_credential **ret, struct problems *problems)
-{
-    struct error error = {.kind = ERROR_NONE};
-    unsigned char digest[32];
-    enum tls_part part;
-    switch (tls_source_load(policy, source, ret, digest, &part, &error)) {
-    case TLS_FILE_OK:
-        break;
-    case TLS_FILE_UNSTABLE:
-        return tls_report(problems, source->path, part_key(source, part),
-                          "the file is being written to just now (try again)");
-    default:
-        return tls_report(problems, source->path, part_key(source, part), "%s", error.text);
-    }
-    warn_of_dates(source, *ret, problems);
-    if ((*ret)->key_exposed)
-        tls_report_warning(problems, source->path, part_key(source, TLS_PART_KEY),
-                           "group or others may read the key %s (chmod 600)", source->key);
-    return true;
-}
-
-static void warn_of_unused(const struct tls_policy *policy, struct problems *problems)
-{
-    for (size_t i = 0; i < policy->source_count; i++) {
-        const struct tls_source *source = &policy->sources[i];
-        if (!tls_store_uses(policy->current, i))
-            tls_report_warning(problems, source->path, part_key(source, TLS_PART_CERTIFICATE),
-                               "never served: earlier certificates with the same type of key hold "
-                               "all its names");
-    }
-}
-
-static bool load_store(struct tls_policy *policy, const struct model_tls *model,
-                       struct problems *problems)
-{
-    struct error error = {.kind = ERROR_NONE};
-    size_t count = policy->source_count;
-    struct tls_credential **all = calloc(count, sizeof(struct tls_credential *));
-    bool good = all != NULL;
-    for (size_t i = 0; all != NULL && i < count; i++)
-        good = load_source(policy, &policy->sources[i], &all[i], problems) && good;
-    if (good && !tls_store_create(&policy->current, all, count, NULL, policy->demands, &error))
-        good = report_fault(problems, model->path, &error);
-    for (size_t i = 0; all != NULL && i < count; i++)
-        tls_credential_unref(all[i]);
-    free(all);
-    if (good)
-        warn_of_unused(policy, problems);
-    return good;
-}
+/* --- the slots -------------------------------------------------------------------------------- */
 
 static bool fill_slots(struct tls_policy *policy, unsigned workers)
 {
@@ -244,11 +134,7 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
     if (model->certificate_count == 0)
         return tls_report(problems, model->path, "certificates",
                           "at least one certificate is needed to terminate TLS");
-    if (!copy_sources(policy, model)) {
-        error_memory(&error);
-        return report_fault(problems, model->path, &error);
-    }
-    if (!load_store(policy, model, problems) || !context)
+    if (!tls_policy_load(policy, model, problems) || !context)
         return false;
     if (!fill_slots(policy, workers)) {
         error_memory(&error);
@@ -281,15 +167,13 @@ struct tls_policy *tls_policy_ref(struct tls_policy *policy)
     return policy;
 }
 
-static void free_sources(struct tls_policy *policy)
+static void free_origins(struct tls_policy *policy)
 {
-    for (size_t i = 0; i < policy->source_count; i++) {
-        free(policy->sources[i].certificate);
-        free(policy->sources[i].key);
-        free(policy->sources[i].path);
-    }
-    free(policy->sources);
+    for (size_t i = 0; i < policy->origin_count; i++)
+        tls_origin_release(&policy->origins[i]);
+    free(policy->origins);
     free(policy->files);
+    free(policy->round.refusals);
 }
 
 void tls_policy_unref(struct tls_policy *policy)
@@ -301,7 +185,7 @@ void tls_policy_unref(struct tls_policy *policy)
         tls_store_unref(policy->slots[i].store);
     free(policy->slots);
     tls_store_unref(policy->current);
-    free_sources(policy);
+    free_origins(policy);
     SSL_CTX_free(policy->context);
     tls_tickets_unref(policy->tickets);
     free(policy->alpn);

@@ -40,13 +40,13 @@ static enum tls_file_status parse(const struct tls_policy *policy,
     return TLS_FILE_OK;
 }
 
-enum tls_file_status tls_source_load(const struct tls_policy *policy,
-                                     const struct tls_source *source, struct tls_credential **ret,
-                                     unsigned char digest[32], enum tls_part *ret_part,
-                                     struct error *error)
+enum tls_file_status tls_source_load(const struct tls_policy *policy, struct tls_source *source,
+                                     struct tls_credential **ret, unsigned char digest[32],
+                                     enum tls_part *ret_part, struct error *error)
 {
     struct tls_file certificate, key;
     memset(digest, 0, 32);
+    source->settled = false;
     *ret_part = TLS_PART_CERTIFICATE;
     enum tls_file_status status = tls_file_read(&certificate, source->certificate, error);
     if (status != TLS_FILE_OK)
@@ -54,6 +54,9 @@ enum tls_file_status tls_source_load(const struct tls_policy *policy,
     *ret_part = TLS_PART_KEY;
     status = tls_file_read(&key, source->key, error);
     if (status == TLS_FILE_OK) {
+        source->stamps[TLS_PART_CERTIFICATE] = certificate.stamp;
+        source->stamps[TLS_PART_KEY] = key.stamp;
+        source->settled = certificate.settled && key.settled;
         tls_credential_digest(digest, &certificate, &key);
         status = parse(policy, &certificate, &key, ret, ret_part, error);
         tls_file_release(&key);

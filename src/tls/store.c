@@ -16,6 +16,8 @@ struct tls_store {
     size_t count;
     struct tls_credential **credentials;
     bool *changed;
+    size_t dropped;
+    char *dropped_title; /* NULL for none */
     struct tls_entry fallback;
     size_t mask;
     struct tls_entry *table; /* open addressing; a power of two, at most half full */
@@ -148,8 +150,16 @@ void tls_store_unref(struct tls_store *store)
         tls_credential_unref(store->credentials[i]);
     free(store->credentials);
     free(store->changed);
+    free(store->dropped_title);
     free(store->table);
     free(store);
+}
+
+void tls_store_note_dropped(struct tls_store *store, size_t count, const char *title)
+{
+    store->dropped = count;
+    free(store->dropped_title);
+    store->dropped_title = count > 0 ? strdup(title) : NULL;
 }
 
 const struct tls_entry *tls_store_find(const struct tls_store *store, const char *name)
@@ -202,6 +212,10 @@ static void describe_one(const struct tls_credential *credential, struct text *t
     tls_date_format(credential->not_after, date);
     text_format(text, "%s, serial %s, not after %s", credential->title,
                 serial != NULL ? serial : "?", date);
+    if (credential->chain_not_after < credential->not_after) {
+        tls_date_format(credential->chain_not_after, date);
+        text_format(text, ", its chain not after %s", date);
+    }
     OPENSSL_free(serial);
     BN_free(number);
 }
@@ -220,6 +234,10 @@ void tls_store_describe(const struct tls_store *store, char *ret, size_t size)
     }
     if (more > 0)
         text_format(&text, " (and %zu more)", more);
+    if (store->dropped_title != NULL)
+        text_format(&text, "%sno longer %s", text.length > 0 ? "; " : "", store->dropped_title);
+    if (store->dropped_title != NULL && store->dropped > 1)
+        text_format(&text, " (and %zu more)", store->dropped - 1);
     snprintf(ret, size, "%s", text.length > 0 ? text.data : "");
     text_release(&text);
 }

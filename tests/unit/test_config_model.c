@@ -98,9 +98,12 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_int_eq(l->binds[3].address.any.sa_family, AF_UNIX);
     ck_assert_uint_eq(l->accept_proxy.count, 2);
     ck_assert_uint_eq(l->allow.item[1].prefix_bits, 32);
-    ck_assert_uint_eq(l->tls.certificate_count, 2);
+    ck_assert_uint_eq(l->tls.certificate_count, 3);
+    ck_assert(!l->tls.certificates[0].pem && l->tls.certificates[1].pem);
     ck_assert_str_eq(l->tls.certificates[1].cert, "/etc/muxgate/b.pem");
     ck_assert_str_eq(l->tls.certificates[1].key, "/etc/muxgate/b.pem");
+    ck_assert_str_eq(l->tls.certificates[2].directory, "/etc/muxgate/sites");
+    ck_assert_ptr_null(l->tls.certificates[2].cert);
     ck_assert_int_eq(l->tls.min_version, 0x0301);
     ck_assert_int_eq(l->tls.max_version, 0x0304);
     ck_assert(l->tls.strict_sni && l->tls.prefer_server_ciphers && !l->tls.watch);
@@ -163,7 +166,7 @@ START_TEST(a_rules_policy_changes_the_listeners_tls)
     ck_assert_str_eq(t->alpn.item[0], "fix");
     ck_assert(!t->strict_sni && t->prefer_server_ciphers);
     ck_assert_str_eq(t->groups, "X25519:P-256");
-    ck_assert_uint_eq(t->certificate_count, 2);
+    ck_assert_uint_eq(t->certificate_count, 3);
     ck_assert_ptr_null(r[1].policy);
 }
 END_TEST

@@ -185,6 +185,16 @@ START_TEST(one_file_may_hold_both)
 }
 END_TEST
 
+/* As "cert" and "key" they keep their names, whatever they hold. */
+START_TEST(the_same_file_twice_is_told_at_its_own_key)
+{
+    kit_write("one.crt", "hello\n", 6);
+    model.tls.certificates[0].key = model.tls.certificates[0].cert;
+    expect_error("tls.certificates[0].cert: ");
+    ck_assert_ptr_null(strstr(lines, ".pem"));
+}
+END_TEST
+
 START_TEST(a_key_too_small_is_refused_before_a_client_meets_it)
 {
     kit_pair("one", &(struct kit_spec){.san = "DNS:one.example.com", .key = KIT_RSA_SMALL});
@@ -216,6 +226,40 @@ START_TEST(dates_are_warned_of_and_served)
         expect_silence();
     else
         expect_warning(dates[_i].line);
+}
+END_TEST
+
+static const struct {
+    int to_days;
+    const char *line; /* NULL: silence */
+} chain_dates[] = {
+    {60, NULL},
+    {9, "warning: tls.certificates[0].cert: the intermediate certificate of \"/CN=middle\" "
+        "expires in 9 days (20"},
+    {-1, "the intermediate certificate of \"/CN=middle\" has expired on 20"},
+};
+
+START_TEST(an_intermediate_that_expires_is_warned_of)
+{
+    struct kit_signer root =
+        kit_make(&(struct kit_spec){.cn = "root", .is_ca = true, .from_days = -9, .to_days = -5});
+    struct kit_signer middle = kit_make(&(struct kit_spec){.cn = "middle",
+                                                           .is_ca = true,
+                                                           .by = &root,
+                                                           .from_days = -9,
+                                                           .to_days = chain_dates[_i].to_days});
+    struct kit_signer leaf =
+        kit_make(&(struct kit_spec){.san = "DNS:one.example.com", .by = &middle});
+    X509 *const chain[] = {leaf.certificate, middle.certificate, root.certificate};
+    kit_save_certificates("one.crt", chain, 3);
+    kit_save_key("one.key", leaf.key, NULL);
+    if (chain_dates[_i].line == NULL)
+        expect_silence(); /* the root's date is for the clients to judge */
+    else
+        expect_warning(chain_dates[_i].line);
+    kit_signer_free(&root);
+    kit_signer_free(&middle);
+    kit_signer_free(&leaf);
 }
 END_TEST
 
@@ -404,6 +448,9 @@ int main(void)
     tcase_add_loop_test(all, one_file_may_hold_both, 0, 2);
     tcase_add_test(all, a_key_too_small_is_refused_before_a_client_meets_it);
     tcase_add_loop_test(all, dates_are_warned_of_and_served, 0, (int)COUNT_OF(dates));
+    tcase_add_loop_test(all, an_intermediate_that_expires_is_warned_of, 0,
+                        (int)COUNT_OF(chain_dates));
+    tcase_add_test(all, the_same_file_twice_is_told_at_its_own_key);
     tcase_add_loop_test(all, a_chain_is_held_in_order, 0, (int)COUNT_OF(chains));
     tcase_add_loop_test(all, names_are_the_alternative_ones_else_the_common_one, 0,
                         (int)COUNT_OF(named));

@@ -296,6 +296,71 @@ START_TEST(a_burst_is_told_once)
 }
 END_TEST
 
+/* --- all files of a folder -------------------------------------------------------------------- */
+
+static void change_folder(int how)
+{
+    switch (how) {
+    case 0: /* a new one */
+        put("certs/b.pem", "2");
+        break;
+    case 1: /* one is gone */
+        ck_assert_int_eq(unlink(at("certs/a.pem")), 0);
+        break;
+    case 2: /* one is called otherwise */
+        ck_assert_int_eq(rename(at("certs/a.pem"), at("certs/z.pem")), 0);
+        break;
+    case 3: /* one is written to */
+        put("certs/a.pem", "2");
+        break;
+    case 4: /* what a link leads to is replaced, elsewhere */
+        swap_link("2", "archive/current");
+        break;
+    default: /* the folder itself is another one */
+        swap_link("other", "certs");
+    }
+}
+
+START_TEST(any_change_of_a_folders_files_is_told)
+{
+    folder("real");
+    folder("other");
+    link_to("real", "certs");
+    put("certs/a.pem", "1");
+    folder("archive");
+    folder("archive/1");
+    folder("archive/2");
+    put("archive/1/c.pem", "1");
+    put("archive/2/c.pem", "2");
+    link_to("1", "archive/current");
+    link_to("../archive/current/c.pem", "real/c.pem");
+    begins[_i % 2]("certs/*.pem");
+    change_folder(_i / 2);
+    expect_change();
+    expect_quiet();
+}
+END_TEST
+
+START_TEST(other_endings_in_a_folder_are_of_no_interest)
+{
+    folder("certs");
+    put("certs/a.pem", "1");
+    begin("certs/*.pem");
+    put("certs/a.pem.tmp", "2");
+    put("certs/README", "2");
+    expect_quiet();
+}
+END_TEST
+
+START_TEST(a_folder_of_files_that_is_not_there_yet_is_waited_for)
+{
+    begin("certs/*.pem");
+    folder("certs");
+    put("certs/a.pem", "1");
+    expect_change();
+}
+END_TEST
+
 START_TEST(starting_tells_nothing)
 {
     put("file", "one");
@@ -346,6 +411,9 @@ int main(void)
     tcase_add_loop_test(all, a_circle_of_links_does_no_harm, 0, 2);
     tcase_add_test(all, a_neighbour_is_of_no_interest);
     tcase_add_test(all, a_burst_is_told_once);
+    tcase_add_loop_test(all, any_change_of_a_folders_files_is_told, 0, 12);
+    tcase_add_test(all, other_endings_in_a_folder_are_of_no_interest);
+    tcase_add_test(all, a_folder_of_files_that_is_not_there_yet_is_waited_for);
     tcase_add_loop_test(all, starting_tells_nothing, 0, 2);
     tcase_add_test(all, stopping_gives_everything_back);
     suite_add_tcase(suite, all);

@@ -226,6 +226,23 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
 void kit_model_pem(struct kit_model *model, const char *file)
 {
     model->certificates[0].cert = model->certificates[0].key = writable(kit_file(file));
+    model->certificates[0].pem = true;
+}
+
+void kit_model_folder(struct kit_model *model, const char *name)
+{
+    model->certificates[0].cert = model->certificates[0].key = NULL;
+    model->certificates[0].directory = writable(kit_file(name));
+}
+
+void kit_pem(const char *name, const struct kit_spec *spec)
+{
+    static char both[16384];
+    kit_pair("kit_pem", spec);
+    size_t length = kit_read("kit_pem.crt", both, sizeof both);
+    length += kit_read("kit_pem.key", both + length, sizeof both - length);
+    kit_write("kit_pem.new", both, length);
+    ck_assert_int_eq(rename(kit_file("kit_pem.new"), kit_file(name)), 0);
 }
 
 void kit_model_alpn(struct kit_model *model, const char *first, const char *second)

@@ -41,6 +41,9 @@ void kit_save_key(const char *name, EVP_PKEY *key, const char *passphrase);
 /* NAME.crt and NAME.key (0600). */
 void kit_pair(const char *name, const struct kit_spec *spec);
 
+/* Certificate and key in one file NAME, put there whole. */
+void kit_pem(const char *name, const struct kit_spec *spec);
+
 /* A policy model of pairs NAME.crt, NAME.key; the strings are the caller's literals. */
 struct kit_model {
     struct model_tls tls;
@@ -48,7 +51,8 @@ struct kit_model {
     char *alpn[4];
 };
 void kit_model(struct kit_model *ret, const char *const *names, size_t count);
-void kit_model_pem(struct kit_model *model, const char *file); /* of the first pair */
+void kit_model_pem(struct kit_model *model, const char *file);      /* of the first pair */
+void kit_model_folder(struct kit_model *model, const char *folder); /* in place of the first pair */
 void kit_model_alpn(struct kit_model *model, const char *first, const char *second);
 
 /* Compiles, or fails the test with the problems. */
