@@ -17,8 +17,9 @@ struct worker_args {
     struct line_writer *log;
     uint64_t epoch;
     unsigned most_pipes;
-    struct mailbox *control;       /* is told when a draining worker is empty ... */
-    void (*on_empty)(void *owner); /* ... by this call there, with the mailbox's owner */
+    struct mailbox *control;         /* is told when a draining worker is empty ... */
+    void (*on_empty)(void *owner);   /* ... by this call there, with the mailbox's owner */
+    void (*on_trouble)(void *owner); /* likewise: a checked server failed a session; may be NULL */
 };
 
 /* Makes the loop and the engine; worker_start() begins the thread. */

@@ -127,12 +127,30 @@ struct model_server {
     enum server_state state; /* how it starts */
 };
 
+enum health_type { HEALTH_TCP, HEALTH_TLS, HEALTH_SCRIPT, HEALTH_HTTP };
+
+/* "200-299,404" */
+#define STATUS_RANGES_MAX 16
+struct status_list {
+    struct {
+        uint16_t low, high;
+    } range[STATUS_RANGES_MAX];
+    unsigned count;
+};
+
 struct model_health {
     bool on;
     char *path;
+    enum health_type type;
     uint64_t interval_ms, timeout_ms;
     unsigned fall, rise;
-    uint16_t port; /* 0: the server's */
+    uint16_t port;               /* 0: the server's */
+    char *send, *expect;         /* HEALTH_SCRIPT; NULL for none */
+    char *send_hex, *expect_hex; /* in their place: digits, checked */
+    char *http_path;             /* HEALTH_HTTP */
+    char *http_host;             /* NULL: the server's address */
+    char *status;                /* as written */
+    struct status_list statuses;
 };
 
 struct model_pool {

@@ -112,8 +112,18 @@ enum server_state server_state(const struct server *server);
 #define SERVER_ERROR_MAX 128
 void server_last_error(struct server *server, char text[SERVER_ERROR_MAX]);
 
-/* A session could not connect: only noted, for people; the checks decide who is up. */
-void server_note_connect_failure(struct server *server, int number);
+/* What sessions meet counts towards the health check's `fall` (and is shown by
+ * server_last_error()). true: the server is checked, and the control thread should weigh it with
+ * health_look(). Any worker.
+ *
+ *   failure  no connection, for this reason: of `what` ("connect", "tls") why
+ *   reset    the server reset before its first byte; `provoked`: behind bytes of the client's
+ *   connected, answer: take back what was noted of the one and the other */
+bool server_note_failure(struct server *server, const char *what, const char *why);
+bool server_note_connect_failure(struct server *server, int number);
+bool server_note_reset(struct server *server, bool provoked);
+void server_note_connected(struct server *server);
+void server_note_answer(struct server *server);
 
 /* --- health (control thread's loop) ---------------------------------------------------------- */
 
@@ -125,6 +135,10 @@ struct health;
  * Must not call health_stop(). */
 typedef void health_changed(void *context, const struct server *server, bool up,
                             const char *reason);
+
+/* Sessions have noted failures: takes down who has too many, and checks early who may. Accepts
+ * NULL. */
+void health_look(struct health *health);
 
 /* Starts the checks of all servers of the published set that have them. Checks of the same server
  * go on from where a previous set's were: stop those in the same turn of the loop. The set must

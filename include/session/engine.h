@@ -32,7 +32,8 @@ struct engine_args {
     struct line_writer *log; /* borrowed */
     uint64_t epoch;          /* makes session ids differ from those of other processes */
     unsigned most_pipes;
-    void (*on_empty)(void *context); /* draining, and the last session has ended */
+    void (*on_empty)(void *context);   /* draining, and the last session has ended */
+    void (*on_trouble)(void *context); /* a checked server failed a session; NULL: nobody asks */
     void *context;
 };
 

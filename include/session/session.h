@@ -97,6 +97,9 @@ void session_end(struct session *s, enum end_reason reason);
 /* With a detail for the log. */
 void session_fail(struct session *s, enum end_reason reason, const char *format, ...) PRINTF(3, 4);
 
+/* What a server_note_… call answered: the control thread is told where it should look. */
+void session_tell_trouble(struct session *s, bool worth);
+
 /* Its turn has come (engine_queue_handshake, engine_queue_again). */
 void session_take_turn(struct session *s);
 

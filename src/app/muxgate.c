@@ -171,6 +171,11 @@ static void on_worker_empty(void *owner)
         ev_break(m->loop, EVBREAK_ALL);
 }
 
+static void on_worker_trouble(void *owner)
+{
+    health_look(((struct muxgate *)owner)->health);
+}
+
 static void on_drain_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)watcher;
@@ -262,8 +267,8 @@ static bool start_workers(struct muxgate *m, struct error *error)
     uint64_t epoch = clock_wall_ms();
     unsigned pipes = load_pipes_per_worker(m->descriptors, m->worker_count);
     for (unsigned i = 0; i < m->worker_count; i++) {
-        struct worker_args args = {i,     &m->gauge,   m->log,         epoch,
-                                   pipes, &m->mailbox, on_worker_empty};
+        struct worker_args args = {i,     &m->gauge,   m->log,          epoch,
+                                   pipes, &m->mailbox, on_worker_empty, on_worker_trouble};
         if (!worker_create(&m->workers[i], &args, error))
             return false;
     }
@@ -333,6 +338,7 @@ void muxgate_free(struct muxgate *m)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     health_stop(m->health);
+    m->health = NULL; /* the workers' last mail still comes */
     renewal_stop(m->renewal);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);

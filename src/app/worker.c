@@ -14,6 +14,8 @@ struct worker {
     pthread_t thread;
     bool running;
     struct mail drain, stop, empty; /* each is sent once */
+    struct mail trouble;            /* again and again, but not while it is on its way */
+    atomic_bool trouble_sent;
 };
 
 /* --- mail ------------------------------------------------------------------------------------- */
@@ -108,6 +110,22 @@ static void tell_empty(void *context)
     mailbox_send(worker->args.control, &worker->empty);
 }
 
+static void deliver_trouble(struct mail *mail, void *owner)
+{
+    struct worker *worker = CONTAINER_OF(mail, struct worker, trouble);
+    atomic_store(&worker->trouble_sent, false); /* before looking: what comes now is sent again */
+    worker->args.on_trouble(owner);
+}
+
+static void tell_trouble(void *context)
+{
+    struct worker *worker = context;
+    if (atomic_exchange(&worker->trouble_sent, true))
+        return;
+    worker->trouble.deliver = deliver_trouble;
+    mailbox_send(worker->args.control, &worker->trouble);
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static void *run(void *context)
@@ -162,6 +180,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
                                  .epoch = args->epoch,
                                  .most_pipes = args->most_pipes,
                                  .on_empty = tell_empty,
+                                 .on_trouble = args->on_trouble != NULL ? tell_trouble : NULL,
                                  .context = worker};
     if (!engine_create(&worker->engine, &engine)) {
         destroy(worker);

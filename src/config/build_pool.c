@@ -1,4 +1,5 @@
 #include "build.h"
+#include "status.h"
 
 static void build_server(struct build *b, struct model_server *ret, const json_t *server,
                          char *path)
@@ -29,16 +30,32 @@ static void build_servers(struct build *b, struct model_pool *ret, const json_t 
     }
 }
 
+static void build_talk(struct build *b, struct model_health *ret, const json_t *check)
+{
+    ret->send = build_text(b, build_get_text(check, KEY_health_check_send));
+    ret->expect = build_text(b, build_get_text(check, KEY_health_check_expect));
+    ret->send_hex = build_text(b, build_get_text(check, KEY_health_check_send_hex));
+    ret->expect_hex = build_text(b, build_get_text(check, KEY_health_check_expect_hex));
+    ret->http_path = build_text(b, build_get_text(check, KEY_health_check_path));
+    ret->http_host = build_text(b, build_get_text(check, KEY_health_check_host));
+    ret->status = build_text(b, build_get_text(check, KEY_health_check_status));
+    if (!status_parse(&ret->statuses, span_text(ret->status)))
+        b->failed = true; /* of memory: the form was checked */
+}
+
 static void build_health(struct build *b, struct model_health *ret, const json_t *check,
                          const char *pool_path)
 {
+    static const enum health_type types[] = {HEALTH_TCP, HEALTH_TLS, HEALTH_SCRIPT, HEALTH_HTTP};
     ret->on = json_is_object(check);
     ret->path = build_format(b, "%s.health_check", pool_path);
+    ret->type = types[build_get_choice(check, KEY_health_check_type)];
     ret->interval_ms = build_get_duration(check, KEY_health_check_interval);
     ret->timeout_ms = build_get_duration(check, KEY_health_check_timeout);
     ret->fall = (unsigned)build_get_count(check, KEY_health_check_fall);
     ret->rise = (unsigned)build_get_count(check, KEY_health_check_rise);
     ret->port = (uint16_t)build_get_count(check, KEY_health_check_port);
+    build_talk(b, ret, check);
 }
 
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)

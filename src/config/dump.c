@@ -119,17 +119,32 @@ static void dump_server(struct json_writer *w, const struct model_server *server
     json_close(w, '}');
 }
 
+static void dump_talk(struct json_writer *w, const struct model_health *health)
+{
+    if (health->type == HEALTH_SCRIPT) {
+        dump_text(w, KEY_health_check_send, health->send);
+        dump_text(w, KEY_health_check_expect, health->expect);
+        dump_text(w, KEY_health_check_send_hex, health->send_hex);
+        dump_text(w, KEY_health_check_expect_hex, health->expect_hex);
+    } else if (health->type == HEALTH_HTTP) {
+        dump_text(w, KEY_health_check_path, health->http_path);
+        dump_text(w, KEY_health_check_host, health->http_host);
+        dump_text(w, KEY_health_check_status, health->status);
+    }
+}
+
 static void dump_health(struct json_writer *w, const struct model_health *health)
 {
     if (!health->on)
         return;
     json_open(w, "health_check", '{');
-    dump_choice(w, KEY_health_check_type, 0);
+    dump_choice(w, KEY_health_check_type, health->type);
     dump_duration(w, KEY_health_check_interval, health->interval_ms);
     dump_duration(w, KEY_health_check_timeout, health->timeout_ms);
     dump_limit(w, KEY_health_check_fall, health->fall);
     dump_limit(w, KEY_health_check_rise, health->rise);
     dump_limit(w, KEY_health_check_port, health->port);
+    dump_talk(w, health);
     json_close(w, '}');
 }
 

@@ -1,5 +1,6 @@
 #include "form.h"
 #include "host.h"
+#include "status.h"
 
 #include "base/name.h"
 #include "base/units.h"
@@ -221,6 +222,32 @@ static void check_hex(struct form *f, const json_t *value)
         unexpected(f, "pairs of hexadecimal digits", value, "such as \"0d0a\"");
 }
 
+/* Nothing that would end a line of the request, or a word in it. */
+static bool is_one_word(const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++)
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
+            return false;
+    return text != NULL;
+}
+
+static void check_http_word(struct form *f, const struct key *key, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    bool path = key->type == TYPE_HTTP_PATH;
+    if (!is_one_word(text) || text[0] == '\0' || (path && text[0] != '/'))
+        unexpected(f, path ? "a path" : "a host", value,
+                   path ? "it begins with / and has no blanks" : "such as \"app.example.com\"");
+}
+
+static void check_status(struct form *f, const json_t *value)
+{
+    struct status_list list;
+    const char *text = json_string_value(value);
+    if (text == NULL || !status_parse(&list, span_text(text)))
+        unexpected(f, "HTTP statuses", value, "such as \"200-299,404\"");
+}
+
 static void check_sni(struct form *f, const json_t *value)
 {
     char normal[NAME_MAX_LENGTH + 3];
@@ -316,6 +343,13 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_HEX:
         check_hex(f, value);
+        break;
+    case TYPE_HTTP_PATH:
+    case TYPE_HTTP_HOST:
+        check_http_word(f, key, value);
+        break;
+    case TYPE_STATUS:
+        check_status(f, value);
         break;
     case TYPE_SNI:
         check_sni(f, value);

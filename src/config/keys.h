@@ -49,6 +49,9 @@ enum key_type {
     TYPE_PROTOCOL,
     TYPE_JA4,    /* exact, or ends in a star */
     TYPE_HEX,    /* pairs of hexadecimal digits */
+    TYPE_HTTP_PATH,
+    TYPE_HTTP_HOST,
+    TYPE_STATUS, /* "200-299,404" */
     TYPE_OBJECT, /* of the kind `inner` */
     TYPE_SERVER, /* an address, or an object of the kind `inner` */
     TYPE_LATER,  /* not supported by this version */

@@ -20,6 +20,8 @@ src_libconfig_a_SOURCES = \
 	src/config/locate_scan.c \
 	src/config/relations.c src/config/relations.h \
 	src/config/relations_origin.c \
+	src/config/relations_health.c \
 	src/config/relations_rules.c \
+	src/config/status.c src/config/status.h \
 	src/config/scan.c src/config/scan.h \
 	include/config/suggest.h src/config/suggest.c

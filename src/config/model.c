@@ -115,6 +115,18 @@ static void free_listener(struct model_listener *listener)
     free_rules(listener->rules, listener->rule_count);
 }
 
+static void free_health(struct model_health *health)
+{
+    free(health->path);
+    free(health->send);
+    free(health->expect);
+    free(health->send_hex);
+    free(health->expect_hex);
+    free(health->http_path);
+    free(health->http_host);
+    free(health->status);
+}
+
 static void free_pool(struct model_pool *pool)
 {
     for (size_t i = 0; i < pool->server_count; i++) {
@@ -125,7 +137,7 @@ static void free_pool(struct model_pool *pool)
     free(pool->servers);
     free(pool->path);
     free(pool->name);
-    free(pool->health.path);
+    free_health(&pool->health);
 }
 
 void model_free(struct model *model)

@@ -201,6 +201,7 @@ static bool check_pools(struct relations *r)
         size_t back = form_enter_key(f, name);
         done = check_pool(f, pool) && done;
         relations_check_origin(f, pool);
+        relations_check_health(f, pool);
         form_leave(f, back);
     }
     form_leave(f, map);

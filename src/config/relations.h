@@ -28,6 +28,8 @@ void relations_check_rules(struct relations *r, const json_t *listener);
 
 /* A pool's "source" and "transparent"; the form's path is "pools.NAME". */
 void relations_check_origin(struct form *f, const json_t *pool);
+/* The pool's health check; the form's path is "pools.NAME". */
+void relations_check_health(struct form *f, const json_t *pool);
 
 /* The lowest version above the highest? The form's path is the policy's. */
 void relations_check_versions(struct relations *r, const json_t *tls);

@@ -3,11 +3,19 @@
 #include "health_check.h"
 #include "pool_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A check begins this much of an interval early or late, so that the servers of many gateways are
  * not all asked at the same moment for ever. */
 #define JITTER 0.05
+
+/* The first checks are spread over an interval, but over no more than this. */
+#define SPREAD_MAX_MS UINT64_C(5000)
+
+/* A check that sessions ask for does not come earlier than this part of an interval behind the one
+ * before it. */
+#define HURRY 4
 
 #define US_PER_MS UINT64_C(1000)
 
@@ -16,8 +24,10 @@ struct watched {
     struct health *health;
     struct server *server; /* one reference */
     const struct model_health *settings;
+    struct talk talk;
     struct check check;
     ev_timer next;
+    uint64_t begun_us; /* the last check */
 };
 
 struct health {
@@ -26,6 +36,7 @@ struct health {
     health_changed *on_change;
     void *context;
     uint32_t random; /* never 0 */
+    double place;    /* of the last first check within the spread, 0 to 1 */
 };
 
 /* --- verdicts -------------------------------------------------------------------------------- */
@@ -33,15 +44,22 @@ struct health {
 static void change(struct health *health, struct server *server, bool up, const char *reason)
 {
     server->checks.good = server->checks.bad = 0;
+    evidence_clear(&server->evidence);
     server_set_up(server, up);
     if (health->on_change != NULL)
         health->on_change(health->context, server, up, reason);
+}
+
+static unsigned count_sure(const struct watched *w)
+{
+    return w->server->checks.bad + evidence_sure(&w->server->evidence);
 }
 
 static void count_good(struct watched *w, const char *reason)
 {
     struct server_checks *checks = &w->server->checks;
     checks->bad = 0;
+    evidence_clear(&w->server->evidence);
     if (server_is_up(w->server) || ++checks->good < w->settings->rise)
         return;
     change(w->health, w->server, true, reason);
@@ -52,9 +70,11 @@ static void count_bad(struct watched *w, const char *reason)
     struct server_checks *checks = &w->server->checks;
     checks->good = 0;
     server_note_error(w->server, "check", reason);
-    if (!server_is_up(w->server) || ++checks->bad < w->settings->fall)
+    if (!server_is_up(w->server))
         return;
-    change(w->health, w->server, false, reason);
+    checks->bad++;
+    if (count_sure(w) + evidence_doubtful(&w->server->evidence) >= w->settings->fall)
+        change(w->health, w->server, false, reason);
 }
 
 static void on_result(struct check *check, enum check_result result, const char *reason)
@@ -102,7 +122,8 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
     double part = 1. - JITTER + 2. * JITTER * random_part(w->health);
     (void)loop;
     (void)events;
-    w->server->checks.due_us = clock_monotonic_us() + (uint64_t)(interval_us * part);
+    w->begun_us = clock_monotonic_us();
+    w->server->checks.due_us = w->begun_us + (uint64_t)(interval_us * part);
     check_begin(&w->check);
 }
 
@@ -111,19 +132,78 @@ static void on_done(struct check *check)
     wait_until_due(CONTAINER_OF(check, struct watched, check));
 }
 
-/* A server that was checked before goes on where it was; a shorter interval counts at once. */
+/* Golden steps round a circle: however many there are, no two come close. */
+static double next_place(struct health *health)
+{
+    double place = health->place;
+    health->place += 0.6180339887498949;
+    health->place -= health->place >= 1. ? 1. : 0.;
+    return place;
+}
+
+/* All servers at once would be a burst, and again one each interval: the first checks are spread. A
+ * server that was checked before goes on where it was; a shorter interval counts at once. */
 static void set_first_due(struct watched *w)
 {
     uint64_t now = clock_monotonic_us(), interval_us = w->settings->interval_ms * US_PER_MS;
+    uint64_t spread_ms = w->settings->interval_ms < SPREAD_MAX_MS ? w->settings->interval_ms
+                                                                  : SPREAD_MAX_MS;
     struct server_checks *checks = &w->server->checks;
     if (checks->due_us == 0)
-        checks->due_us = now +
-                         (uint64_t)((double)interval_us * 2. * JITTER * random_part(w->health));
+        checks->due_us = now + (uint64_t)((double)(spread_ms * US_PER_MS) * next_place(w->health));
     else if (checks->due_us > now + interval_us)
         checks->due_us = now + interval_us;
 }
 
+/* --- what sessions have met ------------------------------------------------------------------ */
+
+static void check_early(struct watched *w)
+{
+    uint64_t earliest = w->begun_us + w->settings->interval_ms * US_PER_MS / HURRY;
+    if (check_is_open(&w->check) || w->server->checks.due_us <= earliest)
+        return;
+    w->server->checks.due_us = earliest;
+    if (check_is_idle(&w->check))
+        wait_until_due(w);
+}
+
+static void weigh(struct watched *w)
+{
+    char reason[SERVER_ERROR_MAX];
+    unsigned sure = count_sure(w);
+    if (!server_is_up(w->server))
+        return;
+    if (sure >= w->settings->fall && evidence_sure(&w->server->evidence) > 0) {
+        server_last_error(w->server, reason);
+        change(w->health, w->server, false, reason);
+    } else if (sure + evidence_doubtful(&w->server->evidence) >= w->settings->fall) {
+        check_early(w);
+    }
+}
+
+void health_look(struct health *health)
+{
+    if (health == NULL)
+        return;
+    LIST_EACH(&health->watched, node)
+    weigh(LIST_ENTRY(node, struct watched, link));
+}
+
 /* --- start and stop -------------------------------------------------------------------------- */
+
+/* What an HTTP check names where it is told nothing else. */
+static void host_of(const struct server *server, const struct model_health *settings,
+                    char ret[ADDRESS_TEXT_MAX])
+{
+    struct address address = server->address;
+    if (!address_is_ip(&address)) {
+        snprintf(ret, ADDRESS_TEXT_MAX, "localhost");
+        return;
+    }
+    if (settings->port != 0)
+        address_set_port(&address, settings->port);
+    address_format(&address, ret);
+}
 
 static struct check check_of(struct health *health, const struct pool *pool,
                              const struct server *server)
@@ -136,6 +216,7 @@ static struct check check_of(struct health *health, const struct pool *pool,
         .linger_ms = settings->timeout_ms < settings->interval_ms / 2 ? settings->timeout_ms
                                                                       : settings->interval_ms / 2,
         .proxy = pool->model->proxy_protocol,
+        .source = pool->model->source,
         .on_result = on_result,
         .on_done = on_done,
     };
@@ -146,14 +227,20 @@ static struct check check_of(struct health *health, const struct pool *pool,
 
 static bool watch(struct health *health, const struct pool *pool, struct server *server)
 {
+    char host[ADDRESS_TEXT_MAX];
     struct watched *w = calloc(1, sizeof *w);
-    if (w == NULL)
+    host_of(server, &pool->model->health, host);
+    if (w == NULL || !talk_init(&w->talk, &pool->model->health, host)) {
+        free(w);
         return false;
+    }
     server_ref(server);
+    atomic_store_explicit(&server->evidence.wanted, true, memory_order_relaxed);
     w->health = health;
     w->server = server;
     w->settings = &pool->model->health;
     w->check = check_of(health, pool, server);
+    w->check.talk = &w->talk;
     check_init(&w->check);
     ev_init(&w->next, on_due);
     w->next.data = w;
@@ -169,6 +256,7 @@ static void unwatch(struct watched *w)
         w->server->checks.due_us = clock_monotonic_us();
     check_cancel(&w->check);
     ev_timer_stop(w->health->loop, &w->next);
+    talk_release(&w->talk);
     server_unref(w->server);
     list_remove(&w->link);
     free(w);
@@ -178,6 +266,7 @@ static void unwatch(struct watched *w)
 static void stop_judging(struct health *health, struct server *server)
 {
     server->checks.due_us = 0;
+    atomic_store_explicit(&server->evidence.wanted, false, memory_order_relaxed);
     if (!server_is_up(server))
         change(health, server, true, "no longer checked");
 }

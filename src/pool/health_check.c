@@ -2,14 +2,19 @@
 
 #include "base/units.h"
 #include "inspect/proxy_header.h"
+#include "io/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 /* A server that speaks first may say this much before it sees our FIN; past it we just close. */
 #define DISCARD_MAX_BYTES (64u * 1024u)
+
+#define ROOM_BYTES 4096
+
+/* --- results --------------------------------------------------------------------------------- */
 
 static void finish(struct check *check)
 {
@@ -17,40 +22,146 @@ static void finish(struct check *check)
     check->on_done(check);
 }
 
-static void tell(struct check *check, enum check_result result, const char *reason)
+static void set_timer(struct check *check, uint64_t ms)
 {
-    check->told = true;
-    check->on_result(check, result, reason);
+    ev_timer_stop(check->loop, &check->timer);
+    ev_timer_set(&check->timer, (double)ms / (double)MS_PER_SECOND, 0.);
+    ev_timer_start(check->loop, &check->timer);
 }
 
-static void fail(struct check *check, int number)
+static void watch(struct check *check, int events)
 {
-    char room[128];
-    enum check_result result = CHECK_BAD;
-    switch (number) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-    case EADDRNOTAVAIL: /* every local port is taken */
-        result = CHECK_UNKNOWN;
-        break;
-    default:
-        break;
-    }
-    tell(check, result, strerror_r(number, room, sizeof room));
+    if (ev_is_active(&check->io) && (check->io.events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(check->loop, &check->io);
+    ev_io_set(&check->io, check->stream.fd, events);
+    ev_io_start(check->loop, &check->io);
+}
+
+static void fail(struct check *check, enum check_result result, const char *reason)
+{
+    check->on_result(check, result, reason);
     finish(check);
 }
 
-static void wait_for(struct check *check, int events, uint64_t at_most_ms)
+static void fail_call(struct check *check, int number)
 {
-    ev_io_stop(check->loop, &check->io);
-    ev_io_set(&check->io, check->fd, events);
-    ev_io_start(check->loop, &check->io);
-    ev_timer_stop(check->loop, &check->timer);
-    ev_timer_set(&check->timer, (double)at_most_ms / (double)MS_PER_SECOND, 0.);
-    ev_timer_start(check->loop, &check->timer);
+    char room[128];
+    bool ours = socket_fault_is_ours(number, &check->address);
+    fail(check, ours ? CHECK_UNKNOWN : CHECK_BAD, strerror_r(number, room, sizeof room));
 }
+
+/* Our FIN first; then what the server still says is read away until its own, because closing over
+ * unread bytes would send a reset. */
+static void conclude(struct check *check, enum check_result result, const char *reason)
+{
+    check->step = CHECK_CLOSING;
+    check->on_result(check, result, reason);
+    buffer_release(&check->heard);
+    set_timer(check, check->linger_ms);
+    if (!talk_waits_for_end(check->talk) && stream_finish(&check->stream) != STREAM_OK)
+        finish(check);
+    else
+        watch(check, check->stream.read_waits);
+}
+
+static void read_away(struct check *check)
+{
+    char room[ROOM_BYTES];
+    size_t count = 0;
+    enum stream_status status;
+    do {
+        status = stream_read(&check->stream, room, sizeof room, &count);
+        check->discarded += status == STREAM_OK ? count : 0;
+    } while (status == STREAM_OK && check->discarded <= DISCARD_MAX_BYTES);
+    if (status == STREAM_AGAIN)
+        watch(check, check->stream.read_waits);
+    else
+        finish(check);
+}
+
+/* --- talking --------------------------------------------------------------------------------- */
+
+static void fail_stream(struct check *check, enum stream_status status)
+{
+    const char *fault = stream_fault(&check->stream);
+    if (status == STREAM_RESET)
+        fail(check, CHECK_BAD, "reset by the server");
+    else
+        fail(check, CHECK_BAD, fault != NULL ? fault : "I/O error");
+}
+
+/* false: the check is over. */
+static bool say(struct check *check)
+{
+    struct span left = span_skip(buffer_span(&check->talk->say), check->said);
+    while (left.length > 0) {
+        size_t count = 0;
+        enum stream_status status = stream_write(&check->stream, left.data, left.length, &count);
+        if (status == STREAM_AGAIN)
+            return true;
+        if (status != STREAM_OK) {
+            fail_stream(check, status);
+            return false;
+        }
+        check->said += count;
+        left = span_skip(left, count);
+    }
+    return true;
+}
+
+static bool has_said_all(const struct check *check)
+{
+    return check->said == buffer_length(&check->talk->say);
+}
+
+/* false: the check is over, but for the closing. */
+static bool judge(struct check *check, bool final)
+{
+    char reason[TALK_REASON_MAX];
+    if (!has_said_all(check) && !final)
+        return true;
+    enum verdict verdict = talk_judge(check->talk, buffer_span(&check->heard), final, reason);
+    if (verdict == VERDICT_MORE)
+        return true;
+    conclude(check, verdict == VERDICT_YES ? CHECK_GOOD : CHECK_BAD, reason);
+    return false;
+}
+
+static bool hear(struct check *check)
+{
+    char room[ROOM_BYTES];
+    for (;;) {
+        size_t count = 0;
+        size_t left = TALK_HEARD_MAX_BYTES - buffer_length(&check->heard);
+        if (left == 0)
+            return judge(check, true);
+        enum stream_status status = stream_read(&check->stream, room, left, &count);
+        if (status == STREAM_AGAIN)
+            return true;
+        if (status == STREAM_EOF)
+            return judge(check, true);
+        if (status != STREAM_OK) {
+            fail_stream(check, status);
+            return false;
+        }
+        if (!buffer_append(&check->heard, span_of(room, count))) {
+            fail_call(check, ENOMEM);
+            return false;
+        }
+        if (!judge(check, false))
+            return false;
+    }
+}
+
+static void go_on_talking(struct check *check)
+{
+    if (!say(check) || !judge(check, false) || !hear(check))
+        return;
+    watch(check, check->stream.read_waits | (has_said_all(check) ? 0 : check->stream.write_waits));
+}
+
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* A fresh socket has room for a header, so that one call either takes it whole or has failed. Gives
  * the errno. */
@@ -62,74 +173,52 @@ static int send_header(struct check *check)
     size_t length = sizeof unknown - 1;
     if (check->proxy == PROXY_OFF)
         return 0;
-    if (check->proxy == PROXY_V2) {
+    if (check->proxy != PROXY_V1) {
         header = room;
         length = proxy_header_write_v2_local(room);
     }
-    ssize_t sent = send(check->fd, header, length, MSG_NOSIGNAL);
+    ssize_t sent = send(check->stream.fd, header, length, MSG_NOSIGNAL);
     if (sent < 0)
         return errno;
     return sent == (ssize_t)length ? 0 : EIO;
 }
 
-bool check_reaches_itself(int fd, const struct address *to)
-{
-    struct sockaddr_storage own;
-    socklen_t length = sizeof own;
-    if (!address_is_ip(to) || getsockname(fd, (struct sockaddr *)&own, &length) != 0)
-        return false;
-    struct address local = address_of((struct sockaddr *)&own, length);
-    return address_equal(&local, to);
-}
-
-/* Our FIN first; then what the server still says is read away until its own, because closing over
- * unread bytes would send a reset. */
-static void begin_closing(struct check *check)
-{
-    tell(check, CHECK_GOOD, "connected");
-    if (shutdown(check->fd, SHUT_WR) != 0)
-        finish(check);
-    else
-        wait_for(check, EV_READ, check->linger_ms);
-}
-
-static void read_away(struct check *check)
-{
-    char room[4096];
-    ssize_t got = recv(check->fd, room, sizeof room, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got > 0)
-        check->discarded += (size_t)got;
-    if (got <= 0 || check->discarded > DISCARD_MAX_BYTES)
-        finish(check);
-}
-
 static void end_connect(struct check *check)
 {
-    int number = 0;
-    socklen_t length = sizeof number;
-    if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &number, &length) != 0)
-        number = errno;
-    if (number == 0 && check_reaches_itself(check->fd, &check->address))
+    int number = socket_connect_result(check->stream.fd);
+    if (number == 0 && socket_reaches_itself(check->stream.fd, &check->address))
         number = ECONNREFUSED;
     if (number == 0)
         number = send_header(check);
-    if (number == 0)
-        begin_closing(check);
-    else
-        fail(check, number);
+    if (number != 0) {
+        fail_call(check, number);
+    } else if (!talk_is_needed(check->talk)) {
+        conclude(check, CHECK_GOOD, "connected");
+    } else {
+        check->step = CHECK_TALKING;
+        go_on_talking(check);
+    }
 }
 
 static void on_ready(struct ev_loop *loop, ev_io *io, int events)
 {
     struct check *check = io->data;
     (void)loop;
-    (void)events;
-    if (check->told)
-        read_away(check);
-    else
+    if (events & EV_READ)
+        stream_ready(&check->stream);
+    switch (check->step) {
+    case CHECK_CONNECTING:
         end_connect(check);
+        break;
+    case CHECK_TALKING:
+        go_on_talking(check);
+        break;
+    case CHECK_CLOSING:
+        read_away(check);
+        break;
+    case CHECK_IDLE:
+        break;
+    }
 }
 
 static void on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
@@ -138,18 +227,22 @@ static void on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
     char after[24], reason[64];
     (void)loop;
     (void)events;
-    if (!check->told) {
+    if (check_is_open(check)) {
         duration_format(check->timeout_ms, after);
-        snprintf(reason, sizeof reason, "no answer within %s", after);
-        tell(check, CHECK_BAD, reason);
+        snprintf(reason, sizeof reason, "%s within %s",
+                 buffer_length(&check->heard) > 0 ? "not the expected answer" : "no answer", after);
+        check->on_result(check, CHECK_BAD, reason);
     }
     finish(check);
 }
 
+/* --- the check ------------------------------------------------------------------------------- */
+
 void check_init(struct check *check)
 {
-    check->fd = -1;
-    check->told = false;
+    check->step = CHECK_IDLE;
+    check->stream = (struct stream){.fd = -1};
+    check->heard = (struct buffer){0};
     ev_init(&check->io, on_ready);
     ev_init(&check->timer, on_timeout);
     check->io.data = check->timer.data = check;
@@ -157,24 +250,28 @@ void check_init(struct check *check)
 
 void check_begin(struct check *check)
 {
-    check->told = false;
-    check->discarded = 0;
-    check->fd = socket(check->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (check->fd < 0)
-        fail(check, errno);
-    else if (connect(check->fd, &check->address.any, check->address.length) == 0)
+    int fd;
+    bool done;
+    struct error error;
+    check->step = CHECK_CONNECTING;
+    check->said = check->discarded = 0;
+    if (!socket_connect_from(&fd, &check->address, &check->source, &done, &error)) {
+        fail_call(check, error.number);
+        return;
+    }
+    stream_plain(&check->stream, fd);
+    set_timer(check, check->timeout_ms);
+    if (done)
         end_connect(check);
-    else if (errno == EINPROGRESS)
-        wait_for(check, EV_WRITE, check->timeout_ms);
     else
-        fail(check, errno);
+        watch(check, EV_WRITE);
 }
 
 void check_cancel(struct check *check)
 {
     ev_io_stop(check->loop, &check->io);
     ev_timer_stop(check->loop, &check->timer);
-    if (check->fd >= 0)
-        close(check->fd);
-    check->fd = -1;
+    stream_close(&check->stream, false);
+    buffer_release(&check->heard);
+    check->step = CHECK_IDLE;
 }

@@ -1,5 +1,6 @@
-/* health_check: one server's TCP check: connects, says a PROXY header that names nobody where the
- * pool speaks PROXY, and closes so that the server sees a FIN and never a reset.
+/* health_check: one check of one server: connects, says a PROXY header that names nobody where the
+ * pool speaks PROXY, talks where its type does, and closes so that the server sees a FIN and never
+ * a reset.
  *
  * One at a time per struct, on one loop. Counts nothing and decides nothing: that is health.c. */
 #ifndef POOL_HEALTH_CHECK_H
@@ -7,6 +8,8 @@
 
 #include "base/address.h"
 #include "config/model.h"
+#include "health_talk.h"
+#include "io/stream.h"
 
 #include <ev.h>
 
@@ -15,6 +18,8 @@ enum check_result {
     CHECK_BAD,     /* the server's fault, as far as can be told */
     CHECK_UNKNOWN, /* ours: no descriptor, no memory, no port */
 };
+
+enum check_step { CHECK_IDLE, CHECK_CONNECTING, CHECK_TALKING, CHECK_CLOSING };
 
 struct check;
 
@@ -28,15 +33,18 @@ struct check {
     struct address address;
     uint64_t timeout_ms, linger_ms;
     enum proxy_protocol proxy;
+    struct origin source;    /* where from */
+    const struct talk *talk; /* borrowed */
     check_told *on_result;
     check_done *on_done;
 
     /* the check's own */
+    enum check_step step;
+    struct stream stream;
     ev_io io;
     ev_timer timer;
-    int fd; /* -1: idle */
-    bool told;
-    size_t discarded;
+    size_t said, discarded;
+    struct buffer heard;
 };
 
 /* Fills all but the check's own fields beforehand. */
@@ -48,14 +56,15 @@ void check_begin(struct check *check);
 /* Stops at once; no call follows. */
 void check_cancel(struct check *check);
 
+static inline bool check_is_idle(const struct check *check)
+{
+    return check->step == CHECK_IDLE;
+}
+
 /* Begun, and its result not yet told. */
 static inline bool check_is_open(const struct check *check)
 {
-    return check->fd >= 0 && !check->told;
+    return check->step == CHECK_CONNECTING || check->step == CHECK_TALKING;
 }
-
-/* A port of this host that nobody listens on may be the very port that the kernel gave the socket
- * to connect from: TCP then connects it to itself, and nobody is there. */
-bool check_reaches_itself(int fd, const struct address *to);
 
 #endif

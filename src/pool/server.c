@@ -133,9 +133,3 @@ void server_note_error(struct server *server, const char *what, const char *why)
     snprintf(server->last_error, SERVER_ERROR_MAX, "%s: %s", what, why);
     pthread_mutex_unlock(&server->error_lock);
 }
-
-void server_note_connect_failure(struct server *server, int number)
-{
-    char room[SERVER_ERROR_MAX];
-    server_note_error(server, "connect", strerror_r(number, room, sizeof room));
-}

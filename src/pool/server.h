@@ -2,6 +2,7 @@
 #ifndef POOL_SERVER_H
 #define POOL_SERVER_H
 
+#include "evidence.h"
 #include "pool/pool.h"
 
 #include <pthread.h>
@@ -35,6 +36,7 @@ struct server {
     int64_t turn; /* smooth rotation; guarded by the pool's lock */
     struct server_checks checks;
     struct server_wishes wishes;
+    struct evidence evidence;
     pthread_mutex_t error_lock;
     char last_error[SERVER_ERROR_MAX]; /* guarded by error_lock */
 };

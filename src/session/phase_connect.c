@@ -77,7 +77,7 @@ static void note_failure(struct session *s, int number, const char *why)
     struct notes *notes = session_notes(s);
     bool ours = socket_fault_is_ours(number, server_address(s->chosen));
     if (!ours)
-        server_note_connect_failure(s->chosen, number);
+        session_tell_trouble(s, server_note_connect_failure(s->chosen, number));
     if (!ours || why == NULL)
         why = strerrordesc_np(number) == NULL ? "failed" : strerrordesc_np(number);
     if (notes != NULL)
@@ -177,6 +177,7 @@ static bool put_proxy_header(struct session *s)
 
 static void connected(struct session *s)
 {
+    server_note_connected(s->chosen);
     s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
     free(s->tries);
     s->tries = NULL;

@@ -24,8 +24,19 @@ static void broken(struct session *s, enum side side)
     session_fail(s, reason, "%s", fault == NULL ? "I/O error" : fault);
 }
 
+/* Before its first byte, that is no answer that a server gives. */
+static void note_early_reset(struct session *s)
+{
+    if (s->relay.lane[DIRECTION_DOWN].bytes > 0)
+        return;
+    bool provoked = s->relay.lane[DIRECTION_UP].bytes > 0;
+    session_tell_trouble(s, server_note_reset(s->chosen, provoked));
+}
+
 static void end_by(struct session *s, struct relay_result result)
 {
+    if (result.status == RELAY_RESET && result.side == SIDE_SERVER)
+        note_early_reset(s);
     switch (result.status) {
     case RELAY_GOES_ON:
         break;
@@ -231,6 +242,8 @@ void phase_relay_step(struct session *s, int client_events, int server_events)
 
 void phase_relay_settle(struct session *s)
 {
+    if (s->relay.lane[DIRECTION_DOWN].bytes > 0)
+        server_note_answer(s->chosen);
     const struct pool *pool = s->listener->targets[s->rule->index].pool;
     if (!s->settled && address_is_ip(server_address(s->chosen)))
         socket_set_keepalive(s->server.fd, &pool_model(pool)->keepalive);

@@ -70,7 +70,7 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
 
 static void refuse(struct session *s, const char *why)
 {
-    server_note_connect_failure(s->chosen, EPROTO);
+    session_tell_trouble(s, server_note_failure(s->chosen, "starttls", why));
     session_fail(s, END_connect_failed, "%.60s: %s", server_name(s->chosen), why);
 }
 

@@ -260,6 +260,8 @@ static void give_counters_back(struct session *s)
         limit_give(&s->listener->books->sessions);
     if (s->gauged)
         limit_give(&s->engine->args.gauge->sessions);
+    if (s->chosen != NULL && s->relay.lane[DIRECTION_DOWN].bytes > 0)
+        server_note_answer(s->chosen);
     if (s->chosen != NULL)
         server_release(s->chosen);
     s->counted = s->gauged = false;
@@ -331,6 +333,12 @@ void session_fail(struct session *s, enum end_reason reason, const char *format,
         va_end(arguments);
     }
     session_end(s, reason);
+}
+
+void session_tell_trouble(struct session *s, bool worth)
+{
+    if (worth && s->engine->args.on_trouble != NULL)
+        s->engine->args.on_trouble(s->engine->args.context);
 }
 
 /* --- notes ------------------------------------------------------------------------------------ */

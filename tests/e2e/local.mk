@@ -14,6 +14,7 @@ EXTRA_DIST += tests/e2e/harness/servers.py tests/e2e/harness/settings.py tests/e
 EXTRA_DIST += tests/e2e/harness/wait.py
 EXTRA_DIST += tests/e2e/test_clients.py
 EXTRA_DIST += tests/e2e/test_certificates.py tests/e2e/test_config_cli.py tests/e2e/test_harness.py
+EXTRA_DIST += tests/e2e/test_health.py
 EXTRA_DIST += tests/e2e/test_inspect.py tests/e2e/test_lifecycle.py tests/e2e/test_limits.py
 EXTRA_DIST += tests/e2e/test_log.py tests/e2e/test_moments.py tests/e2e/test_passthrough.py
 EXTRA_DIST += tests/e2e/test_pools.py tests/e2e/test_port.py tests/e2e/test_probe_dump.py
