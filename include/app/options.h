@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 enum command {
@@ -12,8 +13,21 @@ enum command {
     COMMAND_CHECK,
     COMMAND_DUMP,
     COMMAND_DEMO,
+    COMMAND_EXPLAIN,
     COMMAND_VERSION,
     COMMAND_HELP
+};
+
+#define OPTIONS_ALPN_MAX 32u
+
+/* What `explain` is asked about. */
+struct options_explain {
+    const char *listener; /* NULL: the only one */
+    const char *source;   /* an IP address, checked; NULL: not told */
+    bool tls, silent, json;
+    const char *sni, *bytes, *hex; /* a file; hexadecimal digits */
+    const char *alpn[OPTIONS_ALPN_MAX];
+    size_t alpn_count;
 };
 
 /* Strings are borrowed from argv. */
@@ -21,6 +35,8 @@ struct options {
     enum command command;
     const char *config;                        /* -c */
     const char *listen, *cert, *key, *backend; /* the configuration without a file */
+    struct options_explain explain;
+    bool for_explain; /* one of its options was given */
 };
 
 /* false: a usage error (exit status 2). */

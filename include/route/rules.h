@@ -56,9 +56,10 @@ bool rules_could_starttls(const struct rules *rules, const struct facts *facts,
                           enum starttls dialect);
 
 /* The same walk, watched: `step` (NULL: nobody watches) sees each rule that is asked, in order,
- * with its answer. Rules for the other kind of connection, and rules whose `sni` does not fit, are
- * not asked. */
-typedef void rules_step(void *context, const struct rule *rule, enum verdict answer);
+ * with its answer and the key of its match that gave it (NULL with a yes, which takes all of them).
+ * Rules for the other kind of connection, and rules whose `sni` does not fit, are not asked. */
+typedef void rules_step(void *context, const struct rule *rule, enum verdict answer,
+                        const char *key);
 enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts, rules_step *step,
                            void *context, const struct rule **ret);
 

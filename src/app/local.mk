@@ -3,6 +3,8 @@ src_libapp_a_SOURCES = \
 	include/app/binder.h src/app/binder.c \
 	include/app/demo.h src/app/demo.c \
 	include/app/echo.h src/app/echo.c \
+	include/app/explain.h src/app/explain.c \
+	src/app/explain_print.h src/app/explain_text.c src/app/explain_json.c src/app/explain_words.c \
 	include/app/load.h src/app/load.c \
 	include/app/muxgate.h src/app/muxgate.c \
 	include/app/options.h src/app/options.c \

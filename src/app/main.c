@@ -1,6 +1,7 @@
 /* muxgate: TLS and plain connections on one TCP port, in front of one pool of plain servers. */
 #include "muxgate-config.h"
 
+#include "app/explain.h"
 #include "app/muxgate.h"
 #include "tls/tls.h"
 
@@ -45,13 +46,17 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct error error = {0};
+    int status;
     if (!options_parse(&options, argc, argv, &error)) {
         (void)fprintf(stderr, "muxgate: %s\n", error.text);
         options_print_help(stderr);
         return EXIT_USAGE;
     }
-    bool good = execute(&options, &error);
+    if (options.command == COMMAND_EXPLAIN)
+        status = explain_command(&options, &error);
+    else
+        status = execute(&options, &error) ? EXIT_SUCCESS : EXIT_FAILURE;
     if (error.kind != ERROR_NONE)
         (void)fprintf(stderr, "muxgate: %s\n", error.text);
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

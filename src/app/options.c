@@ -1,9 +1,27 @@
 #include "app/options.h"
 
+#include "base/address.h"
+
 #include <getopt.h>
 #include <string.h>
 
-enum { OPTION_DUMP = 256, OPTION_LISTEN, OPTION_CERT, OPTION_KEY, OPTION_BACKEND, OPTION_DEMO };
+enum {
+    OPTION_DUMP = 256,
+    OPTION_LISTEN,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_BACKEND,
+    OPTION_DEMO,
+    OPTION_EXPLAIN_LISTENER, /* from here on those of explain */
+    OPTION_EXPLAIN_SOURCE,
+    OPTION_EXPLAIN_TLS,
+    OPTION_EXPLAIN_SNI,
+    OPTION_EXPLAIN_ALPN,
+    OPTION_EXPLAIN_BYTES,
+    OPTION_EXPLAIN_HEX,
+    OPTION_EXPLAIN_SILENT,
+    OPTION_EXPLAIN_JSON
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -13,6 +31,15 @@ static const struct option long_options[] = {
     {"key", required_argument, NULL, OPTION_KEY},
     {"backend", required_argument, NULL, OPTION_BACKEND},
     {"demo", no_argument, NULL, OPTION_DEMO},
+    {"listener", required_argument, NULL, OPTION_EXPLAIN_LISTENER},
+    {"source", required_argument, NULL, OPTION_EXPLAIN_SOURCE},
+    {"tls", no_argument, NULL, OPTION_EXPLAIN_TLS},
+    {"sni", required_argument, NULL, OPTION_EXPLAIN_SNI},
+    {"alpn", required_argument, NULL, OPTION_EXPLAIN_ALPN},
+    {"bytes", required_argument, NULL, OPTION_EXPLAIN_BYTES},
+    {"hex", required_argument, NULL, OPTION_EXPLAIN_HEX},
+    {"silent", no_argument, NULL, OPTION_EXPLAIN_SILENT},
+    {"json", no_argument, NULL, OPTION_EXPLAIN_JSON},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -24,6 +51,10 @@ void options_print_help(FILE *stream)
         "usage: muxgate -c FILE              run in the foreground; Ctrl-C drains\n"
         "       muxgate -c FILE -t           check the configuration and the certificates\n"
         "       muxgate -c FILE --dump       print the effective configuration\n"
+        "       muxgate -c FILE explain [--listener NAME] [--source IP] [--json]\n"
+        "               --tls [--sni NAME] [--alpn NAME]... [--bytes FILE | --hex HEX | --silent]\n"
+        "               | --bytes FILE | --hex HEX | --silent\n"
+        "                                    which rule would take such a connection, and why\n"
         "       muxgate --listen ADDRESS --backend HOST:PORT [--cert FILE --key FILE]\n"
         "                                    one port with no file; without --cert TLS passes "
         "through\n"
@@ -33,7 +64,8 @@ void options_print_help(FILE *stream)
         "       muxgate -V | -h              version | this text\n"
         "\n"
         "signals: HUP reload, USR1 reopen logs, TERM or INT drain (a second one: stop now)\n"
-        "exit status: 0 done, 1 configuration or start-up error, 2 usage error\n"
+        "exit status: 0 done, 1 configuration or start-up error, 2 usage error; explain: 3 no "
+        "rule\n"
         "see muxgate(8) and muxgate.json(5)\n",
         stream);
 }
@@ -41,9 +73,58 @@ void options_print_help(FILE *stream)
 static bool set_command(struct options *o, enum command command, struct error *error)
 {
     if (o->command != COMMAND_RUN && o->command != command)
-        return error_input(error, "two commands at once; choose one of -t, --dump, --demo, -V, -h");
+        return error_input(error,
+                           "two commands at once; choose one of -t, --dump, explain, --demo, "
+                           "-V, -h");
     o->command = command;
     return true;
+}
+
+static bool add_alpn(struct options_explain *e, const char *name, struct error *error)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > 255)
+        return error_input(error, "--alpn takes a protocol's name of 1 to 255 bytes, such as h2");
+    if (e->alpn_count == OPTIONS_ALPN_MAX)
+        return error_input(error, "--alpn at most %u times", OPTIONS_ALPN_MAX);
+    e->alpn[e->alpn_count++] = name;
+    return true;
+}
+
+static bool take_explain(struct options *o, int option, struct error *error)
+{
+    struct options_explain *e = &o->explain;
+    o->for_explain = true;
+    switch (option) {
+    case OPTION_EXPLAIN_LISTENER:
+        e->listener = optarg;
+        return true;
+    case OPTION_EXPLAIN_SOURCE:
+        e->source = optarg;
+        return true;
+    case OPTION_EXPLAIN_TLS:
+        e->tls = true;
+        return true;
+    case OPTION_EXPLAIN_SNI:
+        e->sni = optarg;
+        return true;
+    case OPTION_EXPLAIN_ALPN:
+        return add_alpn(e, optarg, error);
+    case OPTION_EXPLAIN_BYTES:
+        e->bytes = optarg;
+        return true;
+    case OPTION_EXPLAIN_HEX:
+        e->hex = optarg;
+        return true;
+    case OPTION_EXPLAIN_SILENT:
+        e->silent = true;
+        return true;
+    case OPTION_EXPLAIN_JSON:
+        e->json = true;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool take(struct options *o, int option, struct error *error)
@@ -75,8 +156,28 @@ static bool take(struct options *o, int option, struct error *error)
         o->backend = optarg;
         return true;
     default:
-        return false;
+        return take_explain(o, option, error);
     }
+}
+
+static bool check_explain(const struct options *o, struct error *error)
+{
+    const struct options_explain *e = &o->explain;
+    struct address source;
+    if (o->config == NULL)
+        return error_input(error, "explain which configuration? give -c FILE");
+    if ((e->bytes != NULL) + (e->hex != NULL) + e->silent > 1)
+        return error_input(error, "only one of --bytes FILE, --hex HEX and --silent");
+    if (!e->tls && e->bytes == NULL && e->hex == NULL && !e->silent)
+        return error_input(error, "explain what? give --tls, --bytes FILE, --hex HEX or --silent");
+    if (!e->tls && (e->sni != NULL || e->alpn_count > 0))
+        return error_input(error, "--sni and --alpn go with --tls");
+    if (e->sni != NULL && e->sni[0] == '\0')
+        return error_input(error, "--sni takes a name; leave it out for a client that sends none");
+    if (e->source != NULL && !address_parse_ip(&source, span_text(e->source)))
+        return error_input(error, "--source takes an IP address, such as 192.0.2.7, not \"%s\"",
+                           e->source);
+    return true;
 }
 
 static bool check_quick(const struct options *o, struct error *error)
@@ -92,6 +193,8 @@ static bool check_quick(const struct options *o, struct error *error)
 
 static bool check(const struct options *o, struct error *error)
 {
+    if (o->for_explain && o->command != COMMAND_EXPLAIN)
+        return error_input(error, "that option belongs to explain: muxgate -c FILE explain ...");
     bool quick = o->listen != NULL || o->backend != NULL || o->cert != NULL || o->key != NULL;
     if (o->command == COMMAND_VERSION || o->command == COMMAND_HELP)
         return true;
@@ -100,6 +203,9 @@ static bool check(const struct options *o, struct error *error)
             return error_input(error, "--demo takes no option but --listen");
         return true;
     }
+    if (o->command == COMMAND_EXPLAIN)
+        return quick ? error_input(error, "explain reads a file: give -c FILE and --listener NAME")
+                     : check_explain(o, error);
     if (quick)
         return check_quick(o, error);
     return o->config != NULL || error_input(error, "which configuration? give -c FILE");
@@ -124,6 +230,11 @@ bool options_parse(struct options *ret, int argc, char **argv, struct error *err
         if (option == ':' || option == '?')
             return complain(option, argv[optind - 1], error);
         if (!take(&options, option, error))
+            return false;
+    }
+    if (optind < argc && strcmp(argv[optind], "explain") == 0) {
+        optind++;
+        if (!set_command(&options, COMMAND_EXPLAIN, error))
             return false;
     }
     if (optind < argc)

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libinspect.a
 src_libinspect_a_SOURCES = \
 	include/inspect/client_cert.h \
 	include/inspect/client_hello.h \
+	include/inspect/client_hello_write.h \
 	include/inspect/facts.h \
 	include/inspect/fix.h \
 	include/inspect/postgres.h \
@@ -14,6 +15,7 @@ src_libinspect_a_SOURCES = \
 	include/inspect/verdict.h \
 	src/inspect/client_cert.c \
 	src/inspect/client_hello.c \
+	src/inspect/client_hello_write.c \
 	src/inspect/crc32c.h \
 	src/inspect/cursor.h \
 	src/inspect/dialects.h \

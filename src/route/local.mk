@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libroute.a
 src_libroute_a_SOURCES = \
 	include/route/rules.h src/route/rules.c \
 	include/route/decision.h src/route/decision.c \
+	include/route/explain.h src/route/explain.c \
 	src/route/alpn_table.h src/route/alpn_table.c \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
 	src/route/match_fix.h src/route/match_fix.c \

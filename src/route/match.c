@@ -131,6 +131,15 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
     [MATCH_NOT] = ask_not,
 };
 
+static const char *const key_names[MATCH_KEY_COUNT] = {
+    [MATCH_SILENT] = "silent", [MATCH_PROTOCOL] = "protocol",
+    [MATCH_SOURCE] = "source", [MATCH_SNI] = "sni",
+    [MATCH_ALPN] = "alpn",     [MATCH_JA4] = "ja4",
+    [MATCH_PREFIX] = "prefix", [MATCH_PREFIX_HEX] = "prefix_hex",
+    [MATCH_FIX] = "fix",       [MATCH_REGEX] = "regex",
+    [MATCH_NOT] = "not",
+};
+
 /* What only a ClientHello tells, and what the bytes of a TLS connection never are. */
 #define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN | 1u << MATCH_JA4)
 #define BYTES_KEYS                                                                                 \
@@ -162,6 +171,19 @@ enum verdict match_ask(const struct match *match, const struct question *questio
             all = VERDICT_MORE;
     }
     return all;
+}
+
+const char *match_decider(const struct match *match, const struct question *question,
+                          enum verdict answer)
+{
+    if (answer == VERDICT_YES)
+        return NULL;
+    for (unsigned key = 0; key < MATCH_KEY_COUNT; key++) {
+        if (match_has(match, (enum match_key)key) &&
+            ask_one(match, (enum match_key)key, question) == answer)
+            return key_names[key];
+    }
+    return NULL;
 }
 
 /* --- which match is wider -------------------------------------------------------------------- */

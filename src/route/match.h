@@ -62,6 +62,10 @@ void match_release(struct match *match);
 
 enum verdict match_ask(const struct match *match, const struct question *question);
 
+/* The name of the key that gave this answer of match_ask(); NULL for a yes. */
+const char *match_decider(const struct match *match, const struct question *question,
+                          enum verdict answer);
+
 static inline bool match_has(const struct match *match, enum match_key key)
 {
     return (match->keys & 1u << key) != 0;

@@ -83,7 +83,7 @@ enum walk rule_list_walk(const struct rule_list *list, const struct question *qu
         const struct compiled_rule *rule = list->items[at];
         enum verdict answer = match_ask(&rule->match, question);
         if (step != NULL)
-            step(context, &rule->rule, answer);
+            step(context, &rule->rule, answer, match_decider(&rule->match, question, answer));
         if (answer == VERDICT_MORE)
             return WALK_MORE;
         if (answer == VERDICT_YES) {

@@ -31,3 +31,8 @@ tests_unit_test_rules_starttls_SOURCES = tests/unit/test_rules_starttls.c tests/
 tests_unit_test_rules_starttls_CPPFLAGS = $(ROUTE_TEST_CPPFLAGS)
 tests_unit_test_rules_starttls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_rules_starttls_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_explain
+tests_unit_test_explain_SOURCES = tests/unit/test_explain.c tests/unit/rules_support.h
+tests_unit_test_explain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_explain_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)

@@ -1,5 +1,6 @@
 /* Our view of a ClientHello beside OpenSSL's: two parsers that disagree are two gates. */
 #include "inspect/client_hello.h"
+#include "inspect/client_hello_write.h"
 
 #include "hello_builder.h"
 #include "openssl_hello.h"
@@ -9,7 +10,7 @@
 #include <openssl/x509.h>
 
 static unsigned char scratch[CLIENT_HELLO_MAX];
-static unsigned char made[16384];
+static unsigned char made[CLIENT_HELLO_RECORD_MAX];
 static size_t made_length;
 static struct client_hello hello;
 static SSL_CTX *server;
@@ -173,6 +174,38 @@ START_TEST(a_real_client_s_facts_are_seen)
 }
 END_TEST
 
+START_TEST(a_hello_that_is_written_is_one_to_both)
+{
+    static const char *const names[] = {"h2", "http/1.1"};
+    static const char *const sni[] = {NULL, "example.com", "A.Example.", "192.0.2.1"};
+    struct client_hello_offer offer = {sni[_i % 4], names, (size_t)_i / 4};
+    made_length = client_hello_write(made, &offer);
+    ck_assert_uint_gt(made_length, 0);
+    ck_assert_int_eq(parse(NULL, span_of(made, made_length)), VERDICT_YES);
+    ck_assert(span_is(hello.sni_raw, offer.sni == NULL ? "" : offer.sni));
+    ck_assert(
+        span_equal(hello.alpn, span_first(span_text("\2h2\10http/1.1"),
+                                          offer.alpn_count == 2 ? 12 : offer.alpn_count * 3)));
+    bool compared = false;
+    SSL_CTX_set_client_hello_cb(server, compare_views, &compared);
+    ck_assert(openssl_accepts(span_of(made, made_length)));
+    ck_assert(compared);
+}
+END_TEST
+
+START_TEST(a_hello_that_does_not_fit_into_a_record_is_not_written)
+{
+    static char name[16384];
+    memset(name, 'a', sizeof name - 1);
+    struct client_hello_offer offer = {.sni = name};
+    ck_assert_uint_eq(client_hello_write(made, &offer), 0);
+    name[16000] = '\0';
+    made_length = client_hello_write(made, &offer);
+    ck_assert_int_eq(parse(NULL, span_of(made, made_length)), VERDICT_YES);
+    ck_assert_uint_eq(hello.sni_raw.length, 16000);
+}
+END_TEST
+
 START_TEST(records_of_every_size_give_the_same_facts)
 {
     static struct builder split;
@@ -260,6 +293,8 @@ int main(void)
     tcase_add_loop_test(cases, records_of_every_size_give_the_same_facts, 0, HELLO_COUNT);
     tcase_add_loop_test(cases, openssl_takes_one_byte_records_too, 0, HELLO_COUNT);
     tcase_add_loop_test(cases, a_changed_byte_never_refuses_what_openssl_takes, 0, HELLO_COUNT);
+    tcase_add_loop_test(cases, a_hello_that_is_written_is_one_to_both, 0, 12);
+    tcase_add_test(cases, a_hello_that_does_not_fit_into_a_record_is_not_written);
     tcase_add_loop_test(cases, a_byte_of_every_value_never_refuses_what_openssl_takes, 0, 160);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -291,8 +291,9 @@ END_TEST
 
 /* --- watching -------------------------------------------------------------------------------- */
 
-static void note(void *context, const struct rule *rule, enum verdict answer)
+static void note(void *context, const struct rule *rule, enum verdict answer, const char *key)
 {
+    (void)key;
     static const char *const words[] = {"no", "yes", "more", "broken"};
     char *all = context;
     snprintf(all + strlen(all), 200 - strlen(all), "%s=%s ", rule->model->name, words[answer]);

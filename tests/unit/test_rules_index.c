@@ -118,8 +118,9 @@ static struct model_rule *many_rules(void)
     return models;
 }
 
-static void count_step(void *context, const struct rule *rule, enum verdict answer)
+static void count_step(void *context, const struct rule *rule, enum verdict answer, const char *key)
 {
+    (void)key;
     unsigned *steps = context;
     (void)rule;
     (void)answer;

@@ -69,10 +69,10 @@ def environment() -> dict:
     return env
 
 
-def run(*args, seconds: float = 20.0, wrapper=(), **kwargs) -> subprocess.CompletedProcess:
+def run(*args, seconds: float = 20.0, wrapper=(), input="", **kwargs) -> subprocess.CompletedProcess:
     """Runs the program to its end, for -t, -V and errors at start."""
     return subprocess.run([*wrapper, settings.binary(), *map(str, args)], capture_output=True, text=True, env=environment(),
-                          stdin=subprocess.DEVNULL, timeout=settings.seconds(seconds), **kwargs)
+                          input=input, timeout=settings.seconds(seconds), **kwargs)
 
 
 def substitute(value, ports: dict):

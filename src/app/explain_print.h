@@ -1,0 +1,34 @@
+/* explain_print: an explanation in words. */
+#ifndef APP_EXPLAIN_PRINT_H
+#define APP_EXPLAIN_PRINT_H
+
+#include "base/text.h"
+#include "route/explain.h"
+
+struct explain_print {
+    const struct explanation *e;
+    const struct explain_args *args;
+};
+
+void explain_print_text(struct text *ret, const struct explain_print *p);
+void explain_print_json(struct text *ret, const struct explain_print *p);
+
+/* --- what both say ---------------------------------------------------------------------------- */
+
+/* How it ends where no server gets it, in the words of the access log: `end` and `detail` (NULL for
+ * none). NULL where it does not end here. */
+struct explain_end {
+    const char *end, *detail;
+};
+struct explain_end explain_end_of(const struct explain_print *p);
+
+/* "tls", a protocol, "unknown", "silent": as the log will have it. */
+const char *explain_protocol(const struct explain_look *look);
+
+/* Where the rule stands in its listener: "rules[0].rules[2]". */
+const char *explain_place(const struct explain_print *p, const struct rule *rule);
+
+/* "TLSv1.3"; NULL for what has no such name. */
+const char *explain_tls_version(unsigned version);
+
+#endif
