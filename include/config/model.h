@@ -110,7 +110,8 @@ struct model_listener {
     bool log;
 };
 
-enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN };
+enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_RANDOM2, BALANCE_HASH };
+enum hash_on { HASH_ON_SOURCE, HASH_ON_SNI, HASH_ON_FIX_SENDER };
 enum proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 
 enum server_state {
@@ -156,6 +157,7 @@ struct model_health {
 struct model_pool {
     char *path, *name;
     enum balance balance;
+    enum hash_on hash_on;
     struct model_server *servers;
     size_t server_count;
     struct model_health health;

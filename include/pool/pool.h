@@ -94,7 +94,10 @@ struct pool_key {
  * `tried`, and takes a session slot on it. NULL: none. Give the slot back with server_release().
  *
  * round_robin  smooth: weights 5, 1, 1 give a a b a c a a
- * least_conn   fewest sessions per weight; of equals the one whose turn it is */
+ * least_conn   fewest sessions per weight; of equals the one whose turn it is
+ * random2      two at random, by weight; of them the one with fewer sessions per weight
+ * hash         by the key's fact that the pool goes by, where it has none by its source (the whole
+ *              address): see src/pool/maglev.h */
 struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct server *const *tried,
                          unsigned tried_count);
 

@@ -145,6 +145,10 @@ void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);
 
+/* The rule's pool chooses by the CompID of a FIX Logon: it is waited for, within the inspect delay.
+ */
+bool connect_goes_by_sender(const struct session *s, const struct rule *rule);
+
 /* CONNECT leads here when TLS was agreed with a client whose TLS is passed through. */
 bool phase_starttls_is_due(const struct session *s);
 void phase_starttls_begin(struct session *s);

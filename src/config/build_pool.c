@@ -60,13 +60,16 @@ static void build_health(struct build *b, struct model_health *ret, const json_t
 
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
 {
-    static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN};
+    static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN,
+                                            BALANCE_RANDOM2, BALANCE_HASH};
+    static const enum hash_on facts[] = {HASH_ON_SOURCE, HASH_ON_SNI, HASH_ON_FIX_SENDER};
     static const enum proxy_protocol protocols[] = {PROXY_OFF, PROXY_V1, PROXY_V2};
     ret->name = build_text(b, name);
     ret->path = build_format(b, "pools.%s", name);
     if (b->failed)
         return;
     ret->balance = balances[build_get_choice(pool, KEY_pool_balance)];
+    ret->hash_on = facts[build_get_choice(pool, KEY_pool_hash_on)];
     build_servers(b, ret, json_object_get(pool, "servers"));
     build_health(b, &ret->health, json_object_get(pool, "health_check"), ret->path);
     ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);

@@ -165,6 +165,8 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
         dump_server(w, &pool->servers[i]);
     json_close(w, ']');
     dump_choice(w, KEY_pool_balance, pool->balance);
+    if (pool->balance == BALANCE_HASH)
+        dump_choice(w, KEY_pool_hash_on, pool->hash_on);
     dump_health(w, &pool->health);
     dump_duration(w, KEY_pool_connect_timeout, pool->connect_timeout_ms);
     json_put_number(w, "connect_retries", pool->connect_retries);

@@ -19,6 +19,7 @@ src_libconfig_a_SOURCES = \
 	src/config/locate.c src/config/locate.h src/config/locate_private.h \
 	src/config/locate_scan.c \
 	src/config/relations.c src/config/relations.h \
+	src/config/relations_balance.c \
 	src/config/relations_origin.c \
 	src/config/relations_health.c \
 	src/config/relations_rules.c \

@@ -209,7 +209,7 @@ static bool check_pools(struct relations *r)
 }
 
 /* Only of a file without errors: a slip in a rule's pool should not be told twice. */
-static void warn_of_unused_pools(struct relations *r)
+static void warn_of_pools(struct relations *r)
 {
     struct form *f = r->form;
     json_t *pool;
@@ -220,6 +220,7 @@ static void warn_of_unused_pools(struct relations *r)
         size_t back = form_enter_key(f, name);
         if (json_object_get(r->used_pools, name) == NULL)
             problems_warning(f->problems, f->path.data, "no rule uses this pool");
+        relations_warn_of_balance(r, pool);
         form_leave(f, back);
     }
     form_leave(f, map);
@@ -231,7 +232,7 @@ bool relations_check(struct form *f, const json_t *merged, struct locations *loc
     bool done = r.used_pools != NULL && check_listeners(&r);
     done = check_pools(&r) && done;
     if (done && problems_errors(f->problems) == 0)
-        warn_of_unused_pools(&r);
+        warn_of_pools(&r);
     json_decref(r.used_pools);
     return done;
 }

@@ -31,6 +31,9 @@ void relations_check_origin(struct form *f, const json_t *pool);
 /* The pool's health check; the form's path is "pools.NAME". */
 void relations_check_health(struct form *f, const json_t *pool);
 
+/* Keys of a pool that do nothing together; the form's path is "pools.NAME". */
+void relations_warn_of_balance(struct relations *r, const json_t *pool);
+
 /* The lowest version above the highest? The form's path is the policy's. */
 void relations_check_versions(struct relations *r, const json_t *tls);
 

@@ -1,28 +1,32 @@
 #include "balance.h"
 
-static bool was_tried(const struct server *server, struct server *const *tried, unsigned count)
+#include "base/hash.h"
+#include "maglev.h"
+
+static bool was_tried(const struct server *server, const struct balance_args *args)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (tried[i] == server)
+    for (unsigned i = 0; i < args->tried_count; i++) {
+        if (args->tried[i] == server)
             return true;
     }
     return false;
 }
 
 /* Marks who may be picked among the backups or among the others; false: nobody. */
-static bool mark_candidates(struct view *view, bool backup, struct server *const *tried,
-                            unsigned tried_count)
+static bool mark_candidates(struct view *view, bool backup, const struct balance_args *args)
 {
     bool any = false;
     for (unsigned i = 0; i < view->count; i++) {
         struct member *m = &view->items[i];
         m->candidate = m->backup == backup && m->weight > 0 && server_is_open(m->server) &&
-                       !was_tried(m->server, tried, tried_count);
+                       !was_tried(m->server, args);
         m->sessions = server_sessions(m->server);
         any = any || m->candidate;
     }
     return any;
 }
+
+/* --- least_conn ------------------------------------------------------------------------------- */
 
 /* Fewer sessions per weight, without dividing. */
 static bool is_lighter(const struct member *a, const struct member *b)
@@ -45,32 +49,103 @@ static void keep_lightest(struct view *view)
     }
 }
 
+/* --- round_robin ------------------------------------------------------------------------------ */
+
 /* Smooth weighted rotation: everybody comes nearer to his turn by his weight; who is nearest takes
  * it and falls back by the weight of all. Over a whole round the turns add up to nothing. */
-static struct server *rotate(struct view *view)
+static struct member *rotate(struct view *view)
 {
-    struct server *next = NULL;
+    struct member *next = NULL;
     int64_t total = 0;
     for (unsigned i = 0; i < view->count; i++) {
-        const struct member *m = &view->items[i];
+        struct member *m = &view->items[i];
         if (!m->candidate)
             continue;
         m->server->turn += m->weight;
         total += m->weight;
-        if (next == NULL || m->server->turn > next->turn)
-            next = m->server;
+        if (next == NULL || m->server->turn > next->server->turn)
+            next = m;
     }
     if (next != NULL)
-        next->turn -= total;
+        next->server->turn -= total;
     return next;
 }
 
-struct server *balance_pick(struct view *view, struct server *const *tried, unsigned tried_count)
+/* --- random2 ---------------------------------------------------------------------------------- */
+
+/* Spreads sessions, protects nothing. */
+static uint64_t next_random(uint64_t *state)
 {
-    if (!mark_candidates(view, false, tried, tried_count) &&
-        !mark_candidates(view, true, tried, tried_count))
-        return NULL;
-    if (view->balance == BALANCE_LEAST_CONN)
+    return hash_mix(*state += HASH_STEP);
+}
+
+/* One of the candidates, by weight; NULL: there is none. */
+static struct member *draw(struct view *view, uint64_t *random)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < view->count; i++)
+        total += view->items[i].candidate ? view->items[i].weight : 0;
+    uint64_t at = total == 0 ? 0 : next_random(random) % total;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct member *m = &view->items[i];
+        if (m->candidate && at < m->weight)
+            return m;
+        at -= m->candidate ? m->weight : 0;
+    }
+    return NULL;
+}
+
+/* Of two different ones the one with fewer sessions per weight. */
+static struct member *draw_two(struct view *view, uint64_t *random)
+{
+    struct member *first = draw(view, random);
+    first->candidate = false;
+    struct member *second = draw(view, random);
+    return second != NULL && is_lighter(second, first) ? second : first;
+}
+
+/* --- hash ------------------------------------------------------------------------------------- */
+
+static struct span source_of(const struct pool_key *key)
+{
+    const struct ip_address *source = key->source;
+    if (source != NULL && source->any.sa_family == AF_INET)
+        return span_of(&source->v4.sin_addr, sizeof source->v4.sin_addr);
+    if (source != NULL && source->any.sa_family == AF_INET6)
+        return span_of(&source->v6.sin6_addr, sizeof source->v6.sin6_addr);
+    return span_of(NULL, 0);
+}
+
+static struct span key_of(const struct view *view, const struct pool_key *key)
+{
+    struct span fact = view->hash_on == HASH_ON_SNI          ? key->sni
+                       : view->hash_on == HASH_ON_FIX_SENDER ? key->fix_sender
+                                                             : span_of(NULL, 0);
+    return fact.length > 0 ? fact : source_of(key);
+}
+
+/* --- any -------------------------------------------------------------------------------------- */
+
+static struct member *pick_one(struct view *view, bool backup, const struct balance_args *args)
+{
+    switch (view->balance) {
+    case BALANCE_HASH:
+        return maglev_find(view->tables[backup], view, key_of(view, args->key));
+    case BALANCE_RANDOM2:
+        return draw_two(view, args->random);
+    case BALANCE_LEAST_CONN:
         keep_lightest(view);
+        return rotate(view);
+    case BALANCE_ROUND_ROBIN:
+        break;
+    }
     return rotate(view);
+}
+
+struct server *balance_pick(struct view *view, const struct balance_args *args)
+{
+    bool backup = !mark_candidates(view, false, args);
+    if (backup && !mark_candidates(view, true, args))
+        return NULL;
+    return pick_one(view, backup, args)->server;
 }

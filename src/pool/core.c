@@ -1,7 +1,10 @@
 #include "core.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct pool_core *core_create(void)
 {
@@ -11,6 +14,8 @@ struct pool_core *core_create(void)
     atomic_init(&core->references, 1);
     atomic_init(&core->users, 1);
     pthread_mutex_init(&core->mutex, NULL);
+    if (getentropy(&core->random, sizeof core->random) != 0)
+        core->random = clock_monotonic_us();
     return core;
 }
 

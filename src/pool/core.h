@@ -13,6 +13,7 @@ struct pool_core {
     atomic_uint references, users;
     pthread_mutex_t mutex; /* guards the view's scratch, the servers' turns, and the view itself
                               against all but the control thread, which alone replaces it */
+    uint64_t random;       /* likewise */
     struct view *view;     /* owned; NULL before the first set is published */
 
     /* the control thread's alone */

@@ -7,6 +7,7 @@ src_libpool_a_SOURCES = \
 	src/pool/health.c \
 	src/pool/health_check.h src/pool/health_check.c \
 	src/pool/health_talk.h src/pool/health_talk.c \
+	src/pool/maglev.h src/pool/maglev.c \
 	src/pool/resolve.h src/pool/resolve.c \
 	src/pool/server.h src/pool/server.c \
 	src/pool/view.h src/pool/view.c

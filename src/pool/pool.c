@@ -217,10 +217,10 @@ bool pool_set_server_weight(struct pool *pool, struct server *server, unsigned w
 struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct server *const *tried,
                          unsigned tried_count)
 {
-    (void)key;
     struct pool_core *core = pool->core;
+    struct balance_args args = {key, tried, tried_count, &core->random};
     pthread_mutex_lock(&core->mutex);
-    struct server *server = balance_pick(core->view, tried, tried_count);
+    struct server *server = balance_pick(core->view, &args);
     if (server != NULL)
         server_take(server);
     pthread_mutex_unlock(&core->mutex);

@@ -1,6 +1,7 @@
 #include "view.h"
 
 #include "core.h"
+#include "maglev.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@ void view_free(struct view *view)
         return;
     for (unsigned i = 0; i < view->count; i++)
         server_unref(view->items[i].server);
+    maglev_free(view->tables[false]);
+    maglev_free(view->tables[true]);
     free(view->items);
     free(view);
 }
@@ -34,6 +37,7 @@ bool view_begin(struct view_draft *draft, struct pool_core *core, const struct m
     if (draft->view == NULL)
         return false;
     draft->view->balance = model->balance;
+    draft->view->hash_on = model->hash_on;
     return true;
 }
 
@@ -127,6 +131,9 @@ struct view *view_finish(struct view_draft *draft)
         struct member *m = &view->items[i];
         m->weight = server_weight_for(m->server, m->configured);
     }
+    if (view->balance == BALANCE_HASH && (!maglev_create(&view->tables[false], view, false) ||
+                                          !maglev_create(&view->tables[true], view, true)))
+        return NULL;
     draft->view = NULL;
     return view;
 }

@@ -20,8 +20,12 @@ struct member {
     unsigned sessions; /* as seen once, because sessions end at any time */
 };
 
+struct maglev;
+
 struct view {
     enum balance balance;
+    enum hash_on hash_on;
+    struct maglev *tables[2]; /* owned; with hash: [true] of the backups, [false] of the others */
     unsigned count;
     struct member *items; /* owned; in the order of the configuration */
 };

@@ -23,6 +23,13 @@ static unsigned tries_of_a_round(const struct session *s)
     return pool_model(pool_of(s))->connect_retries + 1;
 }
 
+bool connect_goes_by_sender(const struct session *s, const struct rule *rule)
+{
+    const struct pool *pool = s->listener->targets[rule->index].pool;
+    return pool != NULL && pool_model(pool)->balance == BALANCE_HASH &&
+           pool_model(pool)->hash_on == HASH_ON_FIX_SENDER;
+}
+
 /* What a pool may go by; bytes that are no name are none. */
 static struct pool_key key_of(const struct session *s)
 {

@@ -37,7 +37,7 @@ static void finish(struct session *s)
     struct notes *notes = session_notes(s);
     if (notes != NULL)
         session_note_text(&notes->alpn, facts.alpn);
-    s->decrypted = s->rule->nested != NULL;
+    s->decrypted = s->rule->nested != NULL || connect_goes_by_sender(s, s->rule);
     session_enter(s, s->decrypted ? PHASE_INSPECT : PHASE_CONNECT);
 }
 

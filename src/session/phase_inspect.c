@@ -109,7 +109,7 @@ static void take_rule(struct session *s, const struct rule *rule)
     leave_inspection(s);
     if (rule->model->reject)
         session_end(s, END_rejected);
-    else if (rule->model->tls == TLS_ACTION_TERMINATE)
+    else if (rule->model->tls == TLS_ACTION_TERMINATE && !s->decrypted)
         session_enter(s, PHASE_HANDSHAKE);
     else
         session_enter(s, PHASE_CONNECT);
@@ -155,8 +155,22 @@ static void begin_look(struct session *s, struct look *look)
     add_session_facts(s, look);
 }
 
+/* The pool wants to know who the FIX client is, and its Logon may still be coming. */
+static bool must_hear_the_sender(const struct session *s, const struct look *look,
+                                 const struct decision *decision)
+{
+    const struct fix_logon *fix = &look->facts->fix;
+    return decision->kind == DECISION_RULE && look->facts->tls == VERDICT_NO &&
+           connect_goes_by_sender(s, decision->rule) && look->end == LOOK_GOES_ON &&
+           fix->message != VERDICT_NO && !fix->complete && !fix->has[FIX_SENDER_COMP_ID];
+}
+
 static void make_decision(struct session *s, const struct look *look, struct decision *ret)
 {
+    if (look->rules == NULL) { /* decrypted, and the rule was chosen before */
+        *ret = (struct decision){.kind = DECISION_RULE, .rule = s->rule};
+        return;
+    }
     struct decision_args args = {
         .rules = look->rules,
         .facts = look->facts,
@@ -230,6 +244,10 @@ static bool decide(struct session *s, struct span bytes, enum look_end end, size
     begin_look(s, &look);
     make_decision(s, &look, &decision);
     *ret_need = decision.need;
+    if (must_hear_the_sender(s, &look, &decision)) {
+        *ret_need = facts_need(look.facts);
+        return true;
+    }
     if (decision.kind == DECISION_MORE)
         return true;
     if (decision.kind == DECISION_TURN) {

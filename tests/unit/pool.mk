@@ -30,3 +30,9 @@ tests_unit_test_health_talk_SOURCES = tests/unit/test_health_talk.c
 tests_unit_test_health_talk_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
 tests_unit_test_health_talk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_health_talk_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_hash
+tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/pool_support.h
+tests_unit_test_hash_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_hash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_hash_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)

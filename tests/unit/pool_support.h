@@ -10,7 +10,7 @@
 
 #define UNUSED __attribute__((unused))
 
-#define POOL_TEST_SERVERS 8
+#define POOL_TEST_SERVERS 64
 
 /* One pool and what it takes to compile it; the strings live in it. */
 struct one_pool {

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/name.h"
 #include "base/origin.h"
+#include "base/siphash.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -319,6 +320,28 @@ START_TEST(an_origin_is_an_address_with_or_without_a_range_of_ports)
 }
 END_TEST
 
+/* The paper's example (appendix A) and the first of the reference implementation's vectors: byte i
+ * of key and input is i. */
+START_TEST(siphash_gives_the_published_numbers)
+{
+    static const struct {
+        size_t length;
+        uint64_t hash;
+    } rows[] = {
+        {0, UINT64_C(0x726fdb47dd0e0e31)},
+        {1, UINT64_C(0x74f839c593dc67fd)},
+        {15, UINT64_C(0xa129ca6149be45e5)},
+    };
+    static const struct siphash_key key = {UINT64_C(0x0706050403020100),
+                                           UINT64_C(0x0f0e0d0c0b0a0908)};
+    unsigned char bytes[16];
+    for (unsigned char i = 0; i < sizeof bytes; i++)
+        bytes[i] = i;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        ck_assert_uint_eq(siphash(key, span_of(bytes, rows[i].length)), rows[i].hash);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -338,6 +361,7 @@ int main(void)
     tcase_add_loop_test(tests, an_origin_is_an_address_with_or_without_a_range_of_ports, 0,
                         (int)COUNT_OF(origins));
     tcase_add_test(tests, lists_survive_removal_while_walking);
+    tcase_add_test(tests, siphash_gives_the_published_numbers);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

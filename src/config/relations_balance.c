@@ -1,0 +1,22 @@
+/* What a pool's keys about balancing say about each other. Legal, all of it: warnings. */
+#include "relations.h"
+
+static void warn_at(struct form *f, const char *key, const char *text)
+{
+    size_t back = form_enter_key(f, key);
+    problems_warning(f->problems, f->path.data, "%s", text);
+    form_leave(f, back);
+}
+
+static bool is_text(const json_t *pool, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(pool, key));
+    return value != NULL && strcmp(value, text) == 0;
+}
+
+void relations_warn_of_balance(struct relations *r, const json_t *pool)
+{
+    bool hash = is_text(pool, "balance", "hash");
+    if (json_object_get(pool, "hash_on") != NULL && !hash)
+        warn_at(r->form, "hash_on", "has no effect without \"balance\": \"hash\"");
+}
