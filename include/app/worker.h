@@ -32,6 +32,8 @@ bool worker_adopt(struct worker *worker, struct snapshot *snapshot,
                   struct bindings *bindings) MUST_CHECK;
 bool worker_set_store(struct worker *worker, struct tls_policy *policy,
                       struct tls_store *store) MUST_CHECK;
+bool worker_set_trust(struct worker *worker, struct tls_policy *policy,
+                      struct tls_trust *trust) MUST_CHECK;
 void worker_drain(struct worker *worker);
 
 /* Ends all sessions and the thread, waits for it, frees. Accepts NULL. */

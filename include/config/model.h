@@ -67,6 +67,15 @@ struct model_certificate {
     char *directory;  /* absolute; NULL: a pair */
 };
 
+enum client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+
+struct model_client_auth {
+    bool present;
+    enum client_auth mode;
+    char *ca, *crl; /* absolute files; NULL: none */
+    unsigned depth;
+};
+
 struct model_tls {
     char *path; /* NULL: there is no policy */
     struct model_certificate *certificates;
@@ -76,6 +85,7 @@ struct model_tls {
     char *ciphers, *ciphersuites, *groups; /* NULL: the library's defaults as muxgate sets them */
     bool prefer_server_ciphers;
     struct string_list alpn;
+    struct model_client_auth client_auth;
     bool watch;
 };
 

@@ -5,6 +5,7 @@
 
 #include "inspect/client_cert.h"
 #include "io/stream.h"
+#include "tls/trust.h"
 #include "tls/wire.h"
 
 #include <openssl/ssl.h>
@@ -18,6 +19,7 @@ struct tls_connection {
     SSL *ssl;
     struct tls_wire wire;
     char *expected_sni;              /* owned; normal form; NULL: no name may come */
+    struct tls_trust *trust;         /* counted, in the handshake; NULL: no client certificate */
     char *fault;                     /* owned; a person's words; NULL for none */
     struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
     enum stream_status outcome;      /* not STREAM_OK: broken or reset, and stays so */
@@ -35,6 +37,9 @@ struct tls_connection {
 extern const struct stream_ops tls_stream_ops;
 
 void tls_connection_free(struct tls_connection *connection); /* does not close the descriptor */
+
+/* Notes who the client is; false, with the fault set, where that cannot be told for certain. */
+bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate) MUST_CHECK;
 
 /* Puts the callbacks that watch a connection onto a context: name check, alerts, KeyUpdates. */
 void tls_connection_watch(SSL_CTX *context);

@@ -11,4 +11,7 @@
  * they cannot be read or could be taken for others; *ret then holds nothing. */
 bool tls_peer_read(struct client_cert *ret, X509 *certificate, struct error *error) MUST_CHECK;
 
+/* "CN=desk-1,O=Example", cut to the room, without bytes that could disturb a line. */
+void tls_peer_show(const X509_NAME *name, char *ret, size_t size);
+
 #endif

@@ -4,6 +4,7 @@
 #ifndef TLS_POLICY_H
 #define TLS_POLICY_H
 
+#include "tls/client_auth.h"
 #include "tls/origin.h"
 #include "tls/store.h"
 #include "tls/tickets.h"
@@ -21,6 +22,7 @@ struct tls_round {
 
 struct tls_slot {
     _Alignas(TLS_CACHE_LINE) struct tls_store *store;
+    struct tls_trust *trust; /* NULL: nothing is asked of clients */
 };
 
 struct tls_policy {
@@ -37,6 +39,7 @@ struct tls_policy {
     const char **files; /* owned list; the texts are the origins' */
     struct tls_store *current;
     struct tls_round round;
+    struct tls_client_auth client_auth;
 
     unsigned workers;
     struct tls_slot *slots;

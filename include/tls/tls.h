@@ -1,8 +1,9 @@
 /* tls: termination. The contract of the TLS floor; OpenSSL does not show above it.
  *
- * Three things:
+ * Four things:
  *   policy   what a listener (or a rule's "policy") demands: versions, ciphers, ALPN, tickets. One
  *            SSL_CTX, compiled once per configuration, immutable, counted.
+ *   trust    whose certificates a policy takes from clients: CAs and CRLs, renewed likewise.
  *   store    the certificates of a policy: names → credentials (an RSA, an ECDSA, an Ed25519 pair
  *            side by side). Loaded from files, replaced whole when they change, counted.
  *   stream   one terminated connection: the handshake, then a struct stream.
@@ -23,6 +24,7 @@
 
 struct tls_policy;
 struct tls_store;
+struct tls_trust;
 
 /* Process-wide start and stop: library version, random state, error strings. */
 bool tls_start(struct error *error) MUST_CHECK;
@@ -60,6 +62,13 @@ enum tls_refresh { TLS_REFRESH_SAME, TLS_REFRESH_NEW, TLS_REFRESH_REFUSED };
 enum tls_refresh tls_policy_refresh(struct tls_policy *policy, struct tls_store **ret,
                                     struct error *error);
 
+/* Likewise for the CAs and CRLs of client_auth, which are one thing: *ret is all of it anew. */
+enum tls_refresh tls_policy_refresh_trust(struct tls_policy *policy, struct tls_trust **ret,
+                                          struct error *error);
+struct tls_trust *tls_trust_ref(struct tls_trust *trust);
+void tls_trust_unref(struct tls_trust *trust); /* accepts NULL; any thread */
+void tls_trust_describe(const struct tls_trust *trust, char *ret, size_t size); /* for the log */
+
 struct tls_store *tls_store_ref(struct tls_store *store);
 void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
 
@@ -71,6 +80,7 @@ void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
 
 /* Puts `store` into this worker's slot (takes over one reference), drops the one that was there. */
 void tls_policy_set_store(struct tls_policy *policy, unsigned worker, struct tls_store *store);
+void tls_policy_set_trust(struct tls_policy *policy, unsigned worker, struct tls_trust *trust);
 
 /* Starts the server side of a handshake on a connected socket whose ClientHello still is in the
  * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's

@@ -41,12 +41,41 @@ static bool refresh_once(const struct renewal *renewal, struct tls_policy *polic
     }
 }
 
+static void hand_out_trust(const struct renewal *renewal, struct tls_policy *policy,
+                           struct tls_trust *trust)
+{
+    for (unsigned i = 0; i < renewal->worker_count; i++)
+        if (!worker_set_trust(renewal->workers[i], tls_policy_ref(policy), tls_trust_ref(trust)))
+            log_event(LOG_LEVEL_ERROR, "ca.refuse", "reason=\"out of memory\" kept=previous");
+    tls_trust_unref(trust);
+}
+
+static void refresh_trust(const struct renewal *renewal, struct tls_policy *policy)
+{
+    struct tls_trust *trust;
+    struct error error;
+    char what[256];
+    switch (tls_policy_refresh_trust(policy, &trust, &error)) {
+    case TLS_REFRESH_NEW:
+        tls_trust_describe(trust, what, sizeof what);
+        log_event(LOG_LEVEL_INFO, "ca.load", "%s", what);
+        hand_out_trust(renewal, policy, trust);
+        break;
+    case TLS_REFRESH_REFUSED:
+        log_event(LOG_LEVEL_ERROR, "ca.refuse", "reason=\"%s\" kept=previous", error.text);
+        break;
+    default:
+        break;
+    }
+}
+
 static void refresh(void *context, struct tls_policy *policy)
 {
     if (*tls_policy_files(policy) == NULL)
         return; /* "watch": false */
     while (refresh_once(context, policy))
         ;
+    refresh_trust(context, policy);
 }
 
 static void on_change(void *context)

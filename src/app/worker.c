@@ -78,6 +78,34 @@ bool worker_set_store(struct worker *worker, struct tls_policy *policy, struct t
     return true;
 }
 
+struct trust_mail {
+    struct mail mail;
+    struct tls_policy *policy;
+    struct tls_trust *trust;
+};
+
+static void deliver_trust(struct mail *mail, void *owner)
+{
+    struct trust_mail *delivery = CONTAINER_OF(mail, struct trust_mail, mail);
+    struct worker *worker = owner;
+    tls_policy_set_trust(delivery->policy, worker->args.index, delivery->trust);
+    tls_policy_unref(delivery->policy);
+    free(delivery);
+}
+
+bool worker_set_trust(struct worker *worker, struct tls_policy *policy, struct tls_trust *trust)
+{
+    struct trust_mail *delivery = calloc(1, sizeof *delivery);
+    if (delivery == NULL) {
+        tls_policy_unref(policy);
+        tls_trust_unref(trust);
+        return false;
+    }
+    *delivery = (struct trust_mail){{.deliver = deliver_trust}, policy, trust};
+    mailbox_send(&worker->mailbox, &delivery->mail);
+    return true;
+}
+
 static void deliver_drain(struct mail *mail, void *owner)
 {
     (void)mail;

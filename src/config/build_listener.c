@@ -30,6 +30,18 @@ static void build_certificates(struct build *b, struct model_tls *ret, const jso
     }
 }
 
+static void build_client_auth(struct build *b, struct model_client_auth *ret, const json_t *auth)
+{
+    int mode = build_get_choice(auth, KEY_client_auth_mode);
+    const char *ca = build_get_text(auth, KEY_client_auth_ca);
+    const char *crl = build_get_text(auth, KEY_client_auth_crl);
+    ret->present = auth != NULL;
+    ret->mode = mode < 0 ? CLIENT_AUTH_NONE : (enum client_auth)mode;
+    ret->ca = ca == NULL ? NULL : build_file(b, ca);
+    ret->crl = crl == NULL ? NULL : build_file(b, crl);
+    ret->depth = (unsigned)build_get_count(auth, KEY_client_auth_depth);
+}
+
 void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const char *path)
 {
     /* The numbers on the wire (RFC 8446 §4.2.1), which are OpenSSL's, too. */
@@ -45,6 +57,7 @@ void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const 
     ret->groups = build_text(b, build_get_text(tls, KEY_tls_groups));
     ret->prefer_server_ciphers = build_get_boolean(tls, KEY_tls_prefer_server_ciphers);
     build_strings(b, &ret->alpn, json_object_get(tls, "alpn"));
+    build_client_auth(b, &ret->client_auth, json_object_get(tls, "client_auth"));
     ret->watch = build_get_boolean(tls, KEY_tls_watch);
 }
 

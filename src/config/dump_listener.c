@@ -26,6 +26,18 @@ static void dump_alpn(struct json_writer *w, const struct string_list *alpn)
     json_close(w, ']');
 }
 
+static void dump_client_auth(struct json_writer *w, const struct model_client_auth *auth)
+{
+    if (!auth->present)
+        return;
+    json_open(w, key_at(KEY_tls_client_auth)->name, '{');
+    dump_choice(w, KEY_client_auth_mode, auth->mode);
+    dump_text(w, KEY_client_auth_ca, auth->ca);
+    dump_text(w, KEY_client_auth_crl, auth->crl);
+    json_put_number(w, key_at(KEY_client_auth_depth)->name, auth->depth);
+    json_close(w, '}');
+}
+
 static void dump_tls(struct json_writer *w, const char *key, const struct model_tls *tls)
 {
     const int oldest = 0x0301;
@@ -40,6 +52,7 @@ static void dump_tls(struct json_writer *w, const char *key, const struct model_
     dump_text(w, KEY_tls_groups, tls->groups);
     dump_boolean(w, KEY_tls_prefer_server_ciphers, tls->prefer_server_ciphers);
     dump_alpn(w, &tls->alpn);
+    dump_client_auth(w, &tls->client_auth);
     dump_boolean(w, KEY_tls_early_data, false);
     dump_boolean(w, KEY_tls_watch, tls->watch);
     json_close(w, '}');

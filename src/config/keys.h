@@ -21,6 +21,7 @@ enum object_kind {
     OBJECT_match,
     OBJECT_fix,
     OBJECT_tls,
+    OBJECT_client_auth,
     OBJECT_certificate,
     OBJECT_pool,
     OBJECT_server,

@@ -24,5 +24,6 @@ src_libconfig_a_SOURCES = \
 	src/config/relations_health.c \
 	src/config/relations_rules.c \
 	src/config/status.c src/config/status.h \
+	src/config/relations_tls.c \
 	src/config/scan.c src/config/scan.h \
 	include/config/suggest.h src/config/suggest.c

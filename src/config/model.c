@@ -75,6 +75,8 @@ static void free_tls(struct model_tls *tls)
     free(tls->ciphersuites);
     free(tls->groups);
     free_strings(&tls->alpn);
+    free(tls->client_auth.ca);
+    free(tls->client_auth.crl);
 }
 
 /* As deep as rules are nested: the reader makes two levels. */

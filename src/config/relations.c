@@ -145,7 +145,9 @@ static bool check_listeners(struct relations *r)
         size_t back = form_enter_key(f, name);
         check_binds(f, seen, json_object_get(listener, "bind"));
         size_t tls = form_enter_key(f, "tls");
-        relations_check_versions(r, json_object_get(listener, "tls"));
+        const json_t *policy = json_object_get(listener, "tls");
+        relations_check_versions(r, policy);
+        relations_check_client_auth(r, policy, policy);
         form_leave(f, tls);
         relations_check_rules(r, listener);
         form_leave(f, back);

@@ -37,4 +37,8 @@ void relations_warn_of_balance(struct relations *r, const json_t *pool);
 /* The lowest version above the highest? The form's path is the policy's. */
 void relations_check_versions(struct relations *r, const json_t *tls);
 
+/* What `own` (the tls or policy at the form's path) says of clients' certificates, as it stands in
+ * `tls`, which has the listener's merged in. */
+void relations_check_client_auth(struct relations *r, const json_t *tls, const json_t *own);
+
 #endif

@@ -130,11 +130,12 @@ static void check_policy(struct rule_list *l, const json_t *rule)
     json_t *tls = json_object_get(l->listener, "tls");
     if (!json_is_object(policy))
         return;
-    json_t *merged = json_is_object(tls) ? json_copy(tls) : json_object();
-    if (merged != NULL && json_object_update(merged, policy) == 0) {
+    json_t *merged = json_is_object(tls) ? json_deep_copy(tls) : json_object();
+    if (merged != NULL && json_object_update_recursive(merged, policy) == 0) {
         size_t back = form_enter_key(f, "policy");
         if (has(policy, "min_version") || has(policy, "max_version"))
             relations_check_versions(l->r, merged);
+        relations_check_client_auth(l->r, merged, policy);
         form_leave(f, back);
     }
     json_decref(merged);

@@ -121,6 +121,8 @@ static void add_tls(struct line *l, const struct session *s)
         add_string(l, "tls_version", facts.version);
         add_string(l, "tls_cipher", facts.cipher);
         add_boolean(l, "tls_resumed", facts.resumed);
+        if (facts.client_cert != NULL)
+            add_string(l, "client_cn", facts.client_cert->cn);
     }
     if (s->notes != NULL)
         add_string(l, "ja4", s->notes->ja4);

@@ -92,13 +92,29 @@ void tls_connection_watch(SSL_CTX *context)
     SSL_CTX_set_msg_callback(context, on_message);
 }
 
-/* Tickets are bound to what the store says of the name, and to the name itself: a TLS 1.2 session
- * must not be resumed under another one (RFC 6066 §3). */
-static bool bind_tickets(SSL *ssl, const struct tls_entry *entry, const char *name)
+bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate)
+{
+    struct client_cert *client = calloc(1, sizeof *client);
+    struct error error;
+    if (client != NULL ? tls_peer_read(client, certificate, &error) : error_memory(&error)) {
+        connection->client_cert = client;
+        return true;
+    }
+    free(client);
+    tls_fault_set(connection, "the client's certificate is refused: %s", error.text);
+    return false;
+}
+
+/* Tickets are bound to what the store says of the name, to whose certificates are taken from
+ * clients and which of them were revoked, and to the name itself: a TLS 1.2 session must not be
+ * resumed under another one (RFC 6066 §3). */
+static bool bind_tickets(SSL *ssl, const struct tls_entry *entry, const struct tls_trust *trust,
+                         const char *name)
 {
     unsigned char id[TLS_IDENTITY_BYTES + sizeof(uint64_t)];
     uint64_t of_name = hash_bytes(span_text(name));
-    memcpy(id, entry->identity, TLS_IDENTITY_BYTES);
+    for (size_t i = 0; i < TLS_IDENTITY_BYTES; i++)
+        id[i] = entry->identity[i] ^ (trust != NULL ? trust->digest[i] : 0);
     memcpy(id + TLS_IDENTITY_BYTES, &of_name, sizeof of_name);
     return SSL_set_session_id_context(ssl, id, sizeof id) == 1;
 }
@@ -115,7 +131,20 @@ static bool use_certificates(struct tls_connection *connection, const struct tls
         if (entry->by_type[type] != NULL &&
             !tls_credential_use(entry->by_type[type], connection->ssl))
             return false;
-    return bind_tickets(connection->ssl, entry, name);
+    return bind_tickets(connection->ssl, entry, connection->trust, name);
+}
+
+/* Clients choose by the names which of their certificates to show. */
+static bool use_trust(struct tls_connection *connection, struct tls_trust *trust)
+{
+    if (trust == NULL)
+        return true;
+    connection->trust = tls_trust_ref(trust);
+    STACK_OF(X509_NAME) *names = SSL_dup_CA_list(trust->names);
+    if (names == NULL)
+        return false;
+    SSL_set0_CA_list(connection->ssl, names);
+    return true;
 }
 
 void tls_connection_free(struct tls_connection *connection)
@@ -129,6 +158,7 @@ void tls_connection_free(struct tls_connection *connection)
     if (connection->client_cert != NULL)
         client_cert_release(connection->client_cert);
     free(connection->client_cert);
+    tls_trust_unref(connection->trust);
     free(connection->expected_sni);
     free(connection->fault);
     free(connection);
@@ -150,7 +180,8 @@ static bool set_up(struct tls_connection *connection, struct tls_policy *policy,
         if (connection->expected_sni == NULL)
             return false;
     }
-    return use_certificates(connection, policy, policy->slots[worker].store, expected_sni);
+    return use_trust(connection, policy->slots[worker].trust) &&
+           use_certificates(connection, policy, policy->slots[worker].store, expected_sni);
 }
 
 bool tls_accept(struct stream *ret, struct tls_policy *policy, unsigned worker, int fd,
@@ -193,22 +224,15 @@ static enum tls_progress handshake_failed(struct stream *stream, int result)
     }
 }
 
-/* Who the client is: also on a resumption, whose ticket holds the certificate. */
-static bool read_client(struct tls_connection *connection)
+/* A resumption verifies nothing, but its ticket holds the certificate. */
+static bool recall_client(struct tls_connection *connection)
 {
     X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
-    struct error error;
-    if (certificate == NULL)
+    if (certificate == NULL || connection->client_cert != NULL ||
+        tls_connection_read_client(connection, certificate))
         return true;
-    connection->client_cert = calloc(1, sizeof *connection->client_cert);
-    bool good = connection->client_cert != NULL
-                    ? tls_peer_read(connection->client_cert, certificate, &error)
-                    : error_memory(&error);
-    if (!good) {
-        tls_fault_set(connection, "the client's certificate is refused: %s", error.text);
-        connection->outcome = STREAM_BROKEN;
-    }
-    return good;
+    connection->outcome = STREAM_BROKEN;
+    return false;
 }
 
 enum tls_progress tls_handshake(struct stream *stream)
@@ -219,8 +243,10 @@ enum tls_progress tls_handshake(struct stream *stream)
     int result = SSL_accept(connection->ssl);
     if (result != 1)
         return handshake_failed(stream, result);
-    if (!read_client(connection))
+    if (!recall_client(connection))
         return TLS_FAILED;
+    tls_trust_unref(connection->trust);
+    connection->trust = NULL;
     connection->established = true;
     connection->wire.collecting = false;
     if (buffer_length(&connection->wire.held) == 0)

@@ -62,6 +62,7 @@ static const struct words reason_words[] = {
     {SSL_R_NO_SUITABLE_KEY_SHARE, "no key exchange group in common"},
     {SSL_R_NO_SUITABLE_GROUPS, "no key exchange group in common"},
     {SSL_R_NO_APPLICATION_PROTOCOL, "none of the client's ALPN protocols is spoken here"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the client gave no certificate"},
     {SSL_R_HTTP_REQUEST, "plain HTTP on a TLS port"},
     {SSL_R_HTTPS_PROXY_REQUEST, "a plain HTTP proxy request on a TLS port"},
     {SSL_R_WRONG_VERSION_NUMBER, "bytes that are not TLS"},

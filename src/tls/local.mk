@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libtls.a
 src_libtls_a_SOURCES = \
+	include/tls/client_auth.h src/tls/client_auth.c \
 	include/tls/chain.h src/tls/chain.c \
 	include/tls/connection.h src/tls/connection.c \
 	include/tls/credential.h src/tls/credential.c \
@@ -14,6 +15,7 @@ src_libtls_a_SOURCES = \
 	include/tls/suites.h src/tls/suites.c \
 	include/tls/tickets.h src/tls/tickets.c \
 	include/tls/tls.h src/tls/library.c \
+	include/tls/trust.h src/tls/trust.c \
 	include/tls/wire.h src/tls/wire.c \
 	src/tls/facts.c \
 	src/tls/load.c \

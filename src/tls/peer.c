@@ -2,7 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 static bool read_cn(struct client_cert *ret, const X509_NAME *subject, struct error *error)
 {
@@ -61,4 +61,19 @@ bool tls_peer_read(struct client_cert *ret, X509 *certificate, struct error *err
     if (!good)
         client_cert_release(ret);
     return good;
+}
+
+void tls_peer_show(const X509_NAME *name, char *ret, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    ret[0] = '\0';
+    if (bio != NULL &&
+        X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >=
+            0) {
+        long length = BIO_get_mem_data(bio, &text);
+        snprintf(ret, size, "%.*s", (int)length, length > 0 ? text : "");
+    }
+    BIO_free(bio);
+    ERR_clear_error();
 }

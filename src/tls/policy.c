@@ -65,8 +65,9 @@ static void set_habits(SSL_CTX *context)
 static bool digest_demands(struct tls_policy *policy, const struct model_tls *model)
 {
     struct text all = {0};
-    text_format(&all, "%d %d %d %d\n", model->min_version, model->max_version, model->strict_sni,
-                model->prefer_server_ciphers);
+    text_format(&all, "%d %d %d %d %d %u\n", model->min_version, model->max_version,
+                model->strict_sni, model->prefer_server_ciphers, (int)model->client_auth.mode,
+                model->client_auth.depth);
     const char *const lists[] = {model->ciphers, model->ciphersuites, model->groups};
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         text_format(&all, "%s\n", lists[i] != NULL ? lists[i] : "");
@@ -111,14 +112,37 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
 
 /* --- the slots -------------------------------------------------------------------------------- */
 
+/* Files beside the certificates'. */
+static bool watch_more(struct tls_policy *policy, const struct model_tls *model)
+{
+    const char *const more[] = {policy->client_auth.ca, policy->client_auth.crl};
+    size_t count = 0;
+    if (!model->watch)
+        return true;
+    while (policy->files[count] != NULL)
+        count++;
+    const char **files = realloc(policy->files, (count + COUNT_OF(more) + 1) * sizeof *files);
+    if (files == NULL)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(more); i++)
+        if (more[i] != NULL)
+            files[count++] = more[i];
+    files[count] = NULL;
+    policy->files = files;
+    return true;
+}
+
 static bool fill_slots(struct tls_policy *policy, unsigned workers)
 {
     policy->slots = aligned_alloc(TLS_CACHE_LINE, workers * sizeof *policy->slots);
     if (policy->slots == NULL)
         return false;
     policy->workers = workers;
-    for (unsigned i = 0; i < workers; i++)
+    for (unsigned i = 0; i < workers; i++) {
+        struct tls_trust *trust = policy->client_auth.current;
         policy->slots[i].store = tls_store_ref(policy->current);
+        policy->slots[i].trust = trust != NULL ? tls_trust_ref(trust) : NULL;
+    }
     return true;
 }
 
@@ -131,12 +155,14 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
     bool context = make_context(policy, model, previous, problems);
     if (policy->context == NULL)
         return false;
+    if (!tls_client_auth_compile(&policy->client_auth, policy->context, model, problems))
+        context = false;
     if (model->certificate_count == 0)
         return tls_report(problems, model->path, "certificates",
                           "at least one certificate is needed to terminate TLS");
     if (!tls_policy_load(policy, model, problems) || !context)
         return false;
-    if (!fill_slots(policy, workers)) {
+    if (!watch_more(policy, model) || !fill_slots(policy, workers)) {
         error_memory(&error);
         return report_fault(problems, model->path, &error);
     }
@@ -181,10 +207,13 @@ void tls_policy_unref(struct tls_policy *policy)
     if (policy == NULL ||
         atomic_fetch_sub_explicit(&policy->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (unsigned i = 0; i < policy->workers; i++)
+    for (unsigned i = 0; i < policy->workers; i++) {
         tls_store_unref(policy->slots[i].store);
+        tls_trust_unref(policy->slots[i].trust);
+    }
     free(policy->slots);
     tls_store_unref(policy->current);
+    tls_client_auth_release(&policy->client_auth);
     free_origins(policy);
     SSL_CTX_free(policy->context);
     tls_tickets_unref(policy->tickets);

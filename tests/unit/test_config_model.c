@@ -107,6 +107,10 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_int_eq(l->tls.min_version, 0x0301);
     ck_assert_int_eq(l->tls.max_version, 0x0304);
     ck_assert(l->tls.strict_sni && l->tls.prefer_server_ciphers && !l->tls.watch);
+    ck_assert_int_eq(l->tls.client_auth.mode, CLIENT_AUTH_REQUEST);
+    ck_assert_str_eq(strrchr(l->tls.client_auth.ca, '/'), "/clients.pem");
+    ck_assert_str_eq(strrchr(l->tls.client_auth.crl, '/'), "/clients.crl");
+    ck_assert_uint_eq(l->tls.client_auth.depth, 2);
     ck_assert_uint_eq(l->max_sessions, 500);
     ck_assert_uint_eq(l->max_inspect_bytes, 16384);
     ck_assert(!l->log);
@@ -167,6 +171,9 @@ START_TEST(a_rules_policy_changes_the_listeners_tls)
     ck_assert(!t->strict_sni && t->prefer_server_ciphers);
     ck_assert_str_eq(t->groups, "X25519:P-256");
     ck_assert_uint_eq(t->certificate_count, 3);
+    ck_assert_int_eq(t->client_auth.mode, CLIENT_AUTH_REQUIRE);
+    ck_assert_str_eq(strrchr(t->client_auth.ca, '/'), "/clients.pem");
+    ck_assert_uint_eq(t->client_auth.depth, 0);
     ck_assert_ptr_null(r[1].policy);
 }
 END_TEST

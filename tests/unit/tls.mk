@@ -32,3 +32,7 @@ check_PROGRAMS += tests/unit/test_tls_peer
 tests_unit_test_tls_peer_SOURCES = tests/unit/test_tls_peer.c $(TLS_KIT)
 tests_unit_test_tls_peer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tls_peer_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_tls_client_auth
+tests_unit_test_tls_client_auth_SOURCES = tests/unit/test_tls_client_auth.c $(TLS_KIT)
+tests_unit_test_tls_client_auth_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_tls_client_auth_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)

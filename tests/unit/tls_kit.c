@@ -141,6 +141,8 @@ struct kit_signer kit_make(const struct kit_spec *spec)
     X509_set_issuer_name(made.certificate, X509_get_subject_name(by->certificate));
     if (spec->is_ca)
         add_extension(made.certificate, by->certificate, NID_basic_constraints, "critical,CA:TRUE");
+    if (spec->usage != NULL)
+        add_extension(made.certificate, by->certificate, NID_ext_key_usage, spec->usage);
     if (spec->san != NULL)
         add_extension(made.certificate, by->certificate, NID_subject_alt_name, spec->san);
     const EVP_MD *md = EVP_PKEY_get_base_id(by->key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();

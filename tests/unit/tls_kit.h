@@ -23,6 +23,7 @@ struct kit_spec {
     int from_days, to_days;      /* from today; 0 and 0: -1 to 90 */
     const struct kit_signer *by; /* NULL: signs itself */
     bool is_ca;
+    const char *usage; /* "clientAuth"; NULL: no such extension */
 };
 
 /* A folder of its own for each test; kit_stop() removes it and whatever is in it. */

@@ -1,5 +1,6 @@
 """Certificates made for this run by the openssl command, so that none can be past its date."""
 
+import datetime
 import shutil
 import ssl
 import subprocess
@@ -35,7 +36,7 @@ _KEYS = {"ec": ("EC", "-pkeyopt", "ec_paramgen_curve:P-256"), "rsa": ("RSA", "-p
 class Authority:
     """A certificate authority in a folder of its own."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, name: str = "muxgate test authority"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.count = 0
@@ -43,7 +44,7 @@ class Authority:
         self._known = {}
         self._make_key(self.key, "ec")
         _openssl("req", "-x509", "-new", "-key", self.key, "-out", self.cert, "-days", 30, "-subj",
-                 "/CN=muxgate test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+                 f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     @staticmethod
     def _make_key(path, kind):
@@ -63,6 +64,20 @@ class Authority:
         _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-set_serial",
                  1000 + self.count, "-days", days, "-extfile", extra, "-out", cert)
         return Pair(cert, key)
+
+    def crl(self, path: Path, revoked=(), days: int = 30) -> Path:
+        """Writes a CRL; `days` may be negative: it has expired then."""
+        index, config = self.folder / "index.txt", self.folder / "ca.cnf"
+        serials = [_openssl("x509", "-in", pair.cert, "-noout", "-serial").decode().strip().split("=")[1]
+                   for pair in revoked]
+        index.write_text("".join(f"R\t491231235959Z\t250101000000Z\t{serial}\tunknown\t/CN=x\n" for serial in serials))
+        config.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={index}\ndefault_md=sha256\n")
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        temporary = path.with_suffix(".tmp")
+        _openssl("ca", "-gencrl", "-config", config, "-cert", self.cert, "-keyfile", self.key, "-crl_lastupdate",
+                 "250101000000Z", "-crl_nextupdate", until.strftime("%Y%m%d%H%M%SZ"), "-out", temporary)
+        temporary.rename(path)
+        return path
 
     def known(self, *names: str, kind: str = "ec") -> Pair:
         """A pair shared by all tests that do not change it."""
