@@ -32,7 +32,7 @@ uint64_t locations_hash_element(const struct locations *l, uint32_t parent, uint
     return hash_more(l->nodes[parent].hash, span_of(text, length));
 }
 
-static struct span key_of(const struct locations *l, const struct node *n)
+struct span locations_key(const struct locations *l, const struct node *n)
 {
     return span_of(l->keys.data == NULL ? "" : l->keys.data + n->key, n->key_length);
 }
@@ -44,7 +44,7 @@ uint32_t locations_member(const struct locations *l, uint32_t parent, struct spa
         return NO_NODE;
     for (uint32_t i = l->buckets[hash & (l->bucket_count - 1)]; i != NO_NODE; i = l->nodes[i].chain)
         if (l->nodes[i].hash == hash && l->nodes[i].parent == parent &&
-            span_equal(key_of(l, &l->nodes[i]), key))
+            span_equal(locations_key(l, &l->nodes[i]), key))
             return i;
     return NO_NODE;
 }
@@ -113,7 +113,7 @@ static bool is_path_of(const struct locations *l, uint32_t i, struct span path)
         const struct node *n = &l->nodes[i], *parent = &l->nodes[n->parent];
         char text[16];
         bool member = parent->kind == NODE_OBJECT;
-        struct span step = member ? key_of(l, n) : span_of(text, element_text(n->key, text));
+        struct span step = member ? locations_key(l, n) : span_of(text, element_text(n->key, text));
         if (!ends_with(path, step))
             return false;
         path.length -= step.length;
@@ -184,7 +184,7 @@ static void add_path(const struct locations *l, uint32_t i, struct text *ret)
         }
         if (n->parent != 0)
             text_add_char(ret, '.');
-        text_add_span(ret, key_of(l, n));
+        text_add_span(ret, locations_key(l, n));
     }
 }
 

@@ -42,6 +42,9 @@ bool locations_add(struct locations *l, struct node node) MUST_CHECK;
 uint64_t locations_hash_member(const struct locations *l, uint32_t parent, struct span key);
 uint64_t locations_hash_element(const struct locations *l, uint32_t parent, uint32_t index);
 
+/* The key of a member. While all keys are empty, `keys` has no memory. */
+struct span locations_key(const struct locations *l, const struct node *member);
+
 /* The member of `parent` with that key, NO_NODE for none. */
 uint32_t locations_member(const struct locations *l, uint32_t parent, struct span key,
                           uint64_t hash);

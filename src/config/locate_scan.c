@@ -74,7 +74,7 @@ static bool scan_member(struct build *b)
     if (l->keys.failed)
         return no_memory(b);
     node.key_length = (uint32_t)(l->keys.length - node.key);
-    struct span key = span_of(l->keys.data + node.key, node.key_length);
+    struct span key = locations_key(l, &node);
     node.hash = locations_hash_member(l, b->open, key);
     node.repeats = locations_member(l, b->open, key, node.hash);
     scan_space(&b->s);

@@ -1,6 +1,8 @@
 # Fuzz targets: with --enable-fuzzing for libFuzzer; otherwise with a small driver, in make check.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_client_hello \
+	tests/fuzz/fuzz_config \
+	tests/fuzz/fuzz_decision \
 	tests/fuzz/fuzz_facts \
 	tests/fuzz/fuzz_fix \
 	tests/fuzz/fuzz_proxy_header
@@ -46,3 +48,17 @@ endif
 tests_fuzz_fuzz_proxy_header_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/proxy_header"'
 tests_fuzz_fuzz_proxy_header_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_proxy_header_LDADD = $(FLOOR_INSPECT)
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_config_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_config_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/data/config/good"'
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_config_LDADD = $(FLOOR_ROUTE) $(MG_LIBS)
+tests_fuzz_fuzz_decision_SOURCES = tests/fuzz/fuzz_decision.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_decision_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_decision_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
+tests_fuzz_fuzz_decision_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_decision_LDADD = $(FLOOR_ROUTE) $(MG_LIBS)

@@ -85,6 +85,17 @@ static void expect_place(const struct locations *l, const char *path, bool exist
     free(found);
 }
 
+/* Found by fuzz_config: there is no memory behind keys that are all empty. */
+START_TEST(empty_keys_have_places_like_any_other)
+{
+    struct locations *l = index_of("{\"\": {\"\": 1}}");
+    struct location location;
+    ck_assert(locations_find(l, ".", &location));
+    ck_assert_int_eq(location.value.column, 11);
+    locations_free(l);
+}
+END_TEST
+
 START_TEST(what_is_missing_is_placed_at_its_nearest_parent)
 {
     struct locations *l = index_of("{\"a\": {\"b\": [7]}}");
@@ -172,6 +183,7 @@ int main(void)
     TCase *tests = tcase_create("locate");
     tcase_add_test(tests, every_value_is_found_at_its_first_byte);
     tcase_add_test(tests, keys_are_found_at_their_opening_quote);
+    tcase_add_test(tests, empty_keys_have_places_like_any_other);
     tcase_add_test(tests, what_is_missing_is_placed_at_its_nearest_parent);
     tcase_add_test(tests, element_0_of_a_bare_value_is_that_value);
     tcase_add_test(tests, what_is_inherited_is_placed_where_it_was_written);
