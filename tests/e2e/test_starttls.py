@@ -106,6 +106,40 @@ def test_direct_tls_is_for_an_ordinary_rule(start, command):
     assert (line["tls"], line["alpn"], line["protocol"]) == ("terminate", "postgresql", "tls"), (status, out, err)
 
 
+def test_direct_tls_is_passed_by_its_name(start, authority, command):
+    server = servers.TlsEchoServer(authority.known("db.example.com"), alpn=["postgresql"])
+    gate = start([{**TERMINATE, "pool": "other"}, {"name": "direct", "match": {
+        "sni": "db.example.com", "alpn": "postgresql"}, "tls": "passthrough", "pool": "db"}],
+        {"db": server, "other": servers.Listener()})
+    status, out, err = command("openssl", "s_client", "-connect", f"{net.HOST}:{gate.port}", "-alpn", "postgresql",
+                               "-servername", "db.example.com", "-CAfile", authority.cert, "-verify_return_error",
+                               "-verify_hostname", "db.example.com", "-quiet", "-no_ign_eof", data=b"")
+    line = gate.session(rule="direct")
+    assert (line["tls"], line["alpn"], line["sni"]) == ("passthrough", "postgresql", "db.example.com"), (out, err)
+    assert status == 0 and server.count == 1, err
+
+
+@pytest.mark.parametrize("inside_tls", [False, True], ids=["in clear", "inside TLS"])
+def test_a_cancel_request_finds_its_server_by_hash_on_source(start, inside_tls):
+    """It comes on a connection of its own: what the two have in common is where they come from."""
+    pool = {"servers": [servers.NameServer(f"server {i}") for i in range(5)], "balance": "hash",
+            "hash_on": "source"}
+    gate = start([TERMINATE, PLAIN], {"app": pool})
+    seen = set()
+    for number in range(1, 13):
+        source = f"127.0.0.{number}"
+        session = gate.connect(source=source).send(SSL_REQUEST)
+        assert session.recv(1) == b"S"
+        name = tls.TlsPeer(session).send(STARTUP).recv_some()
+        cancel = gate.connect(source=source)
+        if inside_tls:
+            assert cancel.send(SSL_REQUEST).recv(1) == b"S"
+            cancel = tls.TlsPeer(cancel)
+        assert cancel.send(CANCEL_REQUEST).recv_some() == name
+        seen.add(name)
+    assert len(seen) > 1
+
+
 # --- asking ------------------------------------------------------------------------------------
 
 def test_the_request_may_come_byte_by_byte(start):
