@@ -14,6 +14,7 @@ struct worker;
 struct worker_args {
     unsigned index;
     struct gauge *gauge;
+    struct crew *crew; /* borrowed; NULL: it is the only one */
     struct line_writer *log;
     uint64_t epoch;
     unsigned most_pipes;

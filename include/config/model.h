@@ -12,6 +12,7 @@
 #include "base/keepalive.h"
 #include "base/log.h"
 #include "base/origin.h"
+#include "base/units.h"
 
 struct string_list {
     char **item;
@@ -114,6 +115,8 @@ struct model_listener {
     struct model_rule *rules;
     size_t rule_count;
     uint64_t max_sessions; /* 0: no limit; likewise below */
+    uint64_t max_sessions_per_source, max_handshakes;
+    struct rate accept_rate_per_source;
     uint64_t handshake_timeout_ms, idle_timeout_ms, half_closed_timeout_ms;
     uint64_t max_undecided, max_undecided_per_source, max_inspect_bytes;
     struct keepalive keepalive;

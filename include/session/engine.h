@@ -11,6 +11,7 @@
 #include "inspect/facts.h"
 #include "io/line_writer.h"
 #include "io/pipes.h"
+#include "session/crew.h"
 #include "session/limits.h"
 #include "session/snapshot.h"
 
@@ -18,6 +19,8 @@
 
 /* One read at most; also the most that inspection ever looks at. */
 #define SCRATCH_BYTES (64u * 1024u)
+
+struct refusals;
 
 struct generation {
     struct list link;
@@ -29,6 +32,7 @@ struct engine_args {
     unsigned index; /* of the worker */
     struct ev_loop *loop;
     struct gauge *gauge;     /* borrowed; the process's */
+    struct crew *crew;       /* borrowed; NULL: it is alone */
     struct line_writer *log; /* borrowed */
     uint64_t epoch;          /* makes session ids differ from those of other processes */
     unsigned most_pipes;
@@ -41,16 +45,18 @@ struct engine {
     struct engine_args args;
     struct ev_loop *loop;
     struct generation *current; /* NULL before the first snapshot and after stopping */
-    struct list generations, acceptors, sessions, undecided, doomed;
+    struct list generations, acceptors, sessions, doomed;
     struct list handshakes;       /* sessions whose handshake waits for its turn */
     struct list again;            /* sessions with input inside that nobody will announce */
+    ev_async bell;                /* a limit that others share has changed */
     ev_prepare turn;              /* before the loop sleeps: queues, then reaping */
     ev_idle restless;             /* active while a queue is not empty: the loop does not sleep */
     unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
     struct pipes *pipes;
-    struct text line; /* the log line being written */
+    struct refusals *refusals; /* owned */
+    struct text line;          /* the log line being written */
     uint64_t next_id;
     size_t session_count;
     bool draining;

@@ -2,20 +2,25 @@
 #ifndef SESSION_RECORD_H
 #define SESSION_RECORD_H
 
-#include "session/end_reasons.h"
+#include "session/limits.h"
 
 struct session;
 
 struct engine;
-struct listener;
 
 /* Called once per session at its end, while its streams are still open and its server is held: the
  * line is made in the engine's memory, and given to the log by record_send(). */
 void record_compose(struct session *session, enum end_reason end);
-void record_send(struct engine *engine);
+bool record_send(struct engine *engine); /* false: the log cannot take it now, and has counted it */
 
-/* One line for `count` connections that were shed before they became sessions. */
-void record_shed(struct engine *engine, const struct listener *listener, const char *detail,
-                 unsigned count);
+/* One line for `repeated` refusals. */
+struct refused_line {
+    const char *listener;
+    enum limit limit;
+    const struct ip_address *client; /* the last one's; NULL: of several sources, or none known */
+    uint64_t since_ms;               /* wall clock, of the first */
+    uint64_t repeated;
+};
+bool record_refused(struct engine *engine, const struct refused_line *refused);
 
 #endif

@@ -49,13 +49,14 @@ struct session {
     const struct listener *listener; /* borrowed from the snapshot; likewise the rule */
     const struct rule *rule;         /* NULL before one was chosen */
     struct list link;                /* engine's sessions, later its doomed */
-    struct list queue; /* engine's undecided while inspected; later its handshakes or again */
+    /* A listener's undecided while inspected; those who wait for a handshake; later the engine's
+     * handshakes or again. */
+    struct list queue;
 
     struct stream client, server; /* owned */
     ev_io client_io, server_io;
-    ev_timer timer;      /* lazy: fires at or before the deadline, and is re-armed then */
-    ev_tstamp deadline;  /* of the phase, loop time; 0: none */
-    ev_tstamp last_move; /* RELAY: when bytes last moved */
+    ev_timer timer;     /* lazy: fires at or before the deadline, and is re-armed then */
+    ev_tstamp deadline; /* of the phase, loop time; 0: none */
     struct relay relay;
 
     struct server *chosen; /* counted slot; NULL: none */
@@ -80,12 +81,14 @@ struct session {
     bool low_water;  /* SO_RCVLOWAT is raised */
     bool resting;    /* the read watcher is off, the timer looks again */
     bool gauged;     /* in the process's gauge */
-    bool counted;    /* in the listener's books */
-    bool counted_undecided, counted_source;
-    bool trusted_proxy; /* its PROXY header counts */
-    bool truncated;     /* a TLS client's end came without close_notify */
-    bool server_first;  /* the server finished before the client */
-    bool settled;       /* RELAY: keep-alive to the server is set */
+    bool counted;    /* in the listener's books; likewise what follows */
+    bool counted_source, counted_undecided, counted_undecided_source, counted_handshake;
+    bool waits_for_handshake; /* in a desk's queue */
+    bool folded;              /* its line is one with others' (refusals) */
+    bool trusted_proxy;       /* its PROXY header counts */
+    bool truncated;           /* a TLS client's end came without close_notify */
+    bool server_first;        /* the server finished before the client */
+    bool settled;             /* RELAY: keep-alive to the server is set */
 };
 
 /* Takes a fresh connection over: on false (out of memory) fd is closed. */
@@ -175,11 +178,32 @@ void phase_relay_come_back(struct session *s);
 /* RELAY, from the timer: what only a session that lives for seconds needs. */
 void phase_relay_settle(struct session *s);
 
-/* --- undecided: the quota of connections still being looked at -------------------------------- */
+/* --- limits: what is taken here is given back by session_end() -------------------------------- */
 
-/* Counts the session in; sheds the oldest (which may be this one) when there are too many. */
+/* Clients of a UNIX socket have no address: no limit per source is theirs. */
+static inline bool session_has_source(const struct session *s)
+{
+    return s->client_ip.any.sa_family != AF_UNSPEC;
+}
+
+/* With the address that counts: allow and deny, then the listener's limits. false: it was refused.
+ */
+bool admission_admit(struct session *s);
+void admission_leave(struct session *s);
+
+/* The quota of connections still being looked at. Counts the session in; sheds the oldest (which
+ * may be this one) when there are too many. */
 void undecided_enter(struct session *s);
 void undecided_leave(struct session *s); /* harmless when it is not in */
+void undecided_trim(struct engine *engine, struct books *books);
+
+/* max_handshakes: the session's first turn comes when there is a place for it. */
+void handshakes_enter(struct session *s);
+void handshakes_leave(struct session *s); /* harmless when it is not in */
+void handshakes_next(struct engine *engine, struct books *books);
+
+/* A desk's queue of sessions has changed. */
+void session_publish_desk(struct desk *desk);
 
 /* Looks at the bytes in the kernel without taking them. */
 enum peek { PEEK_BYTES, PEEK_NOTHING_NEW, PEEK_FINISHED, PEEK_ENDED };

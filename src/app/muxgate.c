@@ -1,5 +1,6 @@
 #include "app/muxgate.h"
 
+#include "app/audit.h"
 #include "app/binder.h"
 #include "app/demo.h"
 #include "app/load.h"
@@ -28,6 +29,7 @@ struct muxgate {
     struct bindings *bindings; /* counted; the current ones */
     struct line_writer *log;   /* owned */
     struct gauge gauge;
+    struct crew *crew;       /* owned */
     struct worker **workers; /* owned */
     unsigned worker_count, empty_workers;
     struct health *health;   /* owned; of the current snapshot */
@@ -262,13 +264,20 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
 static bool start_workers(struct muxgate *m, struct error *error)
 {
     m->workers = calloc(m->worker_count, sizeof *m->workers);
-    if (m->workers == NULL)
+    if (m->workers == NULL || !crew_create(&m->crew, m->worker_count))
         return error_memory(error);
     uint64_t epoch = clock_wall_ms();
     unsigned pipes = load_pipes_per_worker(m->descriptors, m->worker_count);
     for (unsigned i = 0; i < m->worker_count; i++) {
-        struct worker_args args = {i,     &m->gauge,   m->log,          epoch,
-                                   pipes, &m->mailbox, on_worker_empty, on_worker_trouble};
+        struct worker_args args = {.index = i,
+                                   .gauge = &m->gauge,
+                                   .crew = m->crew,
+                                   .log = m->log,
+                                   .epoch = epoch,
+                                   .most_pipes = pipes,
+                                   .control = &m->mailbox,
+                                   .on_empty = on_worker_empty,
+                                   .on_trouble = on_worker_trouble};
         if (!worker_create(&m->workers[i], &args, error))
             return false;
     }
@@ -343,6 +352,8 @@ void muxgate_free(struct muxgate *m)
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);
     free(m->workers);
+    crew_free(m->crew);
+    audit_report(&m->gauge, m->snapshot);
     line_writer_stop(m->log, LOG_PATIENCE_MS);
     bindings_unref(m->bindings);
     snapshot_unref(m->snapshot);

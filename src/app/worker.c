@@ -204,6 +204,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
     struct engine_args engine = {.index = args->index,
                                  .loop = worker->loop,
                                  .gauge = args->gauge,
+                                 .crew = args->crew,
                                  .log = args->log,
                                  .epoch = args->epoch,
                                  .most_pipes = args->most_pipes,

@@ -19,7 +19,14 @@ static const struct unit size_units[] = {
     {"k", UINT64_C(1) << 10},
 };
 
-static bool parse(uint64_t *ret, struct span text, const struct unit *units, size_t count)
+static const struct unit rate_units[] = {
+    {"/s", UINT64_C(1000)},
+    {"/m", UINT64_C(60000)},
+    {"/h", UINT64_C(3600000)},
+};
+
+/* The digits at the start; `*ret_unit` is what follows them. */
+static bool parse_number(uint64_t *ret, struct span *ret_unit, struct span text)
 {
     uint64_t number = 0;
     size_t at = 0;
@@ -28,9 +35,17 @@ static bool parse(uint64_t *ret, struct span text, const struct unit *units, siz
             return false;
         number = number * 10 + (uint64_t)(text.data[at] - '0');
     }
-    if (at == 0)
+    *ret = number;
+    *ret_unit = span_skip(text, at);
+    return at > 0;
+}
+
+static bool parse(uint64_t *ret, struct span text, const struct unit *units, size_t count)
+{
+    uint64_t number;
+    struct span unit;
+    if (!parse_number(&number, &unit, text))
         return false;
-    struct span unit = span_skip(text, at);
     for (size_t i = 0; i < count; i++) {
         if (!span_is(unit, units[i].name))
             continue;
@@ -71,4 +86,27 @@ void duration_format(uint64_t ms, char text[24])
 void size_format(uint64_t bytes, char text[24])
 {
     format(bytes, text, size_units, COUNT_OF(size_units));
+}
+
+bool rate_parse(struct rate *ret, struct span text)
+{
+    uint64_t number;
+    struct span unit;
+    if (!parse_number(&number, &unit, text))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(rate_units); i++)
+        if (span_is(unit, rate_units[i].name)) {
+            *ret = (struct rate){number, rate_units[i].factor};
+            return true;
+        }
+    return false;
+}
+
+void rate_format(const struct rate *rate, char text[24])
+{
+    const char *unit = "";
+    for (size_t i = 0; i < COUNT_OF(rate_units); i++)
+        if (rate->period_ms == rate_units[i].factor)
+            unit = rate_units[i].name;
+    (void)snprintf(text, 24, "%" PRIu64 "%s", rate->count, unit);
 }

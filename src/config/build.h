@@ -32,7 +32,8 @@ char *build_format(struct build *b, const char *format, ...) PRINTF(2, 3);
 const char *build_get_text(const json_t *object, enum key_id id); /* borrowed; NULL for none */
 uint64_t build_get_duration(const json_t *object, enum key_id id);
 uint64_t build_get_size(const json_t *object, enum key_id id);
-uint64_t build_get_count(const json_t *object, enum key_id id); /* 0 for none */
+struct rate build_get_rate(const json_t *object, enum key_id id); /* zero for none */
+uint64_t build_get_count(const json_t *object, enum key_id id);   /* 0 for none */
 bool build_get_boolean(const json_t *object, enum key_id id);
 int build_get_choice(const json_t *object,
                      enum key_id id); /* its place in the row's list; -1: none */

@@ -80,6 +80,11 @@ static void build_limits(struct model_listener *ret, const json_t *listener)
     const json_t *timeouts = json_object_get(listener, "timeouts");
     const json_t *inspect = json_object_get(listener, "inspect_limits");
     ret->max_sessions = build_get_count(limits, KEY_listener_limits_max_sessions);
+    ret->max_sessions_per_source =
+        build_get_count(limits, KEY_listener_limits_max_sessions_per_source);
+    ret->accept_rate_per_source =
+        build_get_rate(limits, KEY_listener_limits_accept_rate_per_source);
+    ret->max_handshakes = build_get_count(limits, KEY_listener_limits_max_handshakes);
     ret->handshake_timeout_ms = build_get_duration(timeouts, KEY_timeouts_handshake);
     ret->idle_timeout_ms = build_get_duration(timeouts, KEY_timeouts_idle);
     ret->half_closed_timeout_ms = build_get_duration(timeouts, KEY_timeouts_half_closed);

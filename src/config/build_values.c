@@ -58,6 +58,13 @@ uint64_t build_get_size(const json_t *object, enum key_id id)
     return text != NULL && size_parse(&bytes, span_text(text)) ? bytes : 0;
 }
 
+struct rate build_get_rate(const json_t *object, enum key_id id)
+{
+    struct rate rate;
+    const char *text = build_get_text(object, id);
+    return text != NULL && rate_parse(&rate, span_text(text)) ? rate : (struct rate){0};
+}
+
 uint64_t build_get_count(const json_t *object, enum key_id id)
 {
     const json_t *value = json_object_get(object, key_at(id)->name);

@@ -30,6 +30,13 @@ void dump_limit(struct json_writer *w, enum key_id id, uint64_t limit)
         json_put_number(w, key_at(id)->name, limit);
 }
 
+void dump_rate(struct json_writer *w, enum key_id id, const struct rate *rate)
+{
+    char text[24];
+    rate_format(rate, text);
+    dump_text(w, id, rate->count == 0 ? NULL : text);
+}
+
 void dump_text(struct json_writer *w, enum key_id id, const char *text)
 {
     if (text != NULL)

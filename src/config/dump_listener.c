@@ -122,9 +122,13 @@ static void dump_rules(struct json_writer *w, const struct model_rule *rules, si
 
 static void dump_limits(struct json_writer *w, const struct model_listener *l)
 {
-    if (l->max_sessions != 0) {
+    if (l->max_sessions != 0 || l->max_sessions_per_source != 0 || l->max_handshakes != 0 ||
+        l->accept_rate_per_source.count != 0) {
         json_open(w, "limits", '{');
         dump_limit(w, KEY_listener_limits_max_sessions, l->max_sessions);
+        dump_limit(w, KEY_listener_limits_max_sessions_per_source, l->max_sessions_per_source);
+        dump_rate(w, KEY_listener_limits_accept_rate_per_source, &l->accept_rate_per_source);
+        dump_limit(w, KEY_listener_limits_max_handshakes, l->max_handshakes);
         json_close(w, '}');
     }
     json_open(w, "timeouts", '{');

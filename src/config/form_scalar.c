@@ -68,6 +68,22 @@ static void check_size(struct form *f, const struct key *key, const json_t *valu
     }
 }
 
+static void check_rate(struct form *f, const struct key *key, const json_t *value)
+{
+    char hint[80] = "such as \"20/s\", \"300/m\" or \"5/h\"", range[80];
+    struct rate rate;
+    if (json_is_integer(value) && json_integer_value(value) > 0)
+        snprintf(hint, sizeof hint, "write \"%" JSON_INTEGER_FORMAT "/s\"",
+                 json_integer_value(value));
+    if (!json_is_string(value) || !rate_parse(&rate, span_text(json_string_value(value)))) {
+        unexpected(f, "a rate", value, hint);
+    } else if (rate.count < key->min || rate.count > key->max) {
+        snprintf(range, sizeof range, "%" PRIu64 " to %" PRIu64 " in a second, minute or hour",
+                 key->min, key->max);
+        unexpected(f, range, value, "");
+    }
+}
+
 /* A number in quotes is the usual slip. */
 static void hint_at_number(const json_t *value, char *hint, size_t size)
 {
@@ -314,6 +330,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_SIZE:
         check_size(f, key, value);
+        break;
+    case TYPE_RATE:
+        check_rate(f, key, value);
         break;
     case TYPE_COUNT:
         check_count(f, key, value, "");

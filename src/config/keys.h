@@ -33,6 +33,7 @@ enum key_type {
     TYPE_DURATION,
     TYPE_SIZE,
     TYPE_COUNT,
+    TYPE_RATE, /* a count per second, minute or hour */
     TYPE_BOOLEAN,
     TYPE_TRUE,  /* true and nothing else */
     TYPE_FALSE, /* false and nothing else */
@@ -48,8 +49,8 @@ enum key_type {
     TYPE_SNI,
     TYPE_ALPN,
     TYPE_PROTOCOL,
-    TYPE_JA4,    /* exact, or ends in a star */
-    TYPE_HEX,    /* pairs of hexadecimal digits */
+    TYPE_JA4, /* exact, or ends in a star */
+    TYPE_HEX, /* pairs of hexadecimal digits */
     TYPE_HTTP_PATH,
     TYPE_HTTP_HOST,
     TYPE_STATUS, /* "200-299,404" */

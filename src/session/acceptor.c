@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "io/socket.h"
 #include "session/engine.h"
-#include "session/record.h"
+#include "session/refusals.h"
 #include "session/session.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ static void shed_waiting(struct acceptor *a)
 static void report_shed(struct acceptor *a)
 {
     if (a->shed > 0)
-        record_shed(a->engine, a->listener, "descriptors", a->shed);
+        refusals_add_shed(a->engine, a->listener, a->shed);
     a->shed = 0;
 }
 

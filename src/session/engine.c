@@ -1,6 +1,7 @@
 #include "session/engine.h"
 
 #include "session/acceptor.h"
+#include "session/refusals.h"
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -45,6 +46,37 @@ static void retire_current(struct engine *engine)
         generation_free(old);
 }
 
+/* --- limits that are shared with other workers ------------------------------------------------ */
+
+/* They count for the sessions of all generations. */
+static void take_limits(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        const struct listener *listener = &snapshot->listeners[i];
+        atomic_store(&listener->books->most_undecided, listener->model->max_undecided);
+        atomic_store(&listener->books->most_handshakes, listener->model->max_handshakes);
+    }
+}
+
+static void look_at_limits(struct engine *engine)
+{
+    LIST_EACH(&engine->generations, node)
+    {
+        const struct snapshot *snapshot = LIST_ENTRY(node, struct generation, link)->snapshot;
+        for (size_t i = 0; i < snapshot->listener_count; i++) {
+            undecided_trim(engine, snapshot->listeners[i].books);
+            handshakes_next(engine, snapshot->listeners[i].books);
+        }
+    }
+}
+
+static void on_bell(struct ev_loop *loop, ev_async *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    look_at_limits(watcher->data);
+}
+
 bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindings *bindings)
 {
     struct generation *generation = generation_create(engine, snapshot);
@@ -55,9 +87,14 @@ bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindi
     /* Closing a socket takes what waits in it: by the old snapshot, which still is the current one.
      */
     acceptors_close_others(engine, bindings);
+    if (engine->current != NULL)
+        refusals_flush(engine->refusals); /* in the form of the old log */
     retire_current(engine);
     engine->current = generation;
-    return acceptors_update(engine, bindings);
+    bool whole = acceptors_update(engine, bindings);
+    take_limits(snapshot);
+    look_at_limits(engine);
+    return whole;
 }
 
 /* --- the end of sessions ---------------------------------------------------------------------- */
@@ -152,6 +189,7 @@ void engine_drain(struct engine *engine)
     if (engine->draining)
         return;
     acceptors_close(engine);
+    refusals_flush(engine->refusals);
     engine->draining = true;
 }
 
@@ -167,7 +205,6 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     list_init(&engine->generations);
     list_init(&engine->acceptors);
     list_init(&engine->sessions);
-    list_init(&engine->undecided);
     list_init(&engine->handshakes);
     list_init(&engine->again);
     list_init(&engine->doomed);
@@ -175,12 +212,16 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
     engine->pipes = pipes_create(args->most_pipes);
+    ev_async_init(&engine->bell, on_bell);
+    engine->bell.data = engine;
+    ev_async_start(engine->loop, &engine->bell);
+    crew_join(args->crew, args->index, engine->loop, &engine->bell);
     ev_idle_init(&engine->restless, on_idle);
     ev_prepare_init(&engine->turn, on_prepare);
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
-        engine->pipes == NULL) {
+        engine->pipes == NULL || !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
     }
@@ -192,8 +233,11 @@ void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
+    crew_leave(engine->args.crew, engine->args.index);
+    ev_async_stop(engine->loop, &engine->bell);
     acceptors_close(engine);
     engine_end_all(engine, END_shutdown);
+    refusals_free(engine->refusals);
     ev_prepare_stop(engine->loop, &engine->turn);
     ev_idle_stop(engine->loop, &engine->restless);
     reap(engine);

@@ -1,35 +1,65 @@
 #include "session/limits.h"
 
-#include "base/hash.h"
+#include "base/log.h"
 
-#include <pthread.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
+/* --- the table -------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *detail;
+    enum end_reason end;
+} rows[LIMIT_COUNT] = {
+#define LIMIT(id, end, detail, help) {detail, END_##end},
+#include "session/limits.def"
+#undef LIMIT
+};
+
+const char *limit_detail(enum limit limit)
+{
+    return rows[limit].detail;
+}
+
+enum end_reason limit_end(enum limit limit)
+{
+    return rows[limit].end;
+}
+
+/* --- counters --------------------------------------------------------------------------------- */
+
+/* Never counts beyond the limit, not for a moment: who asks meanwhile must not be refused for one
+ * who is refused as well. Ordered against the desks: who gives back sees whoever waits. */
 bool limit_take(_Atomic uint64_t *counter, uint64_t most)
 {
-    uint64_t now = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
-    if (most == 0 || now <= most)
-        return true;
-    limit_give(counter);
-    return false;
+    uint64_t now = atomic_load(counter);
+    do
+        if (most != 0 && now >= most)
+            return false;
+    while (!atomic_compare_exchange_weak(counter, &now, now + 1));
+    return true;
 }
 
 void limit_give(_Atomic uint64_t *counter)
 {
-    atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
+    atomic_fetch_sub(counter, 1);
 }
 
-bool books_create(struct books **ret, const char *name)
+/* --- books ------------------------------------------------------------------------------------ */
+
+bool books_create(struct books **ret, const char *name, unsigned workers)
 {
     struct books *books = calloc(1, sizeof *books);
     if (books == NULL)
         return false;
     atomic_init(&books->references, 1);
     books->name = strdup(name);
-    if (books->name == NULL || !sources_create(&books->undecided_by_source)) {
+    books->undecided_desks = desks_create(workers);
+    books->waiting_desks = desks_create(workers);
+    if (books->name == NULL || books->undecided_desks == NULL || books->waiting_desks == NULL ||
+        !sources_create(&books->sessions_by_source) ||
+        !sources_create(&books->undecided_by_source)) {
         books_unref(books);
         return false;
     }
@@ -43,138 +73,63 @@ struct books *books_ref(struct books *books)
     return books;
 }
 
+static bool add_count(struct text *text, const char *key, uint64_t count)
+{
+    if (count != 0)
+        text_format(text, " %s=%" PRIu64, key, count);
+    return count != 0;
+}
+
+bool books_imbalance(struct books *books, struct text *text)
+{
+    bool any = add_count(text, "sessions", atomic_load(&books->sessions));
+    any = add_count(text, "undecided", atomic_load(&books->undecided)) || any;
+    any = add_count(text, "handshakes", atomic_load(&books->handshakes)) || any;
+    any = add_count(text, "sources", sources_count(books->sessions_by_source)) || any;
+    any = add_count(text, "undecided_sources", sources_count(books->undecided_by_source)) || any;
+    any = add_count(text, "undecided_queued", desks_oldest(books->undecided_desks) != NULL) || any;
+    return add_count(text, "waiting_queued", desks_oldest(books->waiting_desks) != NULL) || any;
+}
+
+static void report_imbalance(struct books *books)
+{
+    struct text text = {0};
+    if (books_imbalance(books, &text))
+        log_event(LOG_LEVEL_ERROR, "muxgate.books", "listener=%s%s", books->name,
+                  text.data == NULL ? "" : text.data);
+    text_release(&text);
+}
+
 void books_unref(struct books *books)
 {
     if (books == NULL || atomic_fetch_sub(&books->references, 1) != 1)
         return;
+    if (books->undecided_by_source != NULL) /* the last that is made */
+        report_imbalance(books);
+    sources_free(books->sessions_by_source);
     sources_free(books->undecided_by_source);
+    rates_free(atomic_load(&books->rates));
+    desks_free(books->undecided_desks);
+    desks_free(books->waiting_desks);
     free(books->name);
     free(books);
 }
 
-/* --- per source ------------------------------------------------------------------------------ */
-
-#define SHARDS        64u
-#define SHARD_BUCKETS 256u
-
-struct entry {
-    struct entry *next;
-    uint64_t count;
-    uint8_t key[9]; /* family, then the IPv4 address or the first 64 bits */
-};
-
-struct shard {
-    pthread_mutex_t lock;
-    struct entry *buckets[SHARD_BUCKETS]; /* owned chains */
-};
-
-struct sources {
-    uint64_t seed; /* clients choose the keys: an unknown start spreads them */
-    struct shard shards[SHARDS];
-};
-
-bool sources_create(struct sources **ret)
+/* The table is large, so that it is made when the first one asks. */
+static struct rates *rates_of(struct books *books)
 {
-    struct sources *sources = calloc(1, sizeof *sources);
-    if (sources == NULL)
-        return false;
-    if (getentropy(&sources->seed, sizeof sources->seed) != 0)
-        sources->seed = (uint64_t)(uintptr_t)sources;
-    for (unsigned i = 0; i < SHARDS; i++)
-        (void)pthread_mutex_init(&sources->shards[i].lock, NULL);
-    *ret = sources;
-    return true;
+    struct rates *rates = atomic_load(&books->rates), *made;
+    if (rates != NULL || !rates_create(&made))
+        return rates;
+    if (atomic_compare_exchange_strong(&books->rates, &rates, made))
+        return made;
+    rates_free(made); /* another worker was first */
+    return rates;
 }
 
-void sources_free(struct sources *sources)
+bool books_rate_admits(struct books *books, const struct ip_address *source,
+                       const struct rate *rate, uint64_t now_us)
 {
-    if (sources == NULL)
-        return;
-    for (unsigned i = 0; i < SHARDS; i++) {
-        struct shard *shard = &sources->shards[i];
-        for (unsigned b = 0; b < SHARD_BUCKETS; b++)
-            while (shard->buckets[b] != NULL) {
-                struct entry *next = shard->buckets[b]->next;
-                free(shard->buckets[b]);
-                shard->buckets[b] = next;
-            }
-        (void)pthread_mutex_destroy(&shard->lock);
-    }
-    free(sources);
-}
-
-static void make_key(uint8_t key[9], const struct ip_address *source)
-{
-    memset(key, 0, 9);
-    key[0] = (uint8_t)source->any.sa_family;
-    if (source->any.sa_family == AF_INET)
-        memcpy(key + 1, &source->v4.sin_addr, 4);
-    else if (source->any.sa_family == AF_INET6)
-        memcpy(key + 1, &source->v6.sin6_addr, 8);
-}
-
-/* The link that points to the key's entry, or to the NULL where it would go; the shard is locked.
- */
-static struct entry **find(struct sources *sources, const uint8_t key[9], struct shard **ret_shard)
-{
-    uint64_t hash = (hash_bytes(span_of(key, 9)) ^ sources->seed) * UINT64_C(0x9e3779b97f4a7c15);
-    struct shard *shard = &sources->shards[hash >> 58];
-    (void)pthread_mutex_lock(&shard->lock);
-    struct entry **link = &shard->buckets[hash >> 32 & (SHARD_BUCKETS - 1)];
-    while (*link != NULL && memcmp((*link)->key, key, 9) != 0)
-        link = &(*link)->next;
-    *ret_shard = shard;
-    return link;
-}
-
-static struct entry *add(struct entry **link, const uint8_t key[9])
-{
-    struct entry *entry = calloc(1, sizeof *entry);
-    if (entry != NULL) {
-        memcpy(entry->key, key, 9);
-        *link = entry;
-    }
-    return entry;
-}
-
-bool sources_take(struct sources *sources, const struct ip_address *source, uint64_t most)
-{
-    uint8_t key[9];
-    make_key(key, source);
-    struct shard *shard;
-    struct entry **link = find(sources, key, &shard);
-    struct entry *entry = *link != NULL ? *link : add(link, key);
-    bool taken = entry != NULL && entry->count < most;
-    if (taken)
-        entry->count++;
-    (void)pthread_mutex_unlock(&shard->lock);
-    return taken;
-}
-
-void sources_give(struct sources *sources, const struct ip_address *source)
-{
-    uint8_t key[9];
-    make_key(key, source);
-    struct shard *shard;
-    struct entry **link = find(sources, key, &shard);
-    struct entry *entry = *link;
-    if (entry != NULL && --entry->count == 0) {
-        *link = entry->next;
-        free(entry);
-    }
-    (void)pthread_mutex_unlock(&shard->lock);
-}
-
-size_t sources_count(struct sources *sources)
-{
-    size_t count = 0;
-    for (unsigned i = 0; i < SHARDS; i++) {
-        struct shard *shard = &sources->shards[i];
-        (void)pthread_mutex_lock(&shard->lock);
-        for (unsigned b = 0; b < SHARD_BUCKETS; b++)
-            for (struct entry *e = shard->buckets[b]; e != NULL; e = e->next)
-                count++;
-        (void)pthread_mutex_unlock(&shard->lock);
-    }
-    return count;
+    struct rates *rates = rates_of(books);
+    return rates == NULL || rates_admit(rates, source, rate, now_us);
 }

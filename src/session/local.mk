@@ -3,7 +3,13 @@ src_libsession_a_SOURCES = \
 	include/session/acceptor.h src/session/acceptor.c src/session/binding.c \
 	include/session/end_reasons.def include/session/end_reasons.h src/session/end_reasons.c \
 	include/session/engine.h src/session/engine.c \
-	include/session/limits.h src/session/limits.c \
+	include/session/crew.h src/session/crew.c \
+	include/session/desks.h src/session/desks.c \
+	include/session/limits.def include/session/limits.h src/session/limits.c \
+	include/session/rates.h src/session/rates.c \
+	include/session/refusals.h src/session/refusals.c \
+	include/session/sources.h src/session/sources.c \
+	src/session/admission.c src/session/handshakes.c \
 	include/session/record.h src/session/record.c \
 	include/session/relay.h src/session/relay.c \
 	include/session/session.h src/session/session.c \

@@ -9,17 +9,11 @@ static const char *expected_name(const struct session *s)
 
 void phase_handshake_begin(struct session *s)
 {
-    struct error error;
     s->terminates = true;
     if (s->notes != NULL)
         session_note_text(&s->notes->alpn, span_of(NULL, 0)); /* from here on: what is negotiated */
-    struct tls_policy *policy = s->listener->targets[s->rule->index].policy;
     session_set_deadline(s, session_model(s)->handshake_timeout_ms);
-    int fd = s->client.fd;
-    if (!tls_accept(&s->client, policy, s->engine->args.index, fd, expected_name(s), &error))
-        session_fail(s, END_internal, "%s", error.text);
-    else
-        engine_queue_handshake(s->engine, &s->queue);
+    handshakes_enter(s);
 }
 
 void phase_handshake_step(struct session *s, int client_events, int server_events)
@@ -29,8 +23,22 @@ void phase_handshake_step(struct session *s, int client_events, int server_event
     engine_queue_handshake(s->engine, &s->queue);
 }
 
+/* In its first turn: those who wait for one cost no memory of the TLS library. */
+static bool start(struct session *s)
+{
+    struct error error;
+    struct tls_policy *policy = s->listener->targets[s->rule->index].policy;
+    int fd = s->client.fd;
+    if (!stream_is_plain(&s->client) ||
+        tls_accept(&s->client, policy, s->engine->args.index, fd, expected_name(s), &error))
+        return true;
+    session_fail(s, END_internal, "%s", error.text);
+    return false;
+}
+
 static void finish(struct session *s)
 {
+    handshakes_leave(s);
     s->handshake_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
     struct tls_facts facts;
     tls_get_facts(&s->client, &facts);
@@ -44,6 +52,8 @@ static void finish(struct session *s)
 void phase_handshake_turn(struct session *s)
 {
     const char *fault;
+    if (!start(s))
+        return;
     switch (tls_handshake(&s->client)) {
     case TLS_DONE:
         finish(s);
@@ -65,5 +75,8 @@ void phase_handshake_turn(struct session *s)
 
 void phase_handshake_expire(struct session *s)
 {
-    session_end(s, END_handshake_timeout);
+    if (s->waits_for_handshake)
+        session_fail(s, END_handshake_timeout, "limits.max_handshakes");
+    else
+        session_end(s, END_handshake_timeout);
 }

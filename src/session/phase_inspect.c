@@ -10,29 +10,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* --- admission: with the address that counts -------------------------------------------------- */
-
-static bool is_denied(const struct session *s)
-{
-    struct address client = address_from_ip(&s->client_ip);
-    return cidr_set_contains(s->listener->deny, &client) ||
-           (s->listener->allow != NULL && !cidr_set_contains(s->listener->allow, &client));
-}
-
-static bool admit(struct session *s)
-{
-    if (is_denied(s)) {
-        session_end(s, END_denied);
-        return false;
-    }
-    if (!limit_take(&s->listener->books->sessions, session_model(s)->max_sessions)) {
-        session_fail(s, END_limit, "max_sessions");
-        return false;
-    }
-    s->counted = true;
-    return true;
-}
-
 /* --- what is noted for the log ---------------------------------------------------------------- */
 
 static void note_hello(struct session *s, const struct client_hello *hello, const char *ja4)
@@ -342,7 +319,7 @@ static void look(struct session *s, bool at_deadline)
 void phase_inspect_begin(struct session *s)
 {
     s->peeked = 0;
-    if (!s->counted && !admit(s))
+    if (!s->counted && !admission_admit(s))
         return;
     session_set_deadline(s, session_model(s)->inspect_delay_ms);
     look(s, false);

@@ -211,12 +211,10 @@ static uint64_t silence_limit_ms(const struct session *s)
     return half_closed ? model->half_closed_timeout_ms : model->idle_timeout_ms;
 }
 
-/* Lazy: only the time of the last move is written per message; the timer finds out when it fires.
- */
+/* Lazy: only the deadline is written per message; the timer finds out when it fires. */
 static void moved(struct session *s)
 {
-    s->last_move = ev_now(s->engine->loop);
-    s->deadline = s->last_move + (ev_tstamp)silence_limit_ms(s) / 1000.0;
+    session_set_deadline(s, silence_limit_ms(s));
 }
 
 void phase_relay_begin(struct session *s)

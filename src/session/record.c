@@ -67,6 +67,15 @@ static void add_boolean(struct line *l, const char *key, bool value)
 
 /* --- the fields, in the order of the reference ------------------------------------------------ */
 
+static void add_client(struct line *l, const struct ip_address *ip)
+{
+    char text[ADDRESS_TEXT_MAX] = "unix:";
+    struct address client = address_from_ip(ip);
+    if (client.length != 0)
+        address_format(&client, text);
+    add_string(l, "client", text);
+}
+
 static void add_identity(struct line *l, const struct session *s)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -76,13 +85,7 @@ static void add_identity(struct line *l, const struct session *s)
                    s->engine->args.index, s->id);
     add_string(l, "id", text);
     add_string(l, "listener", session_model(s)->name);
-    struct address client = address_from_ip(&s->client_ip);
-    if (client.length == 0)
-        add_string(l, "client", "unix:");
-    else {
-        address_format(&client, text);
-        add_string(l, "client", text);
-    }
+    add_client(l, &s->client_ip);
 }
 
 static const char *inner_protocol_of(const struct session *s)
@@ -179,7 +182,7 @@ void record_compose(struct session *s, enum end_reason end)
 {
     const struct model_log *log = log_of(s->generation);
     text_clear(&s->engine->line);
-    if (log->access == LOG_TARGET_OFF || !session_model(s)->log)
+    if (log->access == LOG_TARGET_OFF || !session_model(s)->log || s->folded)
         return;
     struct line l = begin_line(s->engine, log);
     add_identity(&l, s);
@@ -190,28 +193,28 @@ void record_compose(struct session *s, enum end_reason end)
     end_line(&l);
 }
 
-void record_send(struct engine *engine)
+bool record_send(struct engine *engine)
 {
     const struct text *line = &engine->line;
-    if (line->length > 0 && !line->failed)
-        (void)line_writer_put(engine->args.log, engine->args.index,
-                              span_of(line->data, line->length));
+    return line->length == 0 || line->failed ||
+           line_writer_put(engine->args.log, engine->args.index, span_of(line->data, line->length));
 }
 
-void record_shed(struct engine *engine, const struct listener *listener, const char *detail,
-                 unsigned count)
+bool record_refused(struct engine *engine, const struct refused_line *refused)
 {
     const struct model_log *log = log_of(engine->current);
-    if (log->access == LOG_TARGET_OFF || !listener->model->log)
-        return;
+    if (log->access == LOG_TARGET_OFF)
+        return true;
     struct line l = begin_line(engine, log);
-    char text[CLOCK_TEXT_MAX];
-    clock_format(clock_wall_ms(), text);
+    char text[ADDRESS_TEXT_MAX];
+    clock_format(refused->since_ms, text);
     add_string(&l, "time", text);
-    add_string(&l, "listener", listener->model->name);
-    add_string(&l, "end", end_reason_name(END_limit));
-    add_string(&l, "detail", detail);
-    add_number(&l, "repeated", count);
+    add_string(&l, "listener", refused->listener);
+    if (refused->client != NULL)
+        add_client(&l, refused->client);
+    add_string(&l, "end", end_reason_name(limit_end(refused->limit)));
+    add_string(&l, "detail", limit_detail(refused->limit));
+    add_number(&l, "repeated", refused->repeated);
     end_line(&l);
-    record_send(engine);
+    return record_send(engine);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "session/record.h"
+#include "session/refusals.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -242,7 +243,7 @@ bool session_start(struct engine *engine, const struct listener *listener, int f
     s->trusted_proxy = listener->accept_proxy != NULL &&
                        cidr_set_contains(listener->accept_proxy, peer);
     if (!limit_take(&engine->args.gauge->sessions, atomic_load(&engine->args.gauge->most))) {
-        session_fail(s, END_limit, "process max_sessions");
+        session_refuse(s, LIMIT_process_max_sessions);
         return true;
     }
     s->gauged = true;
@@ -255,16 +256,16 @@ bool session_start(struct engine *engine, const struct listener *listener, int f
 
 static void give_counters_back(struct session *s)
 {
+    handshakes_leave(s);
     undecided_leave(s);
-    if (s->counted)
-        limit_give(&s->listener->books->sessions);
+    admission_leave(s);
     if (s->gauged)
         limit_give(&s->engine->args.gauge->sessions);
     if (s->chosen != NULL && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         server_note_answer(s->chosen);
     if (s->chosen != NULL)
         server_release(s->chosen);
-    s->counted = s->gauged = false;
+    s->gauged = false;
     s->chosen = NULL;
 }
 
@@ -315,7 +316,7 @@ void session_end(struct session *s, enum end_reason reason)
     record_compose(s, reason);
     /* Before anyone can learn of the end: who then comes back must find the counts without it. */
     give_counters_back(s);
-    record_send(s->engine);
+    (void)record_send(s->engine);
     close_both(s, reason);
     relay_release(&s->relay, s->engine->pipes);
     s->phase = PHASE_CLOSED;

@@ -93,10 +93,11 @@ static bool compile_targets(struct listener *listener, const struct listener *pr
     return good;
 }
 
-static bool compile_books(struct listener *listener, const struct listener *previous)
+static bool compile_books(struct listener *listener, const struct listener *previous,
+                          unsigned workers)
 {
     if (previous == NULL)
-        return books_create(&listener->books, listener->model->name);
+        return books_create(&listener->books, listener->model->name, workers);
     listener->books = books_ref(previous->books);
     return true;
 }
@@ -112,7 +113,7 @@ static bool compile_listener(struct listener *listener, const struct model_liste
     if (!rules_compile(&listener->rules, model, c->problems))
         return false;
     good = compile_targets(listener, previous, c) && good;
-    return compile_sets(listener) && compile_books(listener, previous) && good;
+    return compile_sets(listener) && compile_books(listener, previous, c->workers) && good;
 }
 
 /* --- the snapshot ---------------------------------------------------------------------------- */

@@ -342,6 +342,124 @@ START_TEST(siphash_gives_the_published_numbers)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    bool good;
+    uint64_t count, period_ms;
+    const char *back;
+} rate_rows[] = {
+    {"20/s", true, 20, 1000, "20/s"}, {"007/m", true, 7, 60000, "7/m"},
+    {"1/h", true, 1, 3600000, "1/h"}, {"20", false, 0, 0, NULL},
+    {"/s", false, 0, 0, NULL},        {"20/d", false, 0, 0, NULL},
+    {"20/ms", false, 0, 0, NULL},     {"20 /s", false, 0, 0, NULL},
+    {"-1/s", false, 0, 0, NULL},      {"99999999999999999999/s", false, 0, 0, NULL},
+};
+
+START_TEST(rates_are_a_number_in_a_second_a_minute_or_an_hour)
+{
+    struct rate rate;
+    char text[24];
+    bool good = rate_parse(&rate, span_text(rate_rows[_i].text));
+    ck_assert_msg(good == rate_rows[_i].good, "%s", rate_rows[_i].text);
+    if (!good)
+        return;
+    ck_assert_uint_eq(rate.count, rate_rows[_i].count);
+    ck_assert_uint_eq(rate.period_ms, rate_rows[_i].period_ms);
+    rate_format(&rate, text);
+    ck_assert_str_eq(text, rate_rows[_i].back);
+}
+END_TEST
+
+/* --- many networks ---------------------------------------------------------------------------- */
+
+#define NETWORKS 50000
+#define LOOK_UPS 400
+
+/* xorshift: the same networks in each run. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void random_bytes(uint64_t *state, uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (uint8_t)(next_random(state) >> 32);
+}
+
+static void random_network(uint64_t *state, struct cidr *ret)
+{
+    bool v6 = next_random(state) % 2 == 0;
+    *ret = (struct cidr){.family_bits = v6 ? 128 : 32};
+    ret->prefix_bits = (uint8_t)(v6 ? 16 + next_random(state) % 113 : 8 + next_random(state) % 25);
+    random_bytes(state, ret->network, v6 ? 16 : 4);
+    if (v6)
+        memcpy(ret->network, "\x20\x01", 2); /* so that they lie close together, and nest */
+    for (unsigned bit = ret->prefix_bits; bit < ret->family_bits; bit++)
+        ret->network[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+}
+
+/* Many of them lie in a network of the list, or close to one. */
+static struct address random_address(uint64_t *state, const struct cidr *networks)
+{
+    const struct cidr *near = &networks[next_random(state) % NETWORKS];
+    uint8_t bytes[16];
+    struct address a = {0};
+    random_bytes(state, bytes, sizeof bytes);
+    size_t shared = next_random(state) % 2 == 0 ? (near->prefix_bits + 7u) / 8 : 0;
+    memcpy(bytes, near->network, shared);
+    if (near->family_bits == 32) {
+        a.length = sizeof a.v4;
+        a.v4.sin_family = AF_INET;
+        memcpy(&a.v4.sin_addr, bytes, 4);
+    } else {
+        a.length = sizeof a.v6;
+        a.v6.sin6_family = AF_INET6;
+        memcpy(&a.v6.sin6_addr, bytes, 16);
+    }
+    return a;
+}
+
+static bool contains_one_by_one(const struct cidr *networks, const struct address *a)
+{
+    for (size_t i = 0; i < NETWORKS; i++)
+        if (cidr_contains(&networks[i], a))
+            return true;
+    return false;
+}
+
+START_TEST(fifty_thousand_networks_answer_as_one_by_one_and_at_once)
+{
+    uint64_t state = 20261121, found = 0;
+    struct cidr *networks = calloc(NETWORKS, sizeof *networks);
+    struct address addresses[LOOK_UPS];
+    struct cidr_set *set;
+    ck_assert_ptr_nonnull(networks);
+    for (size_t i = 0; i < NETWORKS; i++)
+        random_network(&state, &networks[i]);
+    ck_assert(cidr_set_create(&set, networks, NETWORKS));
+    for (size_t i = 0; i < LOOK_UPS; i++) {
+        addresses[i] = random_address(&state, networks);
+        bool inside = cidr_set_contains(set, &addresses[i]);
+        ck_assert_msg(inside == contains_one_by_one(networks, &addresses[i]), "look-up %zu", i);
+        found += inside;
+    }
+    ck_assert_uint_gt(found, LOOK_UPS / 10);
+    ck_assert_uint_lt(found, LOOK_UPS * 9 / 10);
+    uint64_t begin = clock_monotonic_us();
+    for (size_t i = 0; i < 100 * LOOK_UPS; i++)
+        found += cidr_set_contains(set, &addresses[i % LOOK_UPS]);
+    uint64_t ns = (clock_monotonic_us() - begin) * 1000 / (100 * LOOK_UPS);
+    printf("%d networks: %llu ns a look-up\n", NETWORKS, (unsigned long long)ns);
+    ck_assert_uint_lt(ns, 20000); /* one by one takes a hundred times as long */
+    cidr_set_free(set);
+    free(networks);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -349,6 +467,10 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, durations_are_a_whole_number_and_one_unit);
     tcase_add_test(tests, formatting_gives_the_shortest_exact_form);
+    tcase_add_loop_test(tests, rates_are_a_number_in_a_second_a_minute_or_an_hour, 0,
+                        COUNT_OF(rate_rows));
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, fifty_thousand_networks_answer_as_one_by_one_and_at_once);
     tcase_add_test(tests, addresses_are_read_and_written_back);
     tcase_add_test(tests, networks_contain_their_addresses_only);
     tcase_add_test(tests, a_network_with_host_bits_is_refused_with_the_one_meant);

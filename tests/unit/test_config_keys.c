@@ -89,6 +89,8 @@ static void add_type(struct text *t, const struct key *k)
                     strcmp(high, "1m") == 0 ? "60s" : high);
     } else if (k->type == TYPE_COUNT)
         text_format(t, "number, %" PRIu64 " to %" PRIu64, k->min, k->max);
+    else if (k->type == TYPE_RATE)
+        text_format(t, "rate, %" PRIu64 " to %" PRIu64, k->min, k->max);
     else if (k->type != TYPE_CHOICE && k->type != TYPE_ACCESS)
         text_add(t, names[k->type]);
 }

@@ -112,6 +112,10 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_str_eq(strrchr(l->tls.client_auth.crl, '/'), "/clients.crl");
     ck_assert_uint_eq(l->tls.client_auth.depth, 2);
     ck_assert_uint_eq(l->max_sessions, 500);
+    ck_assert_uint_eq(l->max_sessions_per_source, 20);
+    ck_assert_uint_eq(l->accept_rate_per_source.count, 300);
+    ck_assert_uint_eq(l->accept_rate_per_source.period_ms, 60000);
+    ck_assert_uint_eq(l->max_handshakes, 50);
     ck_assert_uint_eq(l->max_inspect_bytes, 16384);
     ck_assert(!l->log);
     ck_assert(!model_find_listener(m, "plain")->keepalive.on);

@@ -195,6 +195,11 @@ class Gate:
             raise AssertionError(f"no line in the access log with {fields}")
         return json.loads(line)
 
+    def refusals(self, **fields) -> int:
+        """How many were refused with these fields: single lines, and folded ones by their number."""
+        return sum(line.get("repeated", 1) for line in self.sessions()
+                   if all(line.get(key) == value for key, value in fields.items()))
+
     def ended(self, client, end: str, seconds: float = 5.0, **fields) -> dict:
         """The session of `client`, which must have ended so, with these other fields."""
         line = self.session(client, seconds)
@@ -255,6 +260,8 @@ class Gate:
     def check_output(self):
         self.events.thread.join(5)
         bad = [line for line in self.events.items if any(word in line for word in SANITIZER_WORDS)]
+        # Every counter must be back at zero when the last session is gone, whatever the test did.
+        bad += [line for line in self.events.items if line.startswith("muxgate.books")]
         assert not bad, "\n".join(self.events.items)
 
     def close(self):
