@@ -125,7 +125,7 @@ struct model_listener {
 
 enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN, BALANCE_RANDOM2, BALANCE_HASH };
 enum hash_on { HASH_ON_SOURCE, HASH_ON_SNI, HASH_ON_FIX_SENDER };
-enum proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
+enum proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_V2_TLS };
 
 enum server_state {
     SERVER_READY,
@@ -177,6 +177,8 @@ struct model_pool {
     uint64_t connect_timeout_ms;
     unsigned connect_retries;
     enum proxy_protocol proxy_protocol;
+    uint8_t *pass_tlvs; /* types of received PROXY v2 fields that go on to the server */
+    size_t pass_tlv_count;
     bool transparent;     /* connect with the client's own address */
     struct origin source; /* connect from there; without an address: from anywhere */
     struct keepalive keepalive;

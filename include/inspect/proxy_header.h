@@ -33,6 +33,17 @@ struct proxy_header {
 #define PROXY_TLV_UNIQUE_ID 0x05
 #define PROXY_TLV_SSL       0x20
 
+/* Within PROXY_TLV_SSL, behind the client's flags (one byte) and the verdict on its certificate
+ * (four, 0 for good). */
+#define PROXY_SSL_VERSION      0x21
+#define PROXY_SSL_CN           0x22
+#define PROXY_SSL_CIPHER       0x23
+#define PROXY_SSL_SIG_ALG      0x24
+#define PROXY_SSL_KEY_ALG      0x25
+#define PROXY_CLIENT_SSL       0x01 /* the client speaks TLS */
+#define PROXY_CLIENT_CERT_CONN 0x02 /* it showed a certificate on this connection */
+#define PROXY_CLIENT_CERT_SESS 0x04 /* ... or on the one whose session it resumes */
+
 enum verdict proxy_header_parse(struct proxy_header *ret, struct span bytes);
 
 /* Walks TLVs: *at starts at 0; false at the end, or where what is left is no TLV. */
@@ -53,5 +64,29 @@ size_t proxy_header_write_v2_local(unsigned char *room);
 /* Adds a TLV behind a written version 2 header of `length` bytes and returns the new length; the
  * old one, with nothing changed, where it does not fit. */
 size_t proxy_header_add_tlv(unsigned char *room, size_t length, uint8_t type, struct span value);
+
+/* A client's TLS, as servers are told. Texts that are NULL or empty are left out. */
+struct proxy_ssl {
+    const char *version, *cipher, *key_algorithm, *signature_algorithm, *cn;
+    bool verified; /* the client has a certificate, and it is good: any other ended the handshake */
+    bool resumed;
+};
+
+/* What a version 2 header says beside the addresses; what is empty or NULL is left out. */
+struct proxy_fields {
+    bool checksum;
+    struct span received; /* TLVs as they came in; the first of each type ... */
+    const uint8_t
+        *passed; /* ... that is listed here goes on, and takes the place of what follows */
+    size_t passed_count;
+    const struct proxy_ssl *ssl;
+    struct span alpn, authority, unique_id;
+};
+
+/* Adds them behind a written version 2 header and returns the new length. Where the header would
+ * get longer than PROXY_HEADER_MAX, what does not fit is left out, each field whole: the last ones
+ * of the above first. */
+size_t proxy_header_add_fields(unsigned char *room, size_t length,
+                               const struct proxy_fields *fields);
 
 #endif

@@ -35,6 +35,8 @@ struct notes {
     bool has_destination;
     bool sni_is_name;           /* `sni` is a name in normal form; else shown, but none to go by */
     struct address destination; /* from a received PROXY header */
+    unsigned char *tlvs;        /* owned; its fields, until the server has been told */
+    uint32_t tlvs_length;
 };
 
 /* Servers already tried for this session, once the first try has failed. */
@@ -115,6 +117,10 @@ void session_update_watches(struct session *s);
 /* The notes, made on first use; NULL when memory is out. */
 struct notes *session_notes(struct session *s);
 void session_note_text(char **ret, struct span text);
+
+/* The id by which the log, servers and people know the session: "EPOCH-WORKER-NUMBER" in hex. */
+#define SESSION_ID_MAX 48
+void session_format_id(const struct session *s, char text[SESSION_ID_MAX]);
 
 /* Moves the deadline of the phase: seconds from now. */
 void session_set_deadline(struct session *s, uint64_t ms);

@@ -31,6 +31,7 @@ struct listener {
     struct tls_policy *policy;          /* counted; NULL: no `tls` */
     struct cidr_set *accept_proxy;      /* owned; NULL without the key; likewise below */
     struct cidr_set *allow, *deny;
+    bool passes_tlvs;    /* a pool of its rules has pass_tlvs */
     struct books *books; /* counted; shared by all generations of this name */
 };
 

@@ -1,5 +1,6 @@
 #include "build.h"
 #include "status.h"
+#include "tlv.h"
 
 static void build_server(struct build *b, struct model_server *ret, const json_t *server,
                          char *path)
@@ -58,12 +59,23 @@ static void build_health(struct build *b, struct model_health *ret, const json_t
     build_talk(b, ret, check);
 }
 
+static void build_tlvs(struct build *b, struct model_pool *ret, const json_t *names)
+{
+    size_t count = json_array_size(names);
+    ret->pass_tlvs = build_array(b, count, sizeof *ret->pass_tlvs);
+    for (size_t i = 0; ret->pass_tlvs != NULL && i < count; i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        if (name != NULL && tlv_parse(&ret->pass_tlvs[ret->pass_tlv_count], name))
+            ret->pass_tlv_count++;
+    }
+}
+
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
 {
     static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN,
                                             BALANCE_RANDOM2, BALANCE_HASH};
     static const enum hash_on facts[] = {HASH_ON_SOURCE, HASH_ON_SNI, HASH_ON_FIX_SENDER};
-    static const enum proxy_protocol protocols[] = {PROXY_OFF, PROXY_V1, PROXY_V2};
+    static const enum proxy_protocol protocols[] = {PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_V2_TLS};
     ret->name = build_text(b, name);
     ret->path = build_format(b, "pools.%s", name);
     if (b->failed)
@@ -75,6 +87,7 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);
     ret->connect_retries = (unsigned)build_get_count(pool, KEY_pool_connect_retries);
     ret->proxy_protocol = protocols[build_get_choice(pool, KEY_pool_proxy_protocol)];
+    build_tlvs(b, ret, json_object_get(pool, "pass_tlvs"));
     ret->transparent = build_get_boolean(pool, KEY_pool_transparent);
     const char *source = build_get_text(pool, KEY_pool_source);
     if (source != NULL && !origin_parse(&ret->source, span_text(source), NULL))

@@ -4,6 +4,7 @@
 
 #include "dump.h"
 #include "keys.h"
+#include "tlv.h"
 
 #include "base/units.h"
 
@@ -164,6 +165,19 @@ static void dump_source(struct json_writer *w, const struct origin *source)
     dump_text(w, KEY_pool_source, text);
 }
 
+static void dump_tlvs(struct json_writer *w, const struct model_pool *pool)
+{
+    char text[TLV_TEXT_MAX];
+    if (pool->pass_tlv_count == 0)
+        return;
+    json_open(w, "pass_tlvs", '[');
+    for (size_t i = 0; i < pool->pass_tlv_count; i++) {
+        tlv_format(pool->pass_tlvs[i], text);
+        json_put_text(w, NULL, text);
+    }
+    json_close(w, ']');
+}
+
 static void dump_pool(struct json_writer *w, const struct model_pool *pool)
 {
     json_open(w, pool->name, '{');
@@ -178,6 +192,7 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_duration(w, KEY_pool_connect_timeout, pool->connect_timeout_ms);
     json_put_number(w, "connect_retries", pool->connect_retries);
     dump_choice(w, KEY_pool_proxy_protocol, pool->proxy_protocol);
+    dump_tlvs(w, pool);
     dump_boolean(w, KEY_pool_transparent, pool->transparent);
     dump_source(w, &pool->source);
     dump_keepalive(w, &pool->keepalive);

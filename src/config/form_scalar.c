@@ -1,6 +1,7 @@
 #include "form.h"
 #include "host.h"
 #include "status.h"
+#include "tlv.h"
 
 #include "base/name.h"
 #include "base/units.h"
@@ -322,6 +323,23 @@ static void check_origin(struct form *f, const json_t *value)
         form_error(f, "%s", error.text);
 }
 
+static void check_tlv(struct form *f, const json_t *value)
+{
+    static const char known[] = TLV_NAMES;
+    const char *cursor = known, *text = json_string_value(value);
+    char hint[SUGGEST_MAX + 40] = "such as \"authority\"";
+    struct suggestion s = {.word = text == NULL ? "" : text};
+    struct key_value v;
+    uint8_t type;
+    if (text != NULL && tlv_parse(&type, text))
+        return;
+    while (key_next_value(&cursor, &v))
+        suggest_offer(&s, v.text, v.length);
+    if (s.best[0] != '\0')
+        snprintf(hint, sizeof hint, "did you mean \"%s\"?", s.best);
+    unexpected(f, "the name of a PROXY v2 field, or its type as \"0xEA\"", value, hint);
+}
+
 void form_check_scalar(struct form *f, const struct key *key, const json_t *value)
 {
     switch (key->type) {
@@ -375,6 +393,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_CIDR:
         check_cidr(f, value);
+        break;
+    case TYPE_TLV:
+        check_tlv(f, value);
         break;
     case TYPE_ORIGIN:
         check_origin(f, value);

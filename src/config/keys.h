@@ -45,6 +45,7 @@ enum key_type {
     TYPE_BIND,
     TYPE_ADDRESS,
     TYPE_ORIGIN, /* an IP address, with or without a range of ports */
+    TYPE_TLV,    /* a field of a PROXY v2 header, by name or number */
     TYPE_CIDR,
     TYPE_SNI,
     TYPE_ALPN,

@@ -26,4 +26,5 @@ src_libconfig_a_SOURCES = \
 	src/config/status.c src/config/status.h \
 	src/config/relations_tls.c \
 	src/config/scan.c src/config/scan.h \
-	include/config/suggest.h src/config/suggest.c
+	include/config/suggest.h src/config/suggest.c \
+	src/config/tlv.c src/config/tlv.h

@@ -140,6 +140,7 @@ static void free_pool(struct model_pool *pool)
     free(pool->path);
     free(pool->name);
     free_health(&pool->health);
+    free(pool->pass_tlvs);
 }
 
 void model_free(struct model *model)

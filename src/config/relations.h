@@ -26,7 +26,7 @@ bool relations_check(struct form *f, const json_t *merged, struct locations *loc
 /* The listener's rules; the form's path is "listeners.NAME". */
 void relations_check_rules(struct relations *r, const json_t *listener);
 
-/* A pool's "source" and "transparent"; the form's path is "pools.NAME". */
+/* A pool's "source", "transparent" and "pass_tlvs"; the form's path is "pools.NAME". */
 void relations_check_origin(struct form *f, const json_t *pool);
 /* The pool's health check; the form's path is "pools.NAME". */
 void relations_check_health(struct form *f, const json_t *pool);

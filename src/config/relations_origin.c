@@ -1,4 +1,4 @@
-/* Where a pool's connections come from, held against where they go. */
+/* Where a pool's connections come from, and what its servers are told of it. */
 #include "host.h"
 #include "relations.h"
 
@@ -44,11 +44,23 @@ static void check_servers(struct form *f, const json_t *servers, const struct or
     form_leave(f, back);
 }
 
+static void check_tlvs(struct form *f, const json_t *pool)
+{
+    const char *version = json_string_value(json_object_get(pool, "proxy_protocol"));
+    if (json_array_size(json_object_get(pool, "pass_tlvs")) == 0 ||
+        (version != NULL && strncmp(version, "v2", 2) == 0))
+        return;
+    size_t back = form_enter_key(f, "pass_tlvs");
+    form_error(f, "only \"proxy_protocol\": \"v2\" or \"v2-tls\" has such fields");
+    form_leave(f, back);
+}
+
 void relations_check_origin(struct form *f, const json_t *pool)
 {
     struct origin source;
     const char *text = json_string_value(json_object_get(pool, "source"));
     bool transparent = json_is_true(json_object_get(pool, "transparent"));
+    check_tlvs(f, pool);
     if (transparent && text != NULL) {
         size_t back = form_enter_key(f, "source");
         form_error(f, "not together with \"transparent\"");

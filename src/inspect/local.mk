@@ -36,7 +36,7 @@ src_libinspect_a_SOURCES = \
 	src/inspect/probes.h \
 	src/inspect/protocol.c \
 	src/inspect/proxy_header.c \
-	src/inspect/proxy_header_write.c \
+	src/inspect/proxy_header_write.c src/inspect/proxy_fields.c \
 	src/inspect/proxy_v2.h \
 	src/inspect/starttls.c \
 	src/inspect/starttls_postgres.c \

@@ -20,6 +20,7 @@ src_libsession_a_SOURCES = \
 	src/session/phase_proxy.c \
 	src/session/phase_relay.c \
 	src/session/phase_starttls.c \
+	src/session/proxy_out.c src/session/proxy_out.h \
 	src/session/undecided.c \
 	include/session/snapshot.h src/session/snapshot.c
 EXTRA_DIST += src/session/README

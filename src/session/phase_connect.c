@@ -2,8 +2,7 @@
  * server not yet tried, then one more round a second later. The client's bytes wait in the kernel
  * (or, decrypted, in the relay): none is lost, and none is sent before a connection stands. */
 #include "base/clock.h"
-#include "inspect/proxy_header.h"
-#include "session/session.h"
+#include "proxy_out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -151,37 +150,6 @@ static void try_next(struct session *s)
 
 /* --- connected -------------------------------------------------------------------------------- */
 
-static struct address destination_of(const struct session *s)
-{
-    struct address destination = {0};
-    if (s->notes != NULL && s->notes->has_destination)
-        return s->notes->destination;
-    if (!socket_local(s->client.fd, &destination))
-        destination.length = 0;
-    return destination;
-}
-
-/* The header goes in front of everything the relay sends. */
-static bool put_proxy_header(struct session *s)
-{
-    enum proxy_protocol version = pool_model(pool_of(s))->proxy_protocol;
-    if (version == PROXY_OFF)
-        return true;
-    unsigned char *room = s->engine->scratch;
-    struct address source = address_from_ip(&s->client_ip), destination = destination_of(s);
-    size_t length = version == PROXY_V1 ? proxy_header_write_v1(room, &source, &destination)
-                                        : proxy_header_write_v2(room, &source, &destination);
-    struct buffer whole = {0}, *held = &s->relay.lane[DIRECTION_UP].held;
-    if (!buffer_append(&whole, span_of(room, length)) ||
-        !buffer_append(&whole, buffer_span(held))) {
-        buffer_release(&whole);
-        return false;
-    }
-    buffer_release(held);
-    *held = whole;
-    return true;
-}
-
 static void connected(struct session *s)
 {
     server_note_connected(s->chosen);
@@ -190,7 +158,7 @@ static void connected(struct session *s)
     s->tries = NULL;
     if (s->notes != NULL)
         s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
-    if (!put_proxy_header(s))
+    if (!proxy_out_put(s))
         session_fail(s, END_internal, "out of memory");
     else
         session_enter(s, phase_starttls_is_due(s) ? PHASE_STARTTLS : PHASE_RELAY);

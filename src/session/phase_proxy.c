@@ -3,6 +3,7 @@
 #include "inspect/proxy_header.h"
 #include "session/session.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
 void phase_proxy_begin(struct session *s)
@@ -23,9 +24,25 @@ static void take_addresses(struct session *s, const struct proxy_header *header)
     notes->destination = header->destination;
 }
 
+/* Only where a pool of this listener passes fields on; at most PROXY_HEADER_MAX bytes. */
+static void keep_fields(struct session *s, const struct proxy_header *header)
+{
+    if (!s->listener->passes_tlvs || header->tlvs.length == 0)
+        return;
+    struct notes *notes = session_notes(s);
+    unsigned char *tlvs = notes == NULL ? NULL : malloc(header->tlvs.length);
+    if (tlvs == NULL)
+        return;
+    memcpy(tlvs, header->tlvs.data, header->tlvs.length);
+    free(notes->tlvs);
+    notes->tlvs = tlvs;
+    notes->tlvs_length = (uint32_t)header->tlvs.length;
+}
+
 static void take_header(struct session *s, const struct proxy_header *header)
 {
     take_addresses(s, header);
+    keep_fields(s, header);
     peek_done(s);
     /* The bytes are known to be there: this is the header's length exactly, not one byte more. */
     ssize_t taken = recv(s->client.fd, s->engine->scratch, header->length, 0);

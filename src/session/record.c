@@ -81,8 +81,7 @@ static void add_identity(struct line *l, const struct session *s)
     char text[ADDRESS_TEXT_MAX];
     clock_format(s->started_ms, text);
     add_string(l, "time", text);
-    (void)snprintf(text, sizeof text, "%" PRIx64 "-%x-%" PRIx64, s->engine->args.epoch,
-                   s->engine->args.index, s->id);
+    session_format_id(s, text);
     add_string(l, "id", text);
     add_string(l, "listener", session_model(s)->name);
     add_client(l, &s->client_ip);

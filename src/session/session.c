@@ -5,6 +5,7 @@
 #include "session/refusals.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,9 +358,16 @@ void session_note_text(char **ret, struct span text)
     *ret = text.length == 0 ? NULL : strndup((const char *)text.data, text.length);
 }
 
+void session_format_id(const struct session *s, char text[SESSION_ID_MAX])
+{
+    (void)snprintf(text, SESSION_ID_MAX, "%" PRIx64 "-%x-%" PRIx64, s->engine->args.epoch,
+                   s->engine->args.index, s->id);
+}
+
 void session_free(struct session *s)
 {
     if (s->notes != NULL) {
+        free(s->notes->tlvs);
         free(s->notes->sni);
         free(s->notes->alpn);
         free(s->notes->fix_sender);

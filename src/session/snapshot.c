@@ -83,6 +83,8 @@ static bool compile_targets(struct listener *listener, const struct listener *pr
         struct rule_target *target = &listener->targets[i];
         if (rule->pool != NULL && c->snapshot->pools != NULL)
             target->pool = pool_set_find(c->snapshot->pools, rule->pool);
+        if (target->pool != NULL && pool_model(target->pool)->pass_tlv_count > 0)
+            listener->passes_tlvs = true;
         if (rule->tls != TLS_ACTION_TERMINATE)
             continue;
         if (rule->policy != NULL)

@@ -70,14 +70,14 @@ def test_a_port_serves_as_many_servers_as_there_are(start):
 def test_ports_that_are_used_up_are_our_fault_and_told_and_tried_again(start):
     server = servers.Listener()
     low = net.free_port()
-    gate = start(PLAIN, pool(server, source=f"127.0.0.9:{low}-{low + 1}", health_check={"interval": "1h", "fall": 1}),
-                 tls=None)
+    check = {"interval": "1h", "fall": 1, "port": servers.Listener().port}
+    gate = start(PLAIN, pool(server, source=f"127.0.0.9:{low}-{low + 1}", health_check=check), tls=None)
     held = []
-    while len(held) < 2:
+    for _ in range(2):
         client = gate.connect().send(b"x")
         peer = server.accept()
-        if peer.recv_some() == b"x":  # not a check
-            held.append((client, peer))
+        assert peer.recv(1) == b"x"
+        held.append((client, peer))
     late = gate.connect().send(b"x")
     late.expect_closed()
     gate.ended(late, "connect_failed",

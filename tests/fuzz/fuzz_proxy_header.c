@@ -17,6 +17,28 @@ static void check_written(const struct proxy_header *header)
     }
 }
 
+/* What goes on to a server is a whole header again, whatever came in. */
+static void check_passed(const struct proxy_header *header)
+{
+    static const uint8_t passed[] = {
+        PROXY_TLV_ALPN, PROXY_TLV_AUTHORITY, PROXY_TLV_UNIQUE_ID, PROXY_TLV_SSL, 0x30, 0xea};
+    unsigned char room[PROXY_HEADER_MAX];
+    struct proxy_ssl ssl = {.version = "TLSv1.3"};
+    struct proxy_fields fields = {.checksum = true,
+                                  .received = header->tlvs,
+                                  .passed = passed,
+                                  .passed_count = COUNT_OF(passed),
+                                  .ssl = &ssl,
+                                  .authority = span_text("own")};
+    struct proxy_header again;
+    size_t length = proxy_header_write_v2(room, &header->source, &header->destination);
+    length = proxy_header_add_fields(room, length, &fields);
+    PROMISE(length <= sizeof room);
+    PROMISE(proxy_header_parse(&again, span_of(room, length)) == VERDICT_YES);
+    PROMISE(again.length == length);
+    PROMISE(header->authority.data == NULL || span_equal(again.authority, header->authority));
+}
+
 static void check_whole(const struct proxy_header *header, struct span bytes)
 {
     struct span whole = span_first(bytes, header->length);
@@ -30,6 +52,7 @@ static void check_whole(const struct proxy_header *header, struct span bytes)
     PROMISE(shorter.need <= header->length);
     if (header->has_addresses)
         check_written(header);
+    check_passed(header);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -127,6 +127,11 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_uint_eq(m->pools[1].source.low, 20000);
     ck_assert_uint_eq(m->pools[1].source.high, 29999);
     ck_assert(!m->pools[1].transparent);
+    ck_assert_int_eq(m->pools[1].proxy_protocol, PROXY_V2_TLS);
+    ck_assert_uint_eq(m->pools[1].pass_tlv_count, 3);
+    ck_assert_uint_eq(m->pools[1].pass_tlvs[0], 0x02);
+    ck_assert_uint_eq(m->pools[1].pass_tlvs[1], 0xea);
+    ck_assert_uint_eq(m->pools[1].pass_tlvs[2], 0x20);
 }
 END_TEST
 

@@ -349,6 +349,132 @@ START_TEST(a_part_that_does_not_fit_changes_nothing)
 }
 END_TEST
 
+/* --- fields ---------------------------------------------------------------------------------- */
+
+static size_t write_fields(const struct proxy_fields *fields)
+{
+    struct address source = address("192.0.2.1:1"), destination = address("192.0.2.2:2");
+    size_t length = proxy_header_write_v2(room, &source, &destination);
+    return proxy_header_add_fields(room, length, fields);
+}
+
+/* The only field of a type; a NULL span for none. */
+static struct span field_of(size_t length, uint8_t wanted)
+{
+    struct span value, found = {0};
+    uint8_t type;
+    size_t at = 0;
+    ck_assert_int_eq(proxy_header_parse(&header, span_of(room, length)), VERDICT_YES);
+    while (proxy_tlv_next(header.tlvs, &at, &type, &value)) {
+        ck_assert(type != wanted || found.data == NULL);
+        found = type == wanted ? value : found;
+    }
+    return found;
+}
+
+START_TEST(without_fields_nothing_is_added)
+{
+    ck_assert_uint_eq(write_fields(&(struct proxy_fields){0}), 16 + 12);
+}
+END_TEST
+
+START_TEST(the_tls_of_a_client_is_told_to_the_letter)
+{
+    static const struct {
+        struct proxy_ssl ssl;
+        struct span value;
+    } rows[] = {
+        {{.version = "TLSv1.3"}, LITERAL("\1\0\0\0\1\x21\0\7TLSv1.3")},
+        {{.cipher = "C", .key_algorithm = "EC256", .signature_algorithm = "S"},
+         LITERAL("\1\0\0\0\1\x23\0\1C\x24\0\1S\x25\0\5EC256")},
+        {{.verified = true, .cn = "me"}, LITERAL("\7\0\0\0\0\x22\0\2me")},
+        {{.verified = true, .resumed = true, .cn = "me"}, LITERAL("\5\0\0\0\0\x22\0\2me")},
+        {{.verified = true, .cn = NULL}, LITERAL("\7\0\0\0\0")},
+        {{.cn = "not verified"}, LITERAL("\1\0\0\0\1")},
+        {{.resumed = true}, LITERAL("\1\0\0\0\1")},
+    };
+    size_t length = write_fields(&(struct proxy_fields){.ssl = &rows[_i].ssl});
+    ck_assert(span_equal(field_of(length, PROXY_TLV_SSL), rows[_i].value));
+}
+END_TEST
+
+START_TEST(a_text_that_is_too_long_is_left_out_whole)
+{
+    char name[257];
+    memset(name, 'x', sizeof name);
+    name[255] = '\0';
+    struct proxy_ssl ssl = {.verified = true, .cn = name};
+    size_t length = write_fields(&(struct proxy_fields){.ssl = &ssl});
+    ck_assert_uint_eq(field_of(length, PROXY_TLV_SSL).length, 5 + 3 + 255);
+    name[255] = 'x';
+    name[256] = '\0';
+    length = write_fields(&(struct proxy_fields){.ssl = &ssl});
+    ck_assert_uint_eq(field_of(length, PROXY_TLV_SSL).length, 5);
+}
+END_TEST
+
+START_TEST(the_checksum_of_a_written_header_is_right)
+{
+    struct proxy_fields fields = {.checksum = true,
+                                  .alpn = LITERAL("h2"),
+                                  .authority = LITERAL("a"),
+                                  .unique_id = LITERAL("id")};
+    size_t length = write_fields(&fields);
+    struct span field = field_of(length, PROXY_TLV_CRC32C); /* the reader has verified it */
+    ck_assert_uint_eq(field.length, 4);
+    uint32_t told = span_u32(field, 0);
+    memset(room + (field.data - room), 0, 4);
+    ck_assert_uint_eq(told, reference_crc(span_of(room, length)));
+}
+END_TEST
+
+START_TEST(received_fields_go_on_by_their_types_and_before_our_own)
+{
+    static const struct span received =
+        LITERAL("\2\0\5front\2\0\6second\1\0\2h2\3\0\4\1\2\3\4\4\0\1\0\xea\0\2\1x\x05\0\2");
+    static const uint8_t passed[] = {PROXY_TLV_AUTHORITY, 0xea, PROXY_TLV_CRC32C,
+                                     PROXY_TLV_NOOP,      0xe1, PROXY_TLV_UNIQUE_ID};
+    struct proxy_fields fields = {.received = received,
+                                  .passed = passed,
+                                  .passed_count = COUNT_OF(passed),
+                                  .alpn = LITERAL("ours"),
+                                  .authority = LITERAL("ours"),
+                                  .unique_id = LITERAL("ours")};
+    size_t length = write_fields(&fields);
+    ck_assert(span_is(field_of(length, PROXY_TLV_AUTHORITY), "front"));
+    ck_assert(span_is(field_of(length, PROXY_TLV_ALPN), "ours"));
+    ck_assert(span_is(field_of(length, 0xea), "\1x"));
+    ck_assert(field_of(length, PROXY_TLV_NOOP).data == NULL);
+    ck_assert(field_of(length, PROXY_TLV_CRC32C).data == NULL);
+    ck_assert(field_of(length, 0xe1).data == NULL);
+    /* Overran what was received: it is none, and ours stands. */
+    ck_assert(span_is(field_of(length, PROXY_TLV_UNIQUE_ID), "ours"));
+}
+END_TEST
+
+START_TEST(a_full_header_leaves_the_last_fields_out)
+{
+    static unsigned char large[3 + 4000] = {0xe0, 4000 >> 8, 4000 & 0xff};
+    static const uint8_t passed[] = {0xe0};
+    for (size_t size = 3900; size <= 4000; size++) {
+        struct proxy_ssl ssl = {.version = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384"};
+        large[1] = (unsigned char)(size >> 8);
+        large[2] = (unsigned char)(size & 0xff);
+        struct proxy_fields fields = {.checksum = true,
+                                      .received = span_of(large, 3 + size),
+                                      .passed = passed,
+                                      .passed_count = 1,
+                                      .ssl = &ssl,
+                                      .alpn = LITERAL("h2"),
+                                      .unique_id = LITERAL("18f2-0-1")};
+        size_t length = write_fields(&fields);
+        ck_assert_uint_le(length, PROXY_HEADER_MAX);
+        ck_assert_uint_eq(field_of(length, 0xe0).length, size);
+        ck_assert_uint_eq(field_of(length, PROXY_TLV_CRC32C).length, 4);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("proxy_header");
@@ -370,6 +496,14 @@ int main(void)
     tcase_add_loop_test(cases, what_is_written_is_read_back, 0, 5);
     tcase_add_test(cases, missing_addresses_are_unknown);
     tcase_add_test(cases, a_part_that_does_not_fit_changes_nothing);
+    suite_add_tcase(suite, cases);
+    cases = tcase_create("fields");
+    tcase_add_test(cases, without_fields_nothing_is_added);
+    tcase_add_loop_test(cases, the_tls_of_a_client_is_told_to_the_letter, 0, 7);
+    tcase_add_test(cases, a_text_that_is_too_long_is_left_out_whole);
+    tcase_add_test(cases, the_checksum_of_a_written_header_is_right);
+    tcase_add_test(cases, received_fields_go_on_by_their_types_and_before_our_own);
+    tcase_add_test(cases, a_full_header_leaves_the_last_fields_out);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

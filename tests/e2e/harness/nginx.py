@@ -25,11 +25,11 @@ http {{
 
 _SERVER = """
     server {{
-        listen 127.0.0.1:{port} ssl http2;
+        listen 127.0.0.1:{port} ssl {listen};
         server_name {name};
         ssl_certificate {pair.cert};
         ssl_certificate_key {pair.key};
-        location / {{ return 200 "this is {name}, asked for $host\\n"; }}
+        location / {{ return 200 "{say}"; }}
     }}
 """
 
@@ -41,11 +41,13 @@ def program():
 class Nginx:
     """One HTTPS server per name, each on a port of its own."""
 
-    def __init__(self, folder: Path, pairs: dict):
+    def __init__(self, folder: Path, pairs: dict, listen: str = "http2",
+                 say: str = "this is {name}, asked for $host\\n"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ports = {name: net.free_port() for name in pairs}
-        servers = "".join(_SERVER.format(port=self.ports[name], name=name, pair=pair) for name, pair in pairs.items())
+        servers = "".join(_SERVER.format(port=self.ports[name], name=name, pair=pair, listen=listen,
+                                         say=say.replace("{name}", name)) for name, pair in pairs.items())
         config = self.folder / "nginx.conf"
         config.write_text(_CONFIG.format(folder=self.folder, servers=servers))
         self.process = subprocess.Popen([program(), "-p", str(self.folder), "-c", str(config),
