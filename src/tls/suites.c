@@ -16,6 +16,11 @@
  * which OpenSSL 3 allows at its lowest security level only. */
 #define CIPHERS_LEGACY CIPHERS_MODERN ":ECDHE+AES:@SECLEVEL=0"
 
+/* No finite fields: of those a client may ask for 8192 bits, which cost us much and it nothing. */
+#define GROUPS_MODERN "X25519:P-256:P-384:P-521"
+/* For libraries that have it (OpenSSL 3.5). */
+#define GROUPS_HYBRID "X25519MLKEM768:" GROUPS_MODERN
+
 /* One name of a list; longer ones exist nowhere. */
 #define ITEM_MAX 96u
 
@@ -162,7 +167,11 @@ static bool apply_suites(SSL_CTX *context, const struct model_tls *model, struct
 /* OpenSSL's own parser refuses unknown groups; the list is only looked through to name them. */
 static bool apply_groups(SSL_CTX *context, const struct model_tls *model, struct problems *problems)
 {
-    if (model->groups == NULL || SSL_CTX_set1_groups_list(context, model->groups) == 1)
+    if (model->groups == NULL)
+        return SSL_CTX_set1_groups_list(context, GROUPS_HYBRID) == 1 ||
+               SSL_CTX_set1_groups_list(context, GROUPS_MODERN) == 1 ||
+               tls_report(problems, model->path, "groups", "OpenSSL does not take the usual list");
+    if (SSL_CTX_set1_groups_list(context, model->groups) == 1)
         return true;
     return check_list(&group_list, model->groups, model->path, problems) &&
            tls_report(problems, model->path, "groups", "OpenSSL does not take this list");
@@ -175,7 +184,8 @@ bool tls_suites_apply(SSL_CTX *context, const struct model_tls *model, struct pr
     bool suites = apply_suites(context, model, problems);
     bool groups = apply_groups(context, model, problems);
     if (model->prefer_server_ciphers)
-        SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+        /* A client that puts ChaCha20 first has no AES in its hardware. */
+        SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     ERR_clear_error();
     return versions && ciphers && suites && groups;
 }

@@ -15,16 +15,20 @@ TEST_SECONDS = 60
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: touches several threads of the gateway (run under ThreadSanitizer)")
+    config.addinivalue_line("markers", "seconds(n): may take so long on a plain build, in place of a minute")
     settings.raise_descriptor_limit()
 
 
 @pytest.fixture(autouse=True)
 def bounded(request):
-    """No test takes longer than a minute (on a plain build), and none leaves anything open."""
+    """No test takes longer than a minute (on a plain build) unless it is marked, and none leaves anything open."""
+    marked = request.node.get_closest_marker("seconds")
+    bound = settings.seconds(marked.args[0] if marked else TEST_SECONDS)
+
     def too_long(*_):
-        raise TimeoutError(f"{request.node.name}: over {settings.seconds(TEST_SECONDS):.0f}s")
+        raise TimeoutError(f"{request.node.name}: over {bound:.0f}s")
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(int(settings.seconds(TEST_SECONDS)))
+    signal.alarm(int(bound))
     yield
     cleanup.close_all()
     signal.alarm(0)

@@ -106,7 +106,7 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_ptr_null(l->tls.certificates[2].cert);
     ck_assert_int_eq(l->tls.min_version, 0x0301);
     ck_assert_int_eq(l->tls.max_version, 0x0304);
-    ck_assert(l->tls.strict_sni && l->tls.prefer_server_ciphers && !l->tls.watch);
+    ck_assert(l->tls.strict_sni && !l->tls.prefer_server_ciphers && !l->tls.watch);
     ck_assert_int_eq(l->tls.client_auth.mode, CLIENT_AUTH_REQUEST);
     ck_assert_str_eq(strrchr(l->tls.client_auth.ca, '/'), "/clients.pem");
     ck_assert_str_eq(strrchr(l->tls.client_auth.crl, '/'), "/clients.crl");
@@ -177,7 +177,7 @@ START_TEST(a_rules_policy_changes_the_listeners_tls)
     ck_assert_int_eq(t->max_version, 0x0304);
     ck_assert_uint_eq(t->alpn.count, 1);
     ck_assert_str_eq(t->alpn.item[0], "fix");
-    ck_assert(!t->strict_sni && t->prefer_server_ciphers);
+    ck_assert(!t->strict_sni && !t->prefer_server_ciphers);
     ck_assert_str_eq(t->groups, "X25519:P-256");
     ck_assert_uint_eq(t->certificate_count, 3);
     ck_assert_int_eq(t->client_auth.mode, CLIENT_AUTH_REQUIRE);

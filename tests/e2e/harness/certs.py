@@ -51,8 +51,9 @@ class Authority:
         _openssl("genpkey", "-algorithm", *_KEYS[kind], "-out", path)
         path.chmod(0o600)
 
-    def issue(self, *names: str, kind: str = "ec", days: int = 90, folder: Path = None) -> Pair:
-        """A new pair for these names; the first is the common name, too."""
+    def issue(self, *names: str, kind: str = "ec", days: int = 90, folder: Path = None,
+              extensions: str = "") -> Pair:
+        """A new pair for these names; the first is the common name, too. `extensions` as openssl's files have them."""
         self.count += 1
         stem = f"{self.count:03d}-{names[0].replace('*', 'any')}-{kind}"
         base = Path(folder or self.folder) / stem
@@ -60,7 +61,7 @@ class Authority:
         self._make_key(key, kind)
         _openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={names[0]}")
         listed = ",".join(("IP:" if name.replace(".", "").isdigit() else "DNS:") + name for name in names)
-        extra.write_text(f"subjectAltName={listed}\nbasicConstraints=CA:FALSE\n")
+        extra.write_text(f"subjectAltName={listed}\nbasicConstraints=CA:FALSE\n{extensions}\n")
         _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-set_serial",
                  1000 + self.count, "-days", days, "-extfile", extra, "-out", cert)
         return Pair(cert, key)
