@@ -43,6 +43,12 @@ struct model_fix {
     bool has_valid, valid;
 };
 
+/* "client_cert": names of the client. An empty list is not asked. */
+struct model_client_cert {
+    bool present;
+    struct string_list cn, san; /* not yet read */
+};
+
 /* Each list value means any of; all keys that are there must hold. */
 struct model_match {
     char *path;
@@ -55,6 +61,7 @@ struct model_match {
     struct string_list ja4;                /* exact, or with a trailing * */
     struct string_list regex;              /* not yet compiled */
     struct model_fix fix;
+    struct model_client_cert client_cert;
     bool has_silent, silent;
     struct model_match *negated; /* "not"; NULL for none */
 };

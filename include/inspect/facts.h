@@ -7,6 +7,7 @@
 #define INSPECT_FACTS_H
 
 #include "base/address.h"
+#include "inspect/client_cert.h"
 #include "inspect/client_hello.h"
 #include "inspect/fix.h"
 #include "inspect/protocol.h"
@@ -30,7 +31,8 @@ struct facts {
     bool terminated;  /* nested rules: the bytes are decrypted, the names are the handshake's */
     const char *sni;  /* terminated: normal form, NULL for none */
     struct span alpn; /* terminated: the negotiated protocol, empty for none */
-    const char *ja4;  /* of the hello, also once terminated; NULL where it is not known */
+    const struct client_cert *client_cert; /* terminated: the client's, verified; NULL for none */
+    const char *ja4; /* of the hello, also once terminated; NULL where it is not known */
 };
 
 /* Fills all but the last group. `look_for_tls` is false for decrypted bytes, which stay plain

@@ -29,6 +29,13 @@ static void build_fix(struct build *b, struct model_fix *ret, const json_t *fix)
     ret->valid = json_is_true(valid);
 }
 
+static void build_client_cert(struct build *b, struct model_client_cert *ret, const json_t *cert)
+{
+    ret->present = cert != NULL;
+    build_strings(b, &ret->cn, json_object_get(cert, "cn"));
+    build_strings(b, &ret->san, json_object_get(cert, "san"));
+}
+
 static void build_match_keys(struct build *b, struct model_match *ret, const json_t *match)
 {
     const json_t *silent = json_object_get(match, "silent");
@@ -42,6 +49,7 @@ static void build_match_keys(struct build *b, struct model_match *ret, const jso
     build_strings(b, &ret->ja4, json_object_get(match, "ja4"));
     build_strings(b, &ret->regex, json_object_get(match, "regex"));
     build_fix(b, &ret->fix, json_object_get(match, "fix"));
+    build_client_cert(b, &ret->client_cert, json_object_get(match, "client_cert"));
     ret->has_silent = silent != NULL;
     ret->silent = json_is_true(silent);
 }

@@ -73,6 +73,16 @@ static void dump_fix(struct json_writer *w, const struct model_fix *fix)
     json_close(w, '}');
 }
 
+static void dump_client_cert(struct json_writer *w, const struct model_client_cert *cert)
+{
+    if (!cert->present)
+        return;
+    json_open(w, key_at(KEY_match_client_cert)->name, '{');
+    dump_strings(w, KEY_client_cert_cn, &cert->cn);
+    dump_strings(w, KEY_client_cert_san, &cert->san);
+    json_close(w, '}');
+}
+
 static void dump_match(struct json_writer *w, const char *key, const struct model_match *match)
 {
     unsigned open = 0;
@@ -90,6 +100,7 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
         dump_strings(w, KEY_match_ja4, &match->ja4);
         dump_strings(w, KEY_match_regex, &match->regex);
         dump_fix(w, &match->fix);
+        dump_client_cert(w, &match->client_cert);
     }
     while (open-- > 0)
         json_close(w, '}');

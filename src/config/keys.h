@@ -20,6 +20,7 @@ enum object_kind {
     OBJECT_rule,
     OBJECT_match,
     OBJECT_fix,
+    OBJECT_client_cert,
     OBJECT_tls,
     OBJECT_client_auth,
     OBJECT_certificate,

@@ -40,6 +40,8 @@ static void free_match_keys(struct model_match *match)
     free(match->path);
     free_strings(&match->protocol);
     free_strings(&match->sni);
+    free_strings(&match->client_cert.cn);
+    free_strings(&match->client_cert.san);
     free_strings(&match->alpn);
     free(match->source.item);
     free_strings(&match->prefix);

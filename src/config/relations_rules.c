@@ -89,10 +89,27 @@ static void check_plain_match(struct form *f, const json_t *rule)
     form_leave(f, back);
 }
 
+/* Asked behind the handshake only. */
+static void check_outer_match(struct form *f, const json_t *rule)
+{
+    const json_t *match = json_object_get(rule, "match");
+    size_t back = form_enter_key(f, "match");
+    while (json_is_object(match)) {
+        if (has(match, "client_cert"))
+            error_at_key(f, "client_cert",
+                         "only in nested rules, behind the handshake (\"rules\" of a rule with "
+                         "\"tls\": \"terminate\")");
+        match = json_object_get(match, "not");
+        (void)form_enter_key(f, "not");
+    }
+    form_leave(f, back);
+}
+
 static void check_outer_rule(struct rule_list *l, const json_t *rule, const char *tls)
 {
     struct form *f = l->r->form;
     bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
+    check_outer_match(f, rule);
     if (!has(rule, "tls"))
         check_plain_match(f, rule);
     if (has(rule, "starttls") && !has(rule, "tls"))
@@ -169,6 +186,7 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
     if (!l->nested) {
         check_outer_rule(l, rule, json_string_value(json_object_get(rule, "tls")));
         check_policy(l, rule);
+        relations_warn_client_cert(l->r, json_object_get(l->listener, "tls"), rule);
         if (has(rule, "policy"))
             inherit_policy(l, listener_length);
     } else {

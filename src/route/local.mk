@@ -5,6 +5,7 @@ src_libroute_a_SOURCES = \
 	include/route/explain.h src/route/explain.c \
 	src/route/alpn_table.h src/route/alpn_table.c \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
+	src/route/match_client_cert.h src/route/match_client_cert.c \
 	src/route/match_fix.h src/route/match_fix.c \
 	src/route/name_index.h src/route/name_index.c \
 	src/route/patterns.h src/route/patterns.c \

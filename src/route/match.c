@@ -1,5 +1,6 @@
 #include "match.h"
 
+#include "match_client_cert.h"
 #include "match_fix.h"
 
 static enum verdict verdict_of(bool yes)
@@ -120,6 +121,11 @@ static enum verdict ask_not(const struct match *match, const struct question *qu
     return verdict_of(answer == VERDICT_NO);
 }
 
+static enum verdict ask_client_cert(const struct match *match, const struct question *question)
+{
+    return verdict_of(match_client_cert_ask(match, question->facts->client_cert));
+}
+
 typedef enum verdict ask_function(const struct match *match, const struct question *question);
 
 static ask_function *const ask_key[MATCH_KEY_COUNT] = {
@@ -128,7 +134,7 @@ static ask_function *const ask_key[MATCH_KEY_COUNT] = {
     [MATCH_ALPN] = ask_alpn,     [MATCH_JA4] = ask_ja4,
     [MATCH_PREFIX] = ask_prefix, [MATCH_PREFIX_HEX] = ask_prefix_hex,
     [MATCH_FIX] = ask_fix,       [MATCH_REGEX] = ask_regex,
-    [MATCH_NOT] = ask_not,
+    [MATCH_NOT] = ask_not,       [MATCH_CLIENT_CERT] = ask_client_cert,
 };
 
 static const char *const key_names[MATCH_KEY_COUNT] = {
@@ -137,11 +143,11 @@ static const char *const key_names[MATCH_KEY_COUNT] = {
     [MATCH_ALPN] = "alpn",     [MATCH_JA4] = "ja4",
     [MATCH_PREFIX] = "prefix", [MATCH_PREFIX_HEX] = "prefix_hex",
     [MATCH_FIX] = "fix",       [MATCH_REGEX] = "regex",
-    [MATCH_NOT] = "not",
+    [MATCH_NOT] = "not",       [MATCH_CLIENT_CERT] = "client_cert",
 };
 
 /* What only a ClientHello tells, and what the bytes of a TLS connection never are. */
-#define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN | 1u << MATCH_JA4)
+#define HELLO_KEYS (1u << MATCH_SNI | 1u << MATCH_ALPN | 1u << MATCH_JA4 | 1u << MATCH_CLIENT_CERT)
 #define BYTES_KEYS                                                                                 \
     (1u << MATCH_PROTOCOL | 1u << MATCH_PREFIX | 1u << MATCH_PREFIX_HEX | 1u << MATCH_FIX |        \
      1u << MATCH_REGEX)
@@ -288,6 +294,9 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return alpn_set_within(narrow->alpn, wide->alpn);
     case MATCH_JA4:
         return covers_ja4(&wide->model->ja4, &narrow->model->ja4, budget);
+    case MATCH_CLIENT_CERT:
+        return spend(budget, match_client_cert_cover_cost(wide, narrow)) &&
+               match_client_cert_covers(wide, narrow);
     case MATCH_PREFIX:
         return covers_prefix(&wide->prefix, &narrow->prefix, budget);
     case MATCH_PREFIX_HEX:

@@ -22,6 +22,7 @@ enum match_key {
     MATCH_SNI,
     MATCH_ALPN,
     MATCH_JA4,
+    MATCH_CLIENT_CERT,
     MATCH_PREFIX,
     MATCH_PREFIX_HEX,
     MATCH_FIX,
@@ -40,6 +41,7 @@ struct match {
     struct alpn_set *alpn;
     struct prefixes prefix, prefix_hex;
     struct pattern **patterns; /* owned; as many as model->regex has; NULL: it did not compile */
+    struct san *sans;          /* owned; as many as model->client_cert.san has */
     struct match *negated;
 };
 

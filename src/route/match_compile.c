@@ -1,4 +1,5 @@
 #include "match.h"
+#include "match_client_cert.h"
 
 #include "config/suggest.h"
 
@@ -203,6 +204,7 @@ static unsigned keys_of(const struct model_match *model)
     keys |= model->prefix.count > 0 ? 1u << MATCH_PREFIX : 0;
     keys |= model->prefix_hex.count > 0 ? 1u << MATCH_PREFIX_HEX : 0;
     keys |= model->fix.present ? 1u << MATCH_FIX : 0;
+    keys |= model->client_cert.present ? 1u << MATCH_CLIENT_CERT : 0;
     keys |= model->regex.count > 0 ? 1u << MATCH_REGEX : 0;
     keys |= model->negated != NULL ? 1u << MATCH_NOT : 0;
     return keys;
@@ -242,6 +244,8 @@ bool match_compile(struct match *match, const struct model_match *model, enum ma
         ok = false;
     if (match_has(match, MATCH_REGEX) && !compile_regex(match, problems))
         ok = false;
+    if (match_has(match, MATCH_CLIENT_CERT) && !match_client_cert_compile(match, problems))
+        ok = false;
     if (!compile_prefixes(match, problems))
         ok = false;
     if (match_has(match, MATCH_NOT) && !compile_not(match, place, alpn, problems))
@@ -256,6 +260,7 @@ void match_release(struct match *match)
     name_index_free(match->sni);
     free(match->alpn);
     release_regex(match);
+    match_client_cert_release(match);
     prefixes_release(&match->prefix);
     prefixes_release(&match->prefix_hex);
     if (match->negated != NULL)

@@ -111,10 +111,12 @@ static void add_session_facts(struct session *s, struct look *look)
     facts->starttls = (enum starttls)s->starttls;
     facts->terminated = s->decrypted;
     facts->sni = facts->ja4 = NULL;
+    facts->client_cert = NULL;
     facts->alpn = span_of(NULL, 0);
     if (s->decrypted) {
         tls_get_facts(&s->client, &look->tls);
         facts->alpn = look->tls.alpn;
+        facts->client_cert = look->tls.client_cert;
         facts->ja4 = s->notes == NULL ? NULL : s->notes->ja4;
         facts->sni = s->notes != NULL && s->notes->sni_is_name ? s->notes->sni : NULL;
     } else if (facts->tls == VERDICT_YES && facts->hello == VERDICT_YES) {

@@ -113,6 +113,48 @@ def test_a_rule_can_ask_for_more_than_its_listener(start, pair, clients, desk):
     assert gate.ended(peer, "handshake_failed")["detail"] == "the client gave no certificate"
 
 
+# --- rules by the client's names ------------------------------------------------------------------
+
+def asked(gate, context, **how):
+    """Which server answers; None where the client is turned away."""
+    client = tls.TlsPeer(gate.connect(), context, **how)
+    try:
+        answer = client.send(b"who").recv_some().decode().strip() or None
+    except (ConnectionError, EOFError):
+        answer = None
+    session = client.tls.session
+    client.close()
+    return answer, session, gate.session(client)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nested_rules_go_by_the_names_of_the_client_also_of_a_resumed_session(start, pair, clients, version):
+    names = {"orders": servers.NameServer("orders"), "desks": servers.NameServer("desks"),
+             "guests": servers.NameServer("guests")}
+    rules = [{"tls": "terminate", "rules": [
+        {"match": {"client_cert": {"cn": "mallory"}}, "reject": True},
+        {"match": {"client_cert": {"cn": ["trader", "auditor"], "san": "trader"}}, "pool": "orders"},
+        {"match": {"client_cert": {"san": "*.desks.example.com"}}, "pool": "desks"},
+        {"match": {"not": {"client_cert": {}}}, "pool": "guests"}]}]
+    gate = start(rules, names, tls={"certificates": [pair], "client_auth": ask(clients.cert, "request")})
+    expected = [("trader", "orders", "rules[0].rules[1]"),
+                ("auditor", None, None),  # the right common name, not the right other one
+                ("a.desks.example.com", "desks", "rules[0].rules[2]"),
+                ("mallory", None, "rules[0].rules[0]"),
+                (None, "guests", "rules[0].rules[3]")]
+    for name, server, rule in expected:
+        context, session = context_of(clients.known(name) if name else None, version), None
+        for resumed in (False, True):
+            answer, session, line = asked(gate, context, session=session)
+            assert answer == server, line
+            assert line["tls_resumed"] is resumed or session is None, line
+            if rule:
+                assert line["rule"] == rule
+            else:
+                assert line["end"] == "no_rule"
+            assert line.get("client_cn") == name
+
+
 # --- CAs and CRLs that change ---------------------------------------------------------------------
 
 def test_a_new_crl_shuts_a_client_out_within_a_second_and_its_ticket_too(start, tmp_path, pair, clients, desk):

@@ -50,7 +50,8 @@ UNUSED static struct cidr_list networks_of(const char *words)
 struct asked {
     const char *protocol, *sni, *alpn, *source, *prefix, *prefix_hex, *regex, *ja4;
     const struct model_fix *fix;
-    int silent; /* 0: no such key; 1: true; -1: false */
+    const char *cn, *san; /* "": client_cert with neither */
+    int silent;           /* 0: no such key; 1: true; -1: false */
     const struct asked *negated;
 };
 
@@ -70,6 +71,9 @@ UNUSED static struct model_match match_of(const char *path, const struct asked *
     match.regex = names_of(asked->regex == NULL ? "" : asked->regex);
     if (asked->fix != NULL)
         match.fix = *asked->fix;
+    match.client_cert.present = asked->cn != NULL || asked->san != NULL;
+    match.client_cert.cn = names_of(asked->cn == NULL ? "" : asked->cn);
+    match.client_cert.san = names_of(asked->san == NULL ? "" : asked->san);
     match.has_silent = asked->silent != 0;
     match.silent = asked->silent == 1;
     if (asked->negated != NULL) {

@@ -152,6 +152,9 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_str_eq(r[0].rules[0].match.fix.begin_string.item[0], "FIX.4.4");
     ck_assert(r[0].rules[0].match.fix.has_valid && !r[0].rules[0].match.fix.valid);
     ck_assert(r[0].rules[0].match.fix.present && !r[2].match.fix.present);
+    ck_assert(r[0].rules[0].match.client_cert.present && !r[0].match.client_cert.present);
+    ck_assert_str_eq(r[0].rules[0].match.client_cert.cn.item[0], "desk-1");
+    ck_assert_str_eq(r[0].rules[0].match.client_cert.san.item[1], "spiffe://prod/desk");
     ck_assert_str_eq(r[0].match.ja4.item[0], "t13d*");
     ck_assert_str_eq(r[2].match.regex.item[1], "^GET");
     ck_assert_str_eq(r[2].match.prefix.item[0], "SSH-");

@@ -519,6 +519,110 @@ static void tear_down(void)
     alpn_table_release(&table);
 }
 
+/* --- client_cert ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *cn, *san;
+    enum verdict answer;
+} cert_cases[] = {
+    {"", NULL, YES}, /* any certificate */
+    {"desk-1", NULL, YES},
+    {"desk-2 desk-1", NULL, YES},
+    {"desk-2", NULL, NO},
+    {"Desk-1", NULL, NO},
+    {NULL, "desk.example.com", YES},
+    {NULL, "*.example.com", YES},
+    {NULL, "other.example.com trader@example.com", YES},
+    {NULL, "Trader@example.com", NO},
+    {"desk-1", "desk.example.com", YES}, /* both must hold */
+    {"desk-2", "desk.example.com", NO},
+    {"desk-1", "other.example.com", NO},
+    {NULL, "desk-1", NO}, /* the common name is no alternative name */
+    {"desk.example.com", NULL, NO},
+};
+
+static struct client_cert *desk_cert(void)
+{
+    static struct san sans[2];
+    static struct client_cert desk = {.san = sans, .san_count = 2};
+    sans[0] = (struct san){SAN_DNS, text_of("desk.example.com")};
+    sans[1] = (struct san){SAN_EMAIL, text_of("trader@example.com")};
+    desk.cn = text_of("desk-1");
+    return &desk;
+}
+
+START_TEST(a_clients_names_are_asked_behind_the_handshake)
+{
+    struct asked asked = {.cn = cert_cases[_i].cn, .san = cert_cases[_i].san};
+    struct asked not_asked = {.negated = &asked};
+    struct facts facts = plain_facts("", false);
+    facts.terminated = true;
+    facts.client_cert = desk_cert();
+    ck_assert_int_eq(ask_at(MATCH_NESTED, &asked, &facts), cert_cases[_i].answer);
+    ck_assert_int_eq(ask_at(MATCH_NESTED, &not_asked, &facts),
+                     cert_cases[_i].answer == YES ? NO : YES);
+    facts.client_cert = NULL; /* it has shown none */
+    ck_assert_int_eq(ask_at(MATCH_NESTED, &asked, &facts), NO);
+}
+END_TEST
+
+static const struct {
+    struct asked asked;
+    const char *line;
+} bad_names[] = {
+    {{.cn = "*desk"}, "m.client_cert.cn[0]: a * stands for whole labels of a host name"},
+    {{.cn = "desk *."}, "m.client_cert.cn[1]: a * stands for whole labels of a host name"},
+    {{.san = "desk.example.com desk@"},
+     "m.client_cert.san[1]: no DNS name, e-mail address, URI or IP address"},
+};
+
+START_TEST(what_is_no_name_of_a_client_is_told)
+{
+    struct model_match model = match_of("m", &bad_names[_i].asked);
+    struct problems *problems = no_problems();
+    struct match match;
+    ck_assert(!match_compile(&match, &model, MATCH_NESTED, &table, problems));
+    const char *lines = lines_of(problems);
+    ck_assert_msg(strstr(lines, bad_names[_i].line) != NULL, "%s", lines);
+    match_release(&match);
+    problems_free(problems);
+}
+END_TEST
+
+static const struct {
+    const char *wide_cn, *wide_san, *narrow_cn, *narrow_san;
+    bool covers;
+} wider[] = {
+    {"", NULL, "a", NULL, true},
+    {"a b", NULL, "b", NULL, true},
+    {"a", NULL, "a b", NULL, false},
+    {"a", NULL, "", NULL, false},
+    {"*.example.com", NULL, "a.example.com", NULL, true},
+    {"*.example.com", NULL, "*.example.com", NULL, true},
+    {"a.example.com", NULL, "*.example.com", NULL, false},
+    {NULL, "*.example.com", NULL, "*.a.example.com b.example.com", true},
+    {NULL, "a@example.com", NULL, "a@example.com", true},
+    {NULL, "a@example.com", "x", NULL, false},
+    {"x", NULL, "x", "a@example.com", true},
+};
+
+START_TEST(the_wider_of_two_client_certs_is_found)
+{
+    struct asked wide = {.cn = wider[_i].wide_cn, .san = wider[_i].wide_san};
+    struct asked narrow = {.cn = wider[_i].narrow_cn, .san = wider[_i].narrow_san};
+    struct model_match models[] = {match_of("m", &wide), match_of("m", &narrow)};
+    struct problems *problems = no_problems();
+    struct match matches[2];
+    uint64_t budget = 1000;
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(match_compile(&matches[i], &models[i], MATCH_NESTED, &table, problems));
+    ck_assert_int_eq(match_covers(&matches[0], &matches[1], &budget), wider[_i].covers);
+    for (size_t i = 0; i < 2; i++)
+        match_release(&matches[i]);
+    problems_free(problems);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("match");
@@ -546,6 +650,9 @@ int main(void)
     tcase_add_test(c, a_logon_that_stays_incomplete_is_not_valid);
     tcase_add_test(c, a_fix_match_covers_what_asks_for_less);
     tcase_add_loop_test(c, a_match_covers_another_only_where_it_is_certain, 0, COUNT_OF(pairs));
+    tcase_add_loop_test(c, a_clients_names_are_asked_behind_the_handshake, 0, COUNT_OF(cert_cases));
+    tcase_add_loop_test(c, what_is_no_name_of_a_client_is_told, 0, COUNT_OF(bad_names));
+    tcase_add_loop_test(c, the_wider_of_two_client_certs_is_found, 0, COUNT_OF(wider));
     tcase_add_test(c, a_table_of_alpn_names_sorts_and_keeps_each_once);
     tcase_add_test(c, a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more);
     suite_add_tcase(suite, c);
