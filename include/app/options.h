@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum command {
@@ -35,12 +36,17 @@ struct options {
     enum command command;
     const char *config;                        /* -c */
     const char *listen, *cert, *key, *backend; /* the configuration without a file */
+    const char *at;                            /* checked; see options_moment() */
     struct options_explain explain;
     bool for_explain; /* one of its options was given */
 };
 
 /* false: a usage error (exit status 2). */
 bool options_parse(struct options *ret, int argc, char **argv, struct error *error) MUST_CHECK;
+
+/* Seconds since 1970: of --at, or now. */
+uint64_t options_moment(const struct options *options);
+
 void options_print_help(FILE *stream);
 
 #endif

@@ -105,6 +105,7 @@ struct model_rule {
     struct model_tls *policy; /* "policy" merged over the listener's; NULL: the listener's own */
     char *pool;               /* NULL with reject or rules */
     bool reject;
+    uint64_t from, until; /* seconds since 1970: holds from, and until before; 0: no such bound */
     struct model_rule *rules; /* nested */
     size_t rule_count;
 };
@@ -213,6 +214,12 @@ struct model {
     uint64_t max_sessions;     /* of the process; 0: no limit */
     uint64_t drain_timeout_ms; /* 0: none */
 };
+
+/* Whether the rule holds at that second. */
+static inline bool model_rule_holds(const struct model_rule *rule, uint64_t now)
+{
+    return now >= rule->from && (rule->until == 0 || now < rule->until);
+}
 
 const struct model_pool *model_find_pool(const struct model *model, const char *name);
 const struct model_listener *model_find_listener(const struct model *model, const char *name);

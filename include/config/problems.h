@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct problems;
@@ -19,6 +20,10 @@ void problems_free(struct problems *problems); /* accepts NULL */
 
 /* The index to look paths up in; borrowed until the problems are freed. */
 void problems_locate(struct problems *problems, const struct locations *locations);
+
+/* The second that warnings about dates are judged at: now, unless it was set. */
+void problems_set_now(struct problems *problems, uint64_t seconds);
+uint64_t problems_now(const struct problems *problems);
 
 /* At the value of PATH; the nearest parent that exists where it is missing. */
 void problems_error(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);

@@ -27,6 +27,7 @@ struct facts {
 
     /* Facts that do not come from the bytes; set by the caller. */
     const struct address *source;
+    uint64_t now;           /* seconds since 1970, for rules that hold for a time */
     enum starttls starttls; /* what has come before, and was answered: only a hello may follow */
     bool terminated;  /* nested rules: the bytes are decrypted, the names are the handshake's */
     const char *sni;  /* terminated: normal form, NULL for none */

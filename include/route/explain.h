@@ -17,6 +17,7 @@ struct explain_args {
     const struct rules *rules;           /* compiled from it */
     const struct cidr_set *accept_proxy; /* likewise; NULL where the listener has none */
     const struct cidr_set *allow, *deny;
+    uint64_t now;                 /* seconds since 1970 */
     const struct address *source; /* the peer's; NULL: not known, and in no network */
     struct span bytes;            /* what it sends; none: it stays silent */
     bool made_up;   /* `bytes` are no record of a real connection: a PROXY header that would have to
@@ -29,8 +30,9 @@ struct explain_args {
 /* A rule, up to the one that decided. Some are not asked. */
 enum explain_answer {
     EXPLAIN_YES,
-    EXPLAIN_NO,        /* `key` of its match said so */
-    EXPLAIN_OTHER_KIND /* it is for plain connections, or for TLS, or for another starttls */
+    EXPLAIN_NO,          /* `key` of its match said so */
+    EXPLAIN_OTHER_KIND,  /* it is for plain connections, or for TLS, or for another starttls */
+    EXPLAIN_NOT_IN_FORCE /* it does not hold at that time: `key` is the date that says so */
 };
 
 struct explain_step {

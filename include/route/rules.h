@@ -2,7 +2,9 @@
  *
  * A matcher answers yes, no or more. AND: a no beats a more; OR: a yes beats it. A rule that needs
  * more stops the walk, so that a later rule never overtakes an earlier one that could still match.
- * With facts->final, more counts as no (before `not` is applied).
+ * With facts->final, more counts as no (before `not` is applied). A rule with `from` or `until` is
+ * there only while it holds at facts->now: a walk goes by the time it is taken at, so that a
+ * connection that was accepted earlier gets no rule that has ended.
  *
  * Cost     rules that name an `sni` are found through an index: a walk asks only those whose name
  *          fits, and the rules without one, in the order of the file.

@@ -171,6 +171,7 @@ static bool make_connection(struct asking *a, struct error *error)
         return false;
     if (o->source != NULL && address_parse_ip(&a->source, span_text(o->source)))
         a->args.source = &a->source;
+    a->args.now = options_moment(a->options);
     a->args.sha256 = tls_sha256;
     a->args.made_up = o->tls || o->silent;
     if (!o->tls) {

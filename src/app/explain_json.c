@@ -2,6 +2,8 @@
  * log has the same thing, it has the same name there. */
 #include "explain_print.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -122,8 +124,10 @@ static void add_wait(struct text *t, const struct explain_print *p, const struct
 static void add_steps(struct text *t, const struct explain_print *p,
                       const struct explain_look *look)
 {
-    static const char *const words[] = {
-        [EXPLAIN_YES] = "yes", [EXPLAIN_NO] = "no", [EXPLAIN_OTHER_KIND] = "other_kind"};
+    static const char *const words[] = {[EXPLAIN_YES] = "yes",
+                                        [EXPLAIN_NO] = "no",
+                                        [EXPLAIN_OTHER_KIND] = "other_kind",
+                                        [EXPLAIN_NOT_IN_FORCE] = "not_in_force"};
     add_key(t, "rules");
     text_add(t, "[");
     for (size_t i = 0; i < look->step_count; i++) {
@@ -180,9 +184,11 @@ static void add_decision(struct text *t, const struct explain_print *p)
 void explain_print_json(struct text *ret, const struct explain_print *p)
 {
     const struct explanation *e = p->e;
-    char ip[ADDRESS_TEXT_MAX];
+    char ip[ADDRESS_TEXT_MAX], at[CLOCK_TEXT_MAX];
     text_add(ret, "{");
     add_string(ret, "listener", p->args->listener->name);
+    clock_format_seconds(p->args->now, at);
+    add_string(ret, "at", at);
     if (e->has_source) {
         address_format_ip(&e->source, ip);
         add_string(ret, "source", ip);

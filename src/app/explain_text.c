@@ -1,6 +1,7 @@
 /* For people: one line per thing that happens, in the order in which it happens. */
 #include "explain_print.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <inttypes.h>
@@ -24,10 +25,13 @@ static void add_name(struct text *t, const struct explain_print *p, const struct
 
 static void add_connection(struct text *t, const struct explain_print *p)
 {
-    char ip[ADDRESS_TEXT_MAX];
+    char ip[ADDRESS_TEXT_MAX], at[CLOCK_TEXT_MAX];
     begin(t, "listener");
     text_add_plain(t, span_text(p->args->listener->name));
     text_add(t, "\n");
+    begin(t, "at");
+    clock_format_seconds(p->args->now, at);
+    text_format(t, "%s\n", at);
     begin(t, "source");
     if (p->args->source == NULL) {
         text_add(t,
@@ -131,14 +135,26 @@ static const char *kind_of(const struct model_rule *model)
     return model->starttls != NULL ? "for TLS behind its starttls" : "for TLS from the first byte";
 }
 
+static void add_date(struct text *t, const struct explain_step *step)
+{
+    const struct model_rule *model = step->rule->model;
+    char text[CLOCK_TEXT_MAX];
+    clock_format_seconds(strcmp(step->key, "from") == 0 ? model->from : model->until, text);
+    text_format(t, ": %s %s", step->key, text);
+}
+
 static void add_step(struct text *t, const struct explain_print *p, const struct explain_step *step)
 {
-    static const char *const words[] = {
-        [EXPLAIN_YES] = "yes", [EXPLAIN_NO] = "no", [EXPLAIN_OTHER_KIND] = "not asked"};
+    static const char *const words[] = {[EXPLAIN_YES] = "yes",
+                                        [EXPLAIN_NO] = "no",
+                                        [EXPLAIN_OTHER_KIND] = "not asked",
+                                        [EXPLAIN_NOT_IN_FORCE] = "not in force"};
     begin(t, words[step->answer]);
     add_name(t, p, step->rule);
     if (step->answer == EXPLAIN_OTHER_KIND)
         text_format(t, ": %s", kind_of(step->rule->model));
+    else if (step->answer == EXPLAIN_NOT_IN_FORCE)
+        add_date(t, step);
     else if (step->key != NULL)
         text_format(t, ": %s", step->key);
     text_add(t, "\n");

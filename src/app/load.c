@@ -42,7 +42,7 @@ static bool read_text(struct config *ret, const struct text *text)
     return config_read_text(ret, "(command line)", ".", text->data, text->length);
 }
 
-bool load_config(struct config *ret, const struct load_args *args)
+static bool read_config(struct config *ret, const struct load_args *args)
 {
     if (args->options->config != NULL)
         return config_read_file(ret, args->options->config);
@@ -52,6 +52,14 @@ bool load_config(struct config *ret, const struct load_args *args)
     *ret = (struct config){0};
     bool good = built && read_text(ret, &text);
     text_release(&text);
+    return good;
+}
+
+bool load_config(struct config *ret, const struct load_args *args)
+{
+    bool good = read_config(ret, args);
+    if (ret->problems != NULL)
+        problems_set_now(ret->problems, options_moment(args->options));
     return good;
 }
 

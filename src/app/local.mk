@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libapp.a
 src_libapp_a_SOURCES = \
 	include/app/audit.h src/app/audit.c \
 	include/app/binder.h src/app/binder.c \
+	include/app/dates.h src/app/dates.c \
 	include/app/demo.h src/app/demo.c \
 	include/app/echo.h src/app/echo.c \
 	include/app/explain.h src/app/explain.c \

@@ -2,6 +2,7 @@
 
 #include "app/audit.h"
 #include "app/binder.h"
+#include "app/dates.h"
 #include "app/demo.h"
 #include "app/load.h"
 #include "app/privileges.h"
@@ -380,6 +381,8 @@ bool muxgate_check(const struct options *options, struct error *error)
         return false;
     (void)printf("%s: the configuration is good\n",
                  options->config == NULL ? "(command line)" : options->config);
+    if (options->at != NULL)
+        dates_print(snapshot->config.model, options_moment(options), stdout);
     snapshot_unref(snapshot);
     return true;
 }

@@ -1,6 +1,7 @@
 #include "app/options.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -12,6 +13,7 @@ enum {
     OPTION_KEY,
     OPTION_BACKEND,
     OPTION_DEMO,
+    OPTION_AT,
     OPTION_EXPLAIN_LISTENER, /* from here on those of explain */
     OPTION_EXPLAIN_SOURCE,
     OPTION_EXPLAIN_TLS,
@@ -31,6 +33,7 @@ static const struct option long_options[] = {
     {"key", required_argument, NULL, OPTION_KEY},
     {"backend", required_argument, NULL, OPTION_BACKEND},
     {"demo", no_argument, NULL, OPTION_DEMO},
+    {"at", required_argument, NULL, OPTION_AT},
     {"listener", required_argument, NULL, OPTION_EXPLAIN_LISTENER},
     {"source", required_argument, NULL, OPTION_EXPLAIN_SOURCE},
     {"tls", no_argument, NULL, OPTION_EXPLAIN_TLS},
@@ -49,9 +52,10 @@ void options_print_help(FILE *stream)
 {
     (void)fputs(
         "usage: muxgate -c FILE              run in the foreground; Ctrl-C drains\n"
-        "       muxgate -c FILE -t           check the configuration and the certificates\n"
+        "       muxgate -c FILE -t [--at TIME]\n"
+        "                                    check the configuration and the certificates\n"
         "       muxgate -c FILE --dump       print the effective configuration\n"
-        "       muxgate -c FILE explain [--listener NAME] [--source IP] [--json]\n"
+        "       muxgate -c FILE explain [--listener NAME] [--source IP] [--at TIME] [--json]\n"
         "               --tls [--sni NAME] [--alpn NAME]... [--bytes FILE | --hex HEX | --silent]\n"
         "               | --bytes FILE | --hex HEX | --silent\n"
         "                                    which rule would take such a connection, and why\n"
@@ -143,6 +147,9 @@ static bool take(struct options *o, int option, struct error *error)
         return set_command(o, COMMAND_DUMP, error);
     case OPTION_DEMO:
         return set_command(o, COMMAND_DEMO, error);
+    case OPTION_AT:
+        o->at = optarg;
+        return true;
     case OPTION_LISTEN:
         o->listen = optarg;
         return true;
@@ -191,8 +198,30 @@ static bool check_quick(const struct options *o, struct error *error)
     return true;
 }
 
+static bool check_moment(const struct options *o, struct error *error)
+{
+    uint64_t seconds;
+    if (o->at == NULL)
+        return true;
+    if (o->command != COMMAND_CHECK && o->command != COMMAND_EXPLAIN)
+        return error_input(error, "--at TIME goes with -t or explain");
+    return clock_parse(&seconds, span_text(o->at)) ||
+           error_input(error, "--at takes a time such as 2027-03-31T18:00:00+02:00, not \"%.60s\"",
+                       o->at);
+}
+
+uint64_t options_moment(const struct options *options)
+{
+    uint64_t seconds;
+    if (options->at != NULL && clock_parse(&seconds, span_text(options->at)))
+        return seconds;
+    return clock_wall_ms() / 1000;
+}
+
 static bool check(const struct options *o, struct error *error)
 {
+    if (!check_moment(o, error))
+        return false;
     if (o->for_explain && o->command != COMMAND_EXPLAIN)
         return error_input(error, "that option belongs to explain: muxgate -c FILE explain ...");
     bool quick = o->listen != NULL || o->backend != NULL || o->cert != NULL || o->key != NULL;

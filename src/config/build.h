@@ -31,6 +31,7 @@ char *build_text(struct build *b, const char *text);           /* NULL gives NUL
 char *build_format(struct build *b, const char *format, ...) PRINTF(2, 3);
 const char *build_get_text(const json_t *object, enum key_id id); /* borrowed; NULL for none */
 uint64_t build_get_duration(const json_t *object, enum key_id id);
+uint64_t build_get_time(const json_t *object, enum key_id id); /* 0 for none */
 uint64_t build_get_size(const json_t *object, enum key_id id);
 struct rate build_get_rate(const json_t *object, enum key_id id); /* zero for none */
 uint64_t build_get_count(const json_t *object, enum key_id id);   /* 0 for none */

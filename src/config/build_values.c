@@ -1,6 +1,7 @@
 #include "build.h"
 #include "host.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <stdarg.h>
@@ -49,6 +50,13 @@ uint64_t build_get_duration(const json_t *object, enum key_id id)
     uint64_t ms;
     const char *text = build_get_text(object, id);
     return text != NULL && duration_parse(&ms, span_text(text)) ? ms : 0;
+}
+
+uint64_t build_get_time(const json_t *object, enum key_id id)
+{
+    uint64_t seconds;
+    const char *text = build_get_text(object, id);
+    return text != NULL && clock_parse(&seconds, span_text(text)) ? seconds : 0;
 }
 
 uint64_t build_get_size(const json_t *object, enum key_id id)

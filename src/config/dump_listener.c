@@ -1,5 +1,7 @@
 #include "dump.h"
 
+#include "base/clock.h"
+
 static void dump_certificates(struct json_writer *w, const struct model_tls *tls)
 {
     if (tls->certificate_count == 0)
@@ -106,6 +108,13 @@ static void dump_match(struct json_writer *w, const char *key, const struct mode
         json_close(w, '}');
 }
 
+static void dump_time(struct json_writer *w, enum key_id id, uint64_t seconds)
+{
+    char text[CLOCK_TEXT_MAX];
+    clock_format_seconds(seconds, text);
+    dump_text(w, id, seconds == 0 ? NULL : text);
+}
+
 /* As deep as rules are nested: the reader makes two levels. */
 static void dump_rules(struct json_writer *w, const struct model_rule *rules, size_t count)
 {
@@ -124,6 +133,8 @@ static void dump_rules(struct json_writer *w, const struct model_rule *rules, si
         dump_text(w, KEY_rule_pool, rule->pool);
         if (rule->reject)
             dump_boolean(w, KEY_rule_reject, true);
+        dump_time(w, KEY_rule_from, rule->from);
+        dump_time(w, KEY_rule_until, rule->until);
         if (rule->rule_count > 0)
             dump_rules(w, rule->rules, rule->rule_count);
         json_close(w, '}');

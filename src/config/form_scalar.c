@@ -3,6 +3,7 @@
 #include "status.h"
 #include "tlv.h"
 
+#include "base/clock.h"
 #include "base/name.h"
 #include "base/units.h"
 #include "config/suggest.h"
@@ -265,6 +266,13 @@ static void check_status(struct form *f, const json_t *value)
         unexpected(f, "HTTP statuses", value, "such as \"200-299,404\"");
 }
 
+static void check_time(struct form *f, const json_t *value)
+{
+    uint64_t seconds;
+    if (!json_is_string(value) || !clock_parse(&seconds, span_text(json_string_value(value))))
+        unexpected(f, "a time", value, "such as \"2027-03-31T18:00:00+02:00\"");
+}
+
 static void check_sni(struct form *f, const json_t *value)
 {
     char normal[NAME_MAX_LENGTH + 3];
@@ -387,6 +395,9 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_STATUS:
         check_status(f, value);
+        break;
+    case TYPE_TIME:
+        check_time(f, value);
         break;
     case TYPE_SNI:
         check_sni(f, value);

@@ -56,6 +56,7 @@ enum key_type {
     TYPE_HTTP_PATH,
     TYPE_HTTP_HOST,
     TYPE_STATUS, /* "200-299,404" */
+    TYPE_TIME,   /* RFC 3339 */
     TYPE_OBJECT, /* of the kind `inner` */
     TYPE_SERVER, /* an address, or an object of the kind `inner` */
     TYPE_LATER,  /* not supported by this version */

@@ -2,6 +2,7 @@
 
 #include "locate.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -19,6 +20,7 @@ struct problems {
     const struct locations *locations; /* borrowed */
     struct problem *list;
     size_t count, capacity, errors;
+    uint64_t now;
     bool lost; /* memory ran out while one was noted */
 };
 
@@ -32,8 +34,19 @@ bool problems_create(struct problems **ret, const char *file)
         free(p);
         return false;
     }
+    p->now = clock_wall_ms() / 1000;
     *ret = p;
     return true;
+}
+
+void problems_set_now(struct problems *p, uint64_t seconds)
+{
+    p->now = seconds;
+}
+
+uint64_t problems_now(const struct problems *p)
+{
+    return p->now;
 }
 
 void problems_free(struct problems *p)

@@ -1,5 +1,7 @@
 #include "relations.h"
 
+#include "base/clock.h"
+
 #include "config/suggest.h"
 
 #include <stdio.h>
@@ -174,6 +176,17 @@ static void inherit_policy(struct rule_list *l, size_t listener_length)
     text_release(&tls);
 }
 
+/* A rule that never holds. */
+static void check_dates(struct form *f, const json_t *rule)
+{
+    const char *from = json_string_value(json_object_get(rule, "from"));
+    const char *until = json_string_value(json_object_get(rule, "until"));
+    uint64_t first, end;
+    if (from != NULL && until != NULL && clock_parse(&first, span_text(from)) &&
+        clock_parse(&end, span_text(until)) && end <= first)
+        error_at_key(f, "until", "must be later than \"from\"");
+}
+
 static void check_list(struct rule_list *l, const json_t *holder, size_t listener_length);
 
 static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_length)
@@ -183,6 +196,7 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
         return;
     check_actions(f, rule);
     check_pool_name(l->r, rule);
+    check_dates(f, rule);
     if (!l->nested) {
         check_outer_rule(l, rule, json_string_value(json_object_get(rule, "tls")));
         check_policy(l, rule);

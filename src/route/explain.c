@@ -28,6 +28,7 @@ static void add_facts(struct looking *l)
 {
     struct facts *facts = &l->look->facts;
     facts->source = l->e->has_source ? &l->e->source : NULL;
+    facts->now = l->args->now;
     facts->starttls = l->e->starttls;
     if (l->inside)
         add_handshake_facts(l, facts);
@@ -97,13 +98,18 @@ static void add_step(struct looking *l, const struct rule *rule, const struct sa
 {
     struct explain_step *step = &l->look->steps[l->look->step_count++];
     step->rule = rule;
+    step->key = NULL;
     if (!is_of_the_kind(l, rule->model))
         step->answer = EXPLAIN_OTHER_KIND;
     else if (said->asked && said->answer == VERDICT_YES)
         step->answer = EXPLAIN_YES;
-    else
+    else if (!model_rule_holds(rule->model, l->args->now)) {
+        step->answer = EXPLAIN_NOT_IN_FORCE;
+        step->key = l->args->now < rule->model->from ? "from" : "until";
+    } else {
         step->answer = EXPLAIN_NO;
-    step->key = step->answer != EXPLAIN_NO ? NULL : said->asked ? said->key : "sni";
+        step->key = said->asked ? said->key : "sni";
+    }
 }
 
 /* The rules of this level in the order of the file, up to the one that decided. Inside, they are

@@ -81,6 +81,8 @@ enum walk rule_list_walk(const struct rule_list *list, const struct question *qu
     name_hits_add(&hits, list->unnamed, list->unnamed_count);
     while (name_hits_next(&hits, &at)) {
         const struct compiled_rule *rule = list->items[at];
+        if (!model_rule_holds(rule->rule.model, question->facts->now))
+            continue;
         enum verdict answer = match_ask(&rule->match, question);
         if (step != NULL)
             step(context, &rule->rule, answer, match_decider(&rule->match, question, answer));
@@ -98,7 +100,9 @@ bool rule_list_could(const struct rule_list *list, const struct facts *facts)
 {
     struct question question = {.facts = facts, .before_hello = true};
     for (unsigned i = 0; i < list->count; i++) {
-        if (match_ask(&list->items[i]->match, &question) != VERDICT_NO)
+        const struct compiled_rule *rule = list->items[i];
+        if (model_rule_holds(rule->rule.model, facts->now) &&
+            match_ask(&rule->match, &question) != VERDICT_NO)
             return true;
     }
     return false;
@@ -109,6 +113,13 @@ bool rule_list_could(const struct rule_list *list, const struct facts *facts)
 /* What a list may spend on looking for shadows: enough for thousands of rules, little enough for a
  * reload not to notice. Past it later rules are just not looked at. */
 #define SHADOW_BUDGET UINT64_C(4000000)
+
+/* `wide` holds whenever `narrow` does. */
+static bool holds_longer(const struct model_rule *wide, const struct model_rule *narrow)
+{
+    return wide->from <= narrow->from &&
+           (wide->until == 0 || (narrow->until != 0 && wide->until >= narrow->until));
+}
 
 /* The rule before position `at` that takes all that the rule there could; NULL: none for certain.
  */
@@ -122,7 +133,8 @@ static const struct compiled_rule *find_shadow(const struct rule_list *list, uns
         name_index_find_wider(list->named, match->model->sni.item[0], &hits);
     name_hits_add(&hits, list->unnamed, list->unnamed_count);
     while (name_hits_next(&hits, &earlier) && earlier<at && * budget> 0) {
-        if (match_covers(&list->items[earlier]->match, match, budget))
+        if (holds_longer(list->items[earlier]->rule.model, list->items[at]->rule.model) &&
+            match_covers(&list->items[earlier]->match, match, budget))
             return list->items[earlier];
     }
     return NULL;

@@ -1,5 +1,6 @@
 #include "route/rules.h"
 
+#include "base/clock.h"
 #include "rule_list.h"
 
 #include <stdio.h>
@@ -89,6 +90,17 @@ static void check_rule(struct compiling *c, const struct model_rule *model, bool
                "\"rules\")");
 }
 
+/* It may be kept for the record, but it may as well be a slip in the year. */
+static void warn_past(struct compiling *c, const struct model_rule *model)
+{
+    char path[512], since[CLOCK_TEXT_MAX];
+    if (model->until == 0 || model->until > problems_now(c->problems))
+        return;
+    snprintf(path, sizeof path, "%s.until", model->path);
+    clock_format_seconds(model->until, since);
+    problems_warning(c->problems, path, "the rule is past: it has not held since %s", since);
+}
+
 static struct rules *compile_level(struct compiling *c, struct rules *rules, const char *path,
                                    const struct model_rule *models, size_t count, bool nested,
                                    unsigned *next_index);
@@ -100,6 +112,7 @@ static void compile_rule(struct compiling *c, struct compiled_rule *item,
     item->rule = (struct rule){.model = model, .index = *next_index};
     root->all[(*next_index)++] = &item->rule;
     check_rule(c, model, nested);
+    warn_past(c, model);
     if (!match_compile(&item->match, &model->match, place_of(model, nested), root->names,
                        c->problems))
         c->failed = true;

@@ -108,6 +108,7 @@ static void add_session_facts(struct session *s, struct look *look)
     struct facts *facts = look->facts;
     look->client = address_from_ip(&s->client_ip);
     facts->source = &look->client;
+    facts->now = (uint64_t)ev_now(s->engine->loop); /* the loop's own: costs nothing */
     facts->starttls = (enum starttls)s->starttls;
     facts->terminated = s->decrypted;
     facts->sni = facts->ja4 = NULL;

@@ -1,5 +1,4 @@
 /* The certificates of a policy when it is compiled: whatever is wrong is told at its key. */
-#include "base/clock.h"
 #include "tls/policy.h"
 #include "tls/report.h"
 
@@ -50,7 +49,7 @@ static void warn(const struct tls_origin *origin, const struct tls_source *sourc
 static void warn_of_expiry(const struct tls_origin *origin, const struct tls_source *source,
                            const char *what, int64_t until, struct problems *problems)
 {
-    int64_t now = (int64_t)(clock_wall_ms() / 1000);
+    int64_t now = (int64_t)problems_now(problems);
     int64_t days = (until - now) / SECONDS_PER_DAY;
     char date[TLS_DATE_MAX], text[320];
     tls_date_format(until, date);
@@ -68,7 +67,7 @@ static void warn_of_dates(const struct tls_origin *origin, const struct tls_sour
                           struct problems *problems)
 {
     const struct tls_credential *credential = source->credential;
-    int64_t now = (int64_t)(clock_wall_ms() / 1000);
+    int64_t now = (int64_t)problems_now(problems);
     char date[TLS_DATE_MAX], text[320];
     warn_of_expiry(origin, source, "the certificate", credential->not_after, problems);
     if (credential->not_before > now) {

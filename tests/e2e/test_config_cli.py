@@ -128,7 +128,6 @@ NOT_YET = [
     (("pools", "app", "balance"), "random2"),
     (("pools", "app", "queue"), {"max": 10, "timeout": "1s"}),
     (("pools", "app", "tls"), {"verify": False}),
-    (("listeners", "combined", "rules", 0, "until"), "2031-01-01T00:00:00Z"),
 ]
 
 

@@ -54,7 +54,7 @@ def test_it_needs_neither_certificates_nor_names_and_opens_nothing(explain):
 def test_each_rule_is_told_with_its_answer_and_the_key_that_gave_it(explain):
     done = explain(configuration(), "--source", "192.0.2.7", "--bytes", "-", status=3,
                    input="8=FIX.4.4\x019=5\x01")
-    assert [line.split(None, 1) for line in done.stdout.splitlines()[2:]] == [
+    assert [line.split(None, 1) for line in done.stdout.splitlines()[3:]] == [
         ["first", "bytes   14: fix, decided by the first 1"],
         ["not", "asked     rules[0]: for TLS from the first byte"],
         ["not", "asked     rules[1] (pg): for TLS behind its starttls"],
@@ -77,7 +77,7 @@ def test_what_is_waited_for(explain):
 def test_the_object_is_as_documented(explain):
     answer = json.loads(explain(configuration(), "--source", "2001:db8::1", "--tls", "--sni", "gateway.example.com",
                                 "--alpn", "http/1.1", "--bytes", "-", "--json", input="GET / HTTP/1.1\r\n").stdout)
-    assert list(answer) == ["listener", "source", "outer", "inner", "taken", "decision"]
+    assert list(answer) == ["listener", "at", "source", "outer", "inner", "taken", "decision"]
     assert answer["source"] == "2001:db8::1"
     assert list(answer["outer"]) == ["bytes", "protocol", "could_become", "client_hello", "waits", "decided_after", "rules"]
     assert answer["outer"]["client_hello"]["sni"] == "gateway.example.com"

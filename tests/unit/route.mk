@@ -36,3 +36,8 @@ check_PROGRAMS += tests/unit/test_explain
 tests_unit_test_explain_SOURCES = tests/unit/test_explain.c tests/unit/rules_support.h
 tests_unit_test_explain_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_explain_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_rules_dates
+tests_unit_test_rules_dates_SOURCES = tests/unit/test_rules_dates.c tests/unit/rules_support.h
+tests_unit_test_rules_dates_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_rules_dates_LDADD = $(FLOOR_ROUTE) $(CHECK_LIBS) $(MG_LIBS)

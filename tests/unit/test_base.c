@@ -250,6 +250,59 @@ START_TEST(times_are_rfc3339_in_utc)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    uint64_t seconds; /* 0: refused */
+} times[] = {
+    {"2000-01-01T00:00:00Z", UINT64_C(946684800)},
+    {"2027-03-31T16:00:00Z", UINT64_C(1806508800)},
+    {"2027-03-31t18:00:00+02:00", UINT64_C(1806508800)},
+    {"2027-03-31T10:30:00-05:30", UINT64_C(1806508800)},
+    {"2027-03-31T16:00:00-00:00", UINT64_C(1806508800)},
+    {"2028-02-29T23:59:60z", UINT64_C(1835481600)},
+    {"9999-12-31T23:59:59Z", UINT64_C(253402300799)},
+    {"1999-12-31T23:59:59Z", 0},
+    {"2027-02-29T00:00:00Z", 0},
+    {"2100-02-29T00:00:00Z", 0},
+    {"2027-04-31T00:00:00Z", 0},
+    {"2027-00-01T00:00:00Z", 0},
+    {"2027-13-01T00:00:00Z", 0},
+    {"2027-01-00T00:00:00Z", 0},
+    {"2027-01-01T24:00:00Z", 0},
+    {"2027-01-01T00:60:00Z", 0},
+    {"2027-01-01T00:00:61Z", 0},
+    {"2027-01-01T00:00:00", 0},
+    {"2027-01-01T00:00:00.0Z", 0},
+    {"2027-01-01T00:00:00+24:00", 0},
+    {"2027-01-01T00:00:00+00:60", 0},
+    {"2027-01-01T00:00:00+0000", 0},
+    {"2027-01-01T00:00:00Zulu", 0},
+    {"2027-01-01 00:00:00Z", 0},
+    {"2027-01-01", 0},
+    {"1806508800", 0},
+    {"", 0},
+};
+
+START_TEST(a_time_has_its_offset_and_whole_seconds)
+{
+    uint64_t seconds = 0;
+    bool good = clock_parse(&seconds, span_text(times[_i].text));
+    ck_assert_msg(good == (times[_i].seconds != 0), "%s", times[_i].text);
+    ck_assert_msg(seconds == times[_i].seconds, "%s: %lld", times[_i].text, (long long)seconds);
+}
+END_TEST
+
+START_TEST(every_time_that_is_written_is_read_again)
+{
+    char text[CLOCK_TEXT_MAX];
+    for (uint64_t seconds = 946684800; seconds < UINT64_C(253402300800); seconds += 2999999) {
+        uint64_t again;
+        clock_format_seconds(seconds, text);
+        ck_assert_msg(clock_parse(&again, span_text(text)) && again == seconds, "%s", text);
+    }
+}
+END_TEST
+
 START_TEST(lists_survive_removal_while_walking)
 {
     struct list head, other, nodes[5];
@@ -480,6 +533,8 @@ int main(void)
     tcase_add_test(tests, json_text_is_valid_whatever_came_in);
     tcase_add_test(tests, a_buffer_keeps_bytes_in_order);
     tcase_add_test(tests, times_are_rfc3339_in_utc);
+    tcase_add_loop_test(tests, a_time_has_its_offset_and_whole_seconds, 0, (int)COUNT_OF(times));
+    tcase_add_test(tests, every_time_that_is_written_is_read_again);
     tcase_add_loop_test(tests, an_origin_is_an_address_with_or_without_a_range_of_ports, 0,
                         (int)COUNT_OF(origins));
     tcase_add_test(tests, lists_survive_removal_while_walking);

@@ -77,6 +77,7 @@ static void add_type(struct text *t, const struct key *k)
                                         [TYPE_ALPN] = "text",
                                         [TYPE_PROTOCOL] = "protocol",
                                         [TYPE_HEX] = "hexadecimal",
+                                        [TYPE_TIME] = "time",
                                         [TYPE_JA4] = "JA4",
                                         [TYPE_OBJECT] = "object",
                                         [TYPE_SERVER] = "address or object",

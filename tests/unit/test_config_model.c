@@ -163,6 +163,9 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_str_eq(r[0].rules[1].name, "rules[0].rules[1]");
     ck_assert(r[0].rules[1].reject && r[0].rules[1].match.silent);
     ck_assert_str_eq(r[0].rules[2].name, "deepest");
+    ck_assert_uint_eq(r[3].from, UINT64_C(1774972800));
+    ck_assert_uint_eq(r[3].until, UINT64_C(253402300799));
+    ck_assert(r[4].from == 0 && r[4].until == 0);
     ck_assert_str_eq(r[4].name, "rules[4]");
     ck_assert_str_eq(r[4].pool, "fix");
     ck_assert(!r[4].match.present && r[1].match.present);

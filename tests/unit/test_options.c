@@ -62,6 +62,13 @@ static const struct line lines[] = {
     {{"-c", "f", "explain", "--silent", "word"}, false, COMMAND_RUN, "unexpected word \"word\""},
     {{"-c", "f", "explain", "-t", "--silent"}, false, COMMAND_RUN, "two commands"},
     {{"-c", "f", "--silent"}, false, COMMAND_RUN, "belongs to explain"},
+    {{"-c", "f", "-t", "--at", "2027-03-31T18:00:00+02:00"}, true, COMMAND_CHECK, NULL},
+    {{"-c", "f", "explain", "--silent", "--at", "2027-03-31T16:00:00Z"},
+     true,
+     COMMAND_EXPLAIN,
+     NULL},
+    {{"-c", "f", "-t", "--at", "tomorrow"}, false, COMMAND_RUN, "--at takes a time such as 2027"},
+    {{"-c", "f", "--at", "2027-03-31T16:00:00Z"}, false, COMMAND_RUN, "goes with -t or explain"},
     {{"explain", "--listen", ":1", "--silent"}, false, COMMAND_RUN, "explain reads a file"},
 };
 
