@@ -20,8 +20,9 @@ bool load_snapshot(struct snapshot **ret, const struct load_args *args) MUST_CHE
 /* Reads and checks the form only. `ret` is filled in both cases. */
 bool load_config(struct config *ret, const struct load_args *args) MUST_CHECK;
 
-/* How many sessions so many descriptors hold, and how many pipes each worker may open. */
-uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers);
+/* How many sessions so many descriptors hold beside all else that the configuration needs, and how
+ * many pipes each worker may open. */
+uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers, const struct model *model);
 unsigned load_pipes_per_worker(uint64_t descriptors, unsigned workers);
 
 /* Does any pool connect with its clients' addresses? */

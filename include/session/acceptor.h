@@ -28,8 +28,10 @@ struct binding {
     _Atomic int fds[]; /* one per worker; -1 once that worker's acceptor has taken it */
 };
 
+/* `among_ours`: sockets of this process hold (a part of) the address already, and may share it. Then
+ * it is not asked whether it is free: nobody else can have it but by sharing it, too. */
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
-                  unsigned workers, struct error *error) MUST_CHECK;
+                  unsigned workers, bool among_ours, struct error *error) MUST_CHECK;
 
 /* For the sockets that no acceptor has taken yet: clients that come before it does get theirs from
  * here, later ones as the listener's snapshot says. */

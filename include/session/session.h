@@ -86,6 +86,8 @@ struct session {
     bool counted;    /* in the listener's books; likewise what follows */
     bool counted_source, counted_undecided, counted_undecided_source, counted_handshake;
     bool waits_for_handshake; /* in a desk's queue */
+    bool client_watched;      /* CONNECT: for a reset; likewise */
+    bool client_unwatched;    /* ... no more, as its bytes would keep us awake */
     bool folded;              /* its line is one with others' (refusals) */
     bool trusted_proxy;       /* its PROXY header counts */
     bool truncated;           /* a TLS client's end came without close_notify */
@@ -157,6 +159,9 @@ void phase_connect_expire(struct session *s);
 /* The rule's pool chooses by the CompID of a FIX Logon: it is waited for, within the inspect delay.
  */
 bool connect_goes_by_sender(const struct session *s, const struct rule *rule);
+
+/* CONNECT, from the timer: it takes long enough to look whether the client is still there. */
+void phase_connect_settle(struct session *s);
 
 /* CONNECT leads here when TLS was agreed with a client whose TLS is passed through. */
 bool phase_starttls_is_due(const struct session *s);

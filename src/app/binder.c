@@ -25,13 +25,58 @@ static bool resolve(struct address *ret, const struct model_address *model, stru
     return true;
 }
 
-static bool open_new(struct binding **ret, const struct model_address *model, unsigned workers,
-                     struct error *error)
+/* --- addresses that overlap ------------------------------------------------------------------- */
+
+static bool is_any(const struct address *a)
+{
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+}
+
+/* [::] takes both families. The kernel gives a connection to the socket that fits best. */
+static bool covers(const struct address *wide, const struct address *a)
+{
+    return is_any(wide) &&
+           (wide->any.sa_family == AF_INET6 || a->any.sa_family == wide->any.sa_family);
+}
+
+static bool overlap(const struct address *a, const struct address *b)
+{
+    return address_is_ip(a) && address_is_ip(b) && address_port(a) == address_port(b) &&
+           (address_equal(a, b) || covers(a, b) || covers(b, a));
+}
+
+struct binder {
+    const struct bindings *previous; /* NULL at start */
+    const struct bindings *now;      /* as far as they are open */
+    unsigned workers;
+};
+
+static bool is_among(const struct bindings *bindings, const struct address *a,
+                     bool (*alike)(const struct address *, const struct address *))
+{
+    for (size_t i = 0; bindings != NULL && i < bindings->count; i++)
+        if (bindings->item[i].binding != NULL && alike(a, &bindings->item[i].binding->actual))
+            return true;
+    return false;
+}
+
+/* Of the running configuration any, as it gives way: "127.0.0.1:80" may become "*:80". Of the new
+ * one those that overlap, and not the very same. */
+static bool is_ours(const struct binder *b, const struct address *a)
+{
+    return (is_among(b->previous, a, overlap) || is_among(b->now, a, overlap)) &&
+           !is_among(b->now, a, address_equal);
+}
+
+static bool open_new(struct binding **ret, const struct model_address *model,
+                     const struct binder *b, struct error *error)
 {
     struct address address = model->address;
     if (model->kind == HOST_NAME && !resolve(&address, model, error))
         return false;
-    return binding_open(ret, model->text, &address, workers, error);
+    return binding_open(ret, model->text, &address, b->workers, is_ours(b, &address), error);
 }
 
 static size_t count_binds(const struct snapshot *snapshot)
@@ -49,6 +94,7 @@ bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
     struct bindings *bindings = bindings_create(count);
     if (bindings == NULL)
         return error_memory(error);
+    const struct binder binder = {previous, bindings, workers};
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         const struct model_listener *model = snapshot->listeners[i].model;
         for (size_t b = 0; b < model->bind_count; b++) {
@@ -57,7 +103,7 @@ bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
             bound->listener = i;
             if (kept != NULL) {
                 bound->binding = binding_ref(kept);
-            } else if (!open_new(&bound->binding, &model->binds[b], workers, error)) {
+            } else if (!open_new(&bound->binding, &model->binds[b], &binder, error)) {
                 error_prefix(error, "listener %s", model->name);
                 bindings_unref(bindings);
                 return false;

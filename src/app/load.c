@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Kept for listening sockets, files, health checks, resolving. */
+/* Kept for files, the admin interface, resolving, libraries. */
 #define DESCRIPTORS_RESERVED 64u
 
 #define WORKERS_MAX 256u
@@ -30,10 +30,22 @@ unsigned load_pipes_per_worker(uint64_t descriptors, unsigned workers)
     return pipes > 512 ? 512 : (unsigned)pipes;
 }
 
-uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers)
+/* Each worker has a socket for each address, and one descriptor in reserve for it; each checked
+ * server takes one at times. */
+static uint64_t count_fixed(const struct model *model, unsigned workers)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < model->listener_count; i++)
+        count += model->listeners[i].bind_count * 2 * workers;
+    for (size_t i = 0; i < model->pool_count; i++)
+        count += model->pools[i].health.on ? model->pools[i].server_count : 0;
+    return count;
+}
+
+uint64_t load_sessions_that_fit(uint64_t descriptors, unsigned workers, const struct model *model)
 {
     uint64_t pipes = (uint64_t)load_pipes_per_worker(descriptors, workers) * 2 * workers;
-    uint64_t others = DESCRIPTORS_RESERVED + pipes + 8u * workers;
+    uint64_t others = DESCRIPTORS_RESERVED + pipes + 8u * workers + count_fixed(model, workers);
     return descriptors > others + 2 ? (descriptors - others) / 2 : 1;
 }
 
@@ -77,7 +89,7 @@ static void warn_of_descriptors(const struct config *config, const struct load_a
                                 unsigned workers)
 {
     const struct model *model = config->model;
-    uint64_t fit = load_sessions_that_fit(args->descriptors, workers);
+    uint64_t fit = load_sessions_that_fit(args->descriptors, workers, model);
     warn_of_one(config, "limits.max_sessions", model->max_sessions, fit, args->descriptors);
     for (size_t i = 0; i < model->listener_count; i++) {
         struct text path = {0};

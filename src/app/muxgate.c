@@ -80,7 +80,7 @@ static void start_attendants(struct muxgate *m)
 
 static void set_limits(struct muxgate *m)
 {
-    uint64_t fit = load_sessions_that_fit(m->descriptors, m->worker_count),
+    uint64_t fit = load_sessions_that_fit(m->descriptors, m->worker_count, model_of(m)),
              most = model_of(m)->max_sessions;
     atomic_store(&m->gauge.most, most != 0 && most < fit ? most : fit);
     log_set_level(model_of(m)->log.level);

@@ -114,7 +114,10 @@ bool privileges_drop(const char *user, const char *group, bool transparent, stru
     gid_t gid = found == NULL ? getegid() : found->pw_gid;
     if (group != NULL && !find_group(&gid, group, error))
         return false;
-    if (!transparent || uid == 0)
-        return become(user, uid, gid, error);
-    return choose_kept(&kept, error) && become_keeping(user, uid, gid, kept, error);
+    bool done = !transparent || uid == 0
+                    ? become(user, uid, gid, error)
+                    : choose_kept(&kept, error) && become_keeping(user, uid, gid, kept, error);
+    if (done)
+        (void)prctl(PR_SET_DUMPABLE, 0L); /* whatever fs.suid_dumpable says */
+    return done;
 }

@@ -66,9 +66,9 @@ static bool open_all(struct binding *binding, struct error *error)
 }
 
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
-                  unsigned workers, struct error *error)
+                  unsigned workers, bool among_ours, struct error *error)
 {
-    if (!socket_probe_free(wanted, error))
+    if (!among_ours && !socket_probe_free(wanted, error))
         return false;
     struct binding *binding = calloc(1, sizeof *binding + workers * sizeof binding->fds[0]);
     if (binding == NULL)

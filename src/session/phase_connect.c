@@ -152,6 +152,8 @@ static void try_next(struct session *s)
 
 static void connected(struct session *s)
 {
+    if (s->client_watched)
+        peek_done(s);
     server_note_connected(s->chosen);
     s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
     free(s->tries);
@@ -176,17 +178,40 @@ static void conclude_try(struct session *s, int number)
         try_failed(s, number, NULL);
 }
 
+/* --- the client meanwhile --------------------------------------------------------------------- */
+
+/* The client's bytes stay in the kernel, so that its socket may be readable all the time. With so
+ * many bytes to wait for it becomes so by a FIN, a reset, or a client that goes on sending. (Not
+ * more: the kernel would make its buffers larger for that.) */
+#define CLIENT_LOW_WATER (64u * 1024u)
+
+void phase_connect_settle(struct session *s)
+{
+    s->client_watched = s->low_water = true;
+    socket_set_low_water(s->client.fd, CLIENT_LOW_WATER);
+}
+
+/* Who has finished may still want the answer; only a reset says that nobody does. */
+static void look_at_client(struct session *s)
+{
+    if (socket_connect_result(s->client.fd) != 0)
+        session_fail(s, END_client_reset, "while connecting to a server");
+    s->client_unwatched = true;
+}
+
 /* --- the phase -------------------------------------------------------------------------------- */
 
 void phase_connect_begin(struct session *s)
 {
+    s->client_watched = s->client_unwatched = false;
     try_next(s);
 }
 
 void phase_connect_step(struct session *s, int client_events, int server_events)
 {
-    (void)client_events;
-    if (server_events == 0 || !stream_is_open(&s->server))
+    if (client_events != 0)
+        look_at_client(s);
+    if (session_is_over(s) || server_events == 0 || !stream_is_open(&s->server))
         return;
     conclude_try(s, socket_connect_result(s->server.fd));
 }

@@ -120,6 +120,8 @@ static int client_waits(const struct session *s, struct stream *const sides[2])
         return s->resting ? 0 : s->client.read_waits;
     case PHASE_HANDSHAKE:
         return list_empty(&s->queue) ? s->client.read_waits : 0;
+    case PHASE_CONNECT:
+        return s->client_watched && !s->client_unwatched ? EV_READ : 0;
     case PHASE_RELAY:
         return relay_waits(&s->relay, SIDE_CLIENT, sides) & (s->resting ? ~EV_READ : ~0);
     default:
@@ -158,6 +160,9 @@ void session_set_deadline(struct session *s, uint64_t ms)
 /* How old a session gets before it is given what only those that last need. */
 #define SETTLE_SECONDS 2.0
 
+/* How long connecting must take before the client is watched meanwhile: most never are. */
+#define CONNECT_SETTLE_SECONDS 0.200
+
 static ev_tstamp sooner(ev_tstamp alarm, ev_tstamp other)
 {
     return alarm == 0 || other < alarm ? other : alarm;
@@ -168,6 +173,8 @@ static ev_tstamp next_alarm(const struct session *s)
     ev_tstamp now = ev_now(s->engine->loop), alarm = s->deadline;
     if (s->resting)
         alarm = sooner(alarm, now + LOOK_AGAIN_SECONDS);
+    if (s->phase == PHASE_CONNECT && !s->client_watched)
+        alarm = sooner(alarm, now + CONNECT_SETTLE_SECONDS);
     if (s->phase == PHASE_RELAY && !s->settled)
         alarm = sooner(alarm, now + SETTLE_SECONDS);
     return alarm;
@@ -198,6 +205,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
     } else if (s->resting) {
         s->resting = false;
         phases[s->phase].step(s, EV_READ, 0);
+    } else if (s->phase == PHASE_CONNECT && !s->client_watched) {
+        phase_connect_settle(s);
     } else if (s->phase == PHASE_RELAY) {
         phase_relay_settle(s);
     }

@@ -217,3 +217,37 @@ def test_an_unknown_user_is_an_error_at_start(launch, build):
     with pytest.raises(StartError) as caught:
         launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "no-such-user"}))
     assert caught.value.status == 1 and "no-such-user" in caught.value.stderr
+
+
+REBINDS = [("127.0.0.1:@combined", "*:@combined"), ("*:@combined", "127.0.0.1:@combined"),
+           ("0.0.0.0:@combined", "127.0.0.1:@combined"), ("127.0.0.1:@combined", "localhost:@combined")]
+
+
+@pytest.mark.parametrize("before, after", REBINDS)
+def test_a_reload_may_widen_or_narrow_an_address(launch, build, before, after):
+    server = servers.EchoServer()
+    gate = launch(build(PLAIN, {"app": server}, tls=None, bind=before))
+    old = gate.connect()
+    old.echo(b"before")
+    gate.reload(build(PLAIN, {"app": server}, tls=None, bind=after))
+    gate.event("reload.done")
+    for _ in range(20):
+        gate.connect().echo(b"behind the new socket")
+    old.echo(b"still there")
+
+
+def test_a_reload_to_an_address_of_another_process_is_refused(launch, build):
+    server, other = servers.EchoServer(), servers.Listener()
+    gate = launch(build(PLAIN, {"app": server}, tls=None))
+    gate.reload(build(PLAIN, {"app": server}, tls=None, bind=["127.0.0.1:@combined", str(other)]))
+    assert "in use" in gate.event("reload.refused")
+    gate.connect().echo(b"as before")
+
+
+def test_a_wildcard_and_one_address_of_it_may_have_one_port(launch, build):
+    everyone, local = servers.NameServer("everyone"), servers.NameServer("local")
+    config = build(PLAIN, {"app": everyone, "near": local}, tls=None, bind="*:@combined")
+    config["listeners"]["near"] = {"bind": "127.0.0.1:@combined", "rules": [{"pool": "near"}]}
+    gate = launch(config)
+    assert gate.connect().send(b"?").recv(5) == b"local"
+    assert gate.connect(host="127.0.0.2").send(b"?").recv(8) == b"everyone"

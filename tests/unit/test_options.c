@@ -148,12 +148,17 @@ END_TEST
 
 START_TEST(sessions_and_pipes_fit_into_the_descriptors)
 {
+    struct model_listener listeners[2] = {{.bind_count = 1}, {.bind_count = 99}};
+    struct model_pool pool = {.server_count = 50, .health.on = true};
+    struct model model = {
+        .listeners = listeners, .listener_count = 2, .pools = &pool, .pool_count = 1};
     for (unsigned workers = 1; workers <= 256; workers *= 2)
         for (uint64_t descriptors = 16; descriptors <= 1u << 30; descriptors *= 3) {
-            uint64_t sessions = load_sessions_that_fit(descriptors, workers);
+            uint64_t sessions = load_sessions_that_fit(descriptors, workers, &model);
             uint64_t pipes = 2u * workers * load_pipes_per_worker(descriptors, workers);
+            uint64_t sockets = 2u * 100 * workers + 50;
             ck_assert_uint_ge(sessions, 1);
-            ck_assert(sessions == 1 || 2 * sessions + pipes < descriptors);
+            ck_assert(sessions == 1 || 2 * sessions + pipes + sockets < descriptors);
         }
 }
 END_TEST
