@@ -8,4 +8,4 @@ dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/PERFORMANCE.md docs/S
 referencedir = $(docdir)/docs/reference
 dist_reference_DATA = docs/reference/command-line.md docs/reference/configuration.md docs/reference/log.md
 recipesdir = $(docdir)/docs/recipes
-dist_recipes_DATA = docs/recipes/transparent.md
+dist_recipes_DATA = docs/recipes/lets-encrypt.md docs/recipes/transparent.md

@@ -4,7 +4,7 @@ dist_check_SCRIPTS += tests/e2e/run
 TESTS += tests/e2e/run
 
 EXTRA_DIST += tests/README.md tests/e2e/conftest.py
-EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/books.py tests/e2e/harness/certs.py
+EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/acme.py tests/e2e/harness/books.py tests/e2e/harness/certs.py
 EXTRA_DIST += tests/e2e/harness/cleanup.py tests/e2e/harness/clients.py
 EXTRA_DIST += tests/e2e/harness/fix.py tests/e2e/harness/gate.py tests/e2e/harness/maglev.py
 EXTRA_DIST += tests/e2e/harness/namespace.py tests/e2e/harness/sockets.py
@@ -21,7 +21,7 @@ EXTRA_DIST += tests/e2e/test_log.py tests/e2e/test_moments.py tests/e2e/test_pas
 EXTRA_DIST += tests/e2e/test_pools.py tests/e2e/test_port.py tests/e2e/test_probe_dump.py
 EXTRA_DIST += tests/e2e/test_proxy_protocol.py tests/e2e/test_relay.py
 EXTRA_DIST += tests/e2e/test_route.py tests/e2e/test_samples.py tests/e2e/test_terminate.py
-EXTRA_DIST += tests/e2e/test_certificate_folder.py tests/e2e/test_tls_policy.py
+EXTRA_DIST += tests/e2e/test_acme.py tests/e2e/test_certificate_folder.py tests/e2e/test_tls_policy.py
 EXTRA_DIST += tests/e2e/test_starttls.py
 EXTRA_DIST += tests/e2e/test_explain.py tests/e2e/test_dates.py
 EXTRA_DIST += tests/e2e/test_origin.py tests/e2e/harness/haproxy.py tests/e2e/test_identity.py

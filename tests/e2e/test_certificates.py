@@ -52,7 +52,13 @@ def key_first(live, new):
     live.cert.write_bytes(new.cert.read_bytes())
 
 
-@pytest.mark.parametrize("how", [in_place, by_rename, key_first])
+def cert_first(live, new):
+    live.cert.write_bytes(new.cert.read_bytes())
+    time.sleep(0.2)
+    live.key.write_bytes(new.key.read_bytes())
+
+
+@pytest.mark.parametrize("how", [in_place, by_rename, key_first, cert_first])
 def test_replaced_files_are_served_within_a_second_and_the_old_session_goes_on(start, tmp_path, renewal, how):
     old, new = renewal
     live = certs.copy(old, tmp_path / "live")
@@ -200,6 +206,16 @@ def test_an_expired_certificate_is_refused_as_a_renewal(start, tmp_path, authori
     quiet = gate.events.count()
     by_rename(live, authority.issue("site.example.com", days=-1))
     assert "expired" in gate.event(str(live.cert.parent), seconds=3, start=quiet).lower()
+    assert served(gate) == old.der()
+
+
+def test_a_certificate_of_another_name_is_refused_as_a_renewal(start, tmp_path, authority):
+    old = authority.issue("site.example.com")
+    live = certs.copy(old, tmp_path / "live")
+    gate = start(pools={"app": servers.EchoServer()}, tls={"certificates": [live]})
+    quiet = gate.events.count()
+    by_rename(live, authority.issue("other.example.com"))
+    gate.event("no longer holds the name site.example.com", seconds=3, start=quiet)
     assert served(gate) == old.der()
 
 
