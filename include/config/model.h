@@ -84,6 +84,14 @@ struct model_client_auth {
     unsigned depth;
 };
 
+/* "session_tickets" */
+struct model_tickets {
+    bool off;
+    char *keys; /* an absolute file; NULL: they rotate in memory */
+    uint64_t lifetime_ms, rotate_ms;
+    unsigned count;
+};
+
 struct model_tls {
     char *path; /* NULL: there is no policy */
     struct model_certificate *certificates;
@@ -94,6 +102,7 @@ struct model_tls {
     bool prefer_server_ciphers;
     struct string_list alpn;
     struct model_client_auth client_auth;
+    struct model_tickets tickets;
     bool watch;
 };
 

@@ -7,7 +7,7 @@
 #include "tls/client_auth.h"
 #include "tls/origin.h"
 #include "tls/store.h"
-#include "tls/tickets.h"
+#include "tls/ticket_file.h"
 #include "tls/tls.h"
 
 #define TLS_CACHE_LINE 64
@@ -28,7 +28,7 @@ struct tls_slot {
 struct tls_policy {
     atomic_uint references;
     SSL_CTX *context;
-    struct tls_tickets *tickets;
+    struct tls_ticket_source tickets;
     bool strict_sni;
     unsigned char *alpn; /* RFC 7301 ProtocolNameList without its length; NULL: not asked for */
     size_t alpn_length;

@@ -69,6 +69,10 @@ struct tls_trust *tls_trust_ref(struct tls_trust *trust);
 void tls_trust_unref(struct tls_trust *trust); /* accepts NULL; any thread */
 void tls_trust_describe(const struct tls_trust *trust, char *ret, size_t size); /* for the log */
 
+/* Likewise for the file of ticket keys; TLS_REFRESH_NEW: its *ret_count keys are in use already. */
+enum tls_refresh tls_policy_refresh_tickets(struct tls_policy *policy, size_t *ret_count,
+                                            struct error *error);
+
 struct tls_store *tls_store_ref(struct tls_store *store);
 void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
 

@@ -69,6 +69,22 @@ static void refresh_trust(const struct renewal *renewal, struct tls_policy *poli
     }
 }
 
+static void refresh_tickets(struct tls_policy *policy)
+{
+    struct error error;
+    size_t count;
+    switch (tls_policy_refresh_tickets(policy, &count, &error)) {
+    case TLS_REFRESH_NEW:
+        log_event(LOG_LEVEL_INFO, "tickets.load", "keys=%zu", count);
+        break;
+    case TLS_REFRESH_REFUSED:
+        log_event(LOG_LEVEL_ERROR, "tickets.refuse", "reason=\"%s\" kept=previous", error.text);
+        break;
+    default:
+        break;
+    }
+}
+
 static void refresh(void *context, struct tls_policy *policy)
 {
     if (*tls_policy_files(policy) == NULL)
@@ -76,6 +92,7 @@ static void refresh(void *context, struct tls_policy *policy)
     while (refresh_once(context, policy))
         ;
     refresh_trust(context, policy);
+    refresh_tickets(policy);
 }
 
 static void on_change(void *context)

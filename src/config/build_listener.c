@@ -42,6 +42,16 @@ static void build_client_auth(struct build *b, struct model_client_auth *ret, co
     ret->depth = (unsigned)build_get_count(auth, KEY_client_auth_depth);
 }
 
+static void build_tickets(struct build *b, struct model_tickets *ret, const json_t *tickets)
+{
+    const char *keys = build_get_text(tickets, KEY_session_tickets_keys);
+    ret->off = json_is_false(tickets);
+    ret->keys = keys == NULL ? NULL : build_file(b, keys);
+    ret->lifetime_ms = build_get_duration(tickets, KEY_session_tickets_lifetime);
+    ret->rotate_ms = build_get_duration(tickets, KEY_session_tickets_rotate);
+    ret->count = (unsigned)build_get_count(tickets, KEY_session_tickets_count);
+}
+
 void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const char *path)
 {
     /* The numbers on the wire (RFC 8446 §4.2.1), which are OpenSSL's, too. */
@@ -58,6 +68,7 @@ void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const 
     ret->prefer_server_ciphers = build_get_boolean(tls, KEY_tls_prefer_server_ciphers);
     build_strings(b, &ret->alpn, json_object_get(tls, "alpn"));
     build_client_auth(b, &ret->client_auth, json_object_get(tls, "client_auth"));
+    build_tickets(b, &ret->tickets, json_object_get(tls, "session_tickets"));
     ret->watch = build_get_boolean(tls, KEY_tls_watch);
 }
 

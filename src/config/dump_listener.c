@@ -40,6 +40,21 @@ static void dump_client_auth(struct json_writer *w, const struct model_client_au
     json_close(w, '}');
 }
 
+static void dump_tickets(struct json_writer *w, const struct model_tickets *tickets)
+{
+    if (tickets->off) {
+        dump_boolean(w, KEY_tls_session_tickets, false);
+        return;
+    }
+    json_open(w, key_at(KEY_tls_session_tickets)->name, '{');
+    dump_text(w, KEY_session_tickets_keys, tickets->keys);
+    dump_duration(w, KEY_session_tickets_lifetime, tickets->lifetime_ms);
+    if (tickets->keys == NULL)
+        dump_duration(w, KEY_session_tickets_rotate, tickets->rotate_ms);
+    json_put_number(w, key_at(KEY_session_tickets_count)->name, tickets->count);
+    json_close(w, '}');
+}
+
 static void dump_tls(struct json_writer *w, const char *key, const struct model_tls *tls)
 {
     const int oldest = 0x0301;
@@ -55,6 +70,7 @@ static void dump_tls(struct json_writer *w, const char *key, const struct model_
     dump_boolean(w, KEY_tls_prefer_server_ciphers, tls->prefer_server_ciphers);
     dump_alpn(w, &tls->alpn);
     dump_client_auth(w, &tls->client_auth);
+    dump_tickets(w, &tls->tickets);
     dump_boolean(w, KEY_tls_early_data, false);
     dump_boolean(w, KEY_tls_watch, tls->watch);
     json_close(w, '}');

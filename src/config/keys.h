@@ -23,6 +23,7 @@ enum object_kind {
     OBJECT_client_cert,
     OBJECT_tls,
     OBJECT_client_auth,
+    OBJECT_session_tickets,
     OBJECT_certificate,
     OBJECT_pool,
     OBJECT_server,

@@ -79,6 +79,7 @@ static void free_tls(struct model_tls *tls)
     free_strings(&tls->alpn);
     free(tls->client_auth.ca);
     free(tls->client_auth.crl);
+    free(tls->tickets.keys);
 }
 
 /* As deep as rules are nested: the reader makes two levels. */

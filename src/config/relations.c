@@ -148,6 +148,7 @@ static bool check_listeners(struct relations *r)
         const json_t *policy = json_object_get(listener, "tls");
         relations_check_versions(r, policy);
         relations_check_client_auth(r, policy, policy);
+        relations_check_tickets(r, policy, policy);
         form_leave(f, tls);
         relations_check_rules(r, listener);
         form_leave(f, back);

@@ -41,6 +41,9 @@ void relations_check_versions(struct relations *r, const json_t *tls);
  * `tls`, which has the listener's merged in. */
 void relations_check_client_auth(struct relations *r, const json_t *tls, const json_t *own);
 
+/* Likewise of session tickets. */
+void relations_check_tickets(struct relations *r, const json_t *tls, const json_t *own);
+
 /* Nested rules that ask for names of clients which are asked for none. The form's path is that of
  * `rule`, the outer one; `tls` is the listener's. */
 void relations_warn_client_cert(struct relations *r, const json_t *tls, const json_t *rule);

@@ -155,6 +155,7 @@ static void check_policy(struct rule_list *l, const json_t *rule)
         if (has(policy, "min_version") || has(policy, "max_version"))
             relations_check_versions(l->r, merged);
         relations_check_client_auth(l->r, merged, policy);
+        relations_check_tickets(l->r, merged, policy);
         form_leave(f, back);
     }
     json_decref(merged);

@@ -1,5 +1,7 @@
 #include "relations.h"
 
+#include "base/units.h"
+
 #include <string.h>
 
 static void missing(struct form *f, const char *key, const char *text)
@@ -23,6 +25,38 @@ void relations_check_client_auth(struct relations *r, const json_t *tls, const j
         missing(f, "mode", "write \"none\", \"request\" or \"require\"");
     else if (text != NULL && strcmp(text, "none") != 0 && json_object_get(auth, "ca") == NULL)
         missing(f, "ca", "whose certificates are to be taken?");
+    form_leave(f, back);
+}
+
+/* Each key is kept until the last ticket that it sealed has died. */
+#define KEYS_AT_ONCE_MAX 100u
+
+static uint64_t ms_of(const json_t *tickets, enum key_id id)
+{
+    const char *text = json_string_value(json_object_get(tickets, key_at(id)->name));
+    uint64_t ms = 0;
+    if (!duration_parse(&ms, span_text(text == NULL ? key_at(id)->fallback : text)))
+        return 0;
+    return ms;
+}
+
+void relations_check_tickets(struct relations *r, const json_t *tls, const json_t *own)
+{
+    struct form *f = r->form;
+    const json_t *tickets = json_object_get(tls, "session_tickets");
+    if (!json_is_object(tickets) || json_object_get(own, "session_tickets") == NULL)
+        return;
+    uint64_t lifetime = ms_of(tickets, KEY_session_tickets_lifetime);
+    uint64_t rotate = ms_of(tickets, KEY_session_tickets_rotate);
+    size_t back = form_enter_key(f, "session_tickets");
+    bool given = json_object_get(tickets, "keys") != NULL;
+    (void)form_enter_key(f, "rotate");
+    if (given && json_object_get(json_object_get(own, "session_tickets"), "rotate") != NULL)
+        problems_warning(f->problems, f->path.data,
+                         "no effect with \"keys\": those rotate by changing the file");
+    else if (!given && rotate > 0 && lifetime / rotate > KEYS_AT_ONCE_MAX)
+        form_error(f, "too short for this lifetime: more than %u keys would be kept",
+                   KEYS_AT_ONCE_MAX);
     form_leave(f, back);
 }
 

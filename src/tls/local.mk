@@ -13,6 +13,7 @@ src_libtls_a_SOURCES = \
 	include/tls/report.h src/tls/report.c \
 	include/tls/store.h src/tls/store.c \
 	include/tls/suites.h src/tls/suites.c \
+	include/tls/ticket_file.h src/tls/ticket_file.c \
 	include/tls/tickets.h src/tls/tickets.c \
 	include/tls/tls.h src/tls/library.c \
 	include/tls/trust.h src/tls/trust.c \

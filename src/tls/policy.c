@@ -95,19 +95,16 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
         return report_fault(problems, model->path, &error);
     }
     set_habits(policy->context);
-    if (previous != NULL)
-        policy->tickets = tls_tickets_ref(previous->tickets);
-    else if (!tls_tickets_create(&policy->tickets, &error))
-        return report_fault(problems, model->path, &error);
-    if (!tls_tickets_install(policy->tickets, policy->context, &error))
-        return report_fault(problems, model->path, &error);
+    bool tickets = tls_ticket_source_compile(&policy->tickets, policy->context, model,
+                                             previous != NULL ? &previous->tickets : NULL,
+                                             problems);
     bool suites = tls_suites_apply(policy->context, model, problems);
     bool alpn = set_alpn(policy, model, problems);
     if (suites && alpn && !digest_demands(policy, model)) {
         error_memory(&error);
         return report_fault(problems, model->path, &error);
     }
-    return suites && alpn;
+    return tickets && suites && alpn;
 }
 
 /* --- the slots -------------------------------------------------------------------------------- */
@@ -115,7 +112,8 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
 /* Files beside the certificates'. */
 static bool watch_more(struct tls_policy *policy, const struct model_tls *model)
 {
-    const char *const more[] = {policy->client_auth.ca, policy->client_auth.crl};
+    const char *const more[] = {policy->client_auth.ca, policy->client_auth.crl,
+                                policy->tickets.file};
     size_t count = 0;
     if (!model->watch)
         return true;
@@ -216,7 +214,7 @@ void tls_policy_unref(struct tls_policy *policy)
     tls_client_auth_release(&policy->client_auth);
     free_origins(policy);
     SSL_CTX_free(policy->context);
-    tls_tickets_unref(policy->tickets);
+    tls_ticket_source_release(&policy->tickets);
     free(policy->alpn);
     free(policy);
 }

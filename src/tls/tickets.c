@@ -12,16 +12,16 @@
 #include <string.h>
 
 #define US_PER_SECOND UINT64_C(1000000)
-/* A key seals for one rotation, then opens for one lifetime. */
-#define KEY_LIFE_US ((TICKET_ROTATE_SECONDS + TICKET_LIFETIME_SECONDS) * US_PER_SECOND)
-#define KEY_COUNT   (TICKET_LIFETIME_SECONDS / TICKET_ROTATE_SECONDS + 2u)
 
 struct tls_tickets {
     atomic_uint references;
     EVP_CIPHER *cipher; /* fetched once: fetching is dear */
+    uint64_t lifetime_s;
+    uint64_t rotate_us; /* 0: the keys were given */
+    uint64_t life_us;   /* of a key: it seals for one rotation, then opens for one lifetime */
     pthread_rwlock_t lock;
     size_t count;
-    struct tls_ticket_key keys[KEY_COUNT]; /* newest first */
+    struct tls_ticket_key keys[TICKET_KEYS_MAX]; /* newest first */
 };
 
 static bool make_key(struct tls_ticket_key *key, uint64_t now_us)
@@ -40,11 +40,11 @@ static uint64_t key_age_us(const struct tls_ticket_key *key, uint64_t now_us)
 /* Puts a new key in front and drops those that nothing can be opened with any more. */
 static void put_key(struct tls_tickets *tickets, const struct tls_ticket_key *fresh)
 {
-    size_t kept = tickets->count < KEY_COUNT ? tickets->count : KEY_COUNT - 1;
+    size_t kept = tickets->count < TICKET_KEYS_MAX ? tickets->count : TICKET_KEYS_MAX - 1;
     memmove(&tickets->keys[1], &tickets->keys[0], kept * sizeof tickets->keys[0]);
     tickets->keys[0] = *fresh;
     size_t count = 1 + kept;
-    while (key_age_us(&tickets->keys[count - 1], fresh->born_us) >= KEY_LIFE_US) {
+    while (key_age_us(&tickets->keys[count - 1], fresh->born_us) >= tickets->life_us) {
         count--;
         OPENSSL_cleanse(&tickets->keys[count], sizeof tickets->keys[count]);
     }
@@ -53,38 +53,74 @@ static void put_key(struct tls_tickets *tickets, const struct tls_ticket_key *fr
 
 static bool needs_rotation(const struct tls_tickets *tickets, uint64_t now_us)
 {
-    return key_age_us(&tickets->keys[0], now_us) >= TICKET_ROTATE_SECONDS * US_PER_SECOND;
+    return tickets->rotate_us != 0 && key_age_us(&tickets->keys[0], now_us) >= tickets->rotate_us;
 }
 
-bool tls_tickets_create(struct tls_tickets **ret, struct error *error)
+static bool create(struct tls_tickets **ret, uint64_t lifetime_s, struct error *error)
 {
     struct tls_tickets *tickets = calloc(1, sizeof *tickets);
     if (tickets == NULL)
         return error_memory(error);
     atomic_init(&tickets->references, 1);
+    tickets->lifetime_s = lifetime_s;
     tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (tickets->cipher == NULL) {
-        error_tls(error, "the library has no AES-256-CBC to seal session tickets with");
-        goto fail_free;
+        free(tickets);
+        return error_tls(error, "the library has no AES-256-CBC to seal session tickets with");
     }
     if (pthread_rwlock_init(&tickets->lock, NULL) != 0) {
-        error_memory(error);
-        goto fail_cipher;
+        EVP_CIPHER_free(tickets->cipher);
+        free(tickets);
+        return error_memory(error);
     }
-    if (!make_key(&tickets->keys[0], clock_monotonic_us())) {
-        error_tls(error, "no random bytes for session ticket keys");
-        goto fail_lock;
-    }
-    tickets->count = 1;
     *ret = tickets;
     return true;
-fail_lock:
-    pthread_rwlock_destroy(&tickets->lock);
-fail_cipher:
-    EVP_CIPHER_free(tickets->cipher);
-fail_free:
-    free(tickets);
-    return false;
+}
+
+static void inherit(struct tls_tickets *tickets, struct tls_tickets *previous)
+{
+    if (previous == NULL || previous->rotate_us == 0)
+        return;
+    pthread_rwlock_rdlock(&previous->lock);
+    tickets->count = previous->count;
+    memcpy(tickets->keys, previous->keys, previous->count * sizeof previous->keys[0]);
+    pthread_rwlock_unlock(&previous->lock);
+}
+
+bool tls_tickets_create(struct tls_tickets **ret, const struct tls_ticket_terms *terms,
+                        struct tls_tickets *previous, struct error *error)
+{
+    if (!create(ret, terms->lifetime_s, error))
+        return false;
+    struct tls_tickets *tickets = *ret;
+    tickets->rotate_us = terms->rotate_s * US_PER_SECOND;
+    tickets->life_us = tickets->rotate_us + terms->lifetime_s * US_PER_SECOND;
+    inherit(tickets, previous);
+    if (tickets->count > 0)
+        return true;
+    tickets->count = 1;
+    if (make_key(&tickets->keys[0], clock_monotonic_us()))
+        return true;
+    tls_tickets_unref(tickets);
+    return error_tls(error, "no random bytes for session ticket keys");
+}
+
+bool tls_tickets_create_given(struct tls_tickets **ret, uint64_t lifetime_s,
+                              const struct tls_ticket_key *keys, size_t count, struct error *error)
+{
+    if (!create(ret, lifetime_s, error))
+        return false;
+    tls_tickets_give(*ret, keys, count);
+    return true;
+}
+
+void tls_tickets_give(struct tls_tickets *tickets, const struct tls_ticket_key *keys, size_t count)
+{
+    pthread_rwlock_wrlock(&tickets->lock);
+    OPENSSL_cleanse(tickets->keys, sizeof tickets->keys);
+    memcpy(tickets->keys, keys, count * sizeof keys[0]);
+    tickets->count = count;
+    pthread_rwlock_unlock(&tickets->lock);
 }
 
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets)
@@ -149,7 +185,7 @@ bool tls_tickets_open(struct tls_tickets *tickets, uint64_t now_us, const unsign
         const struct tls_ticket_key *key = &tickets->keys[i];
         if (memcmp(key->name, name, sizeof key->name) != 0)
             continue;
-        if (key_age_us(key, now_us) >= KEY_LIFE_US)
+        if (tickets->rotate_us != 0 && key_age_us(key, now_us) >= tickets->life_us)
             break;
         *ret = *key;
         *ret_old = i > 0 || needs_rotation(tickets, now_us);
@@ -211,12 +247,82 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return unseal(tickets, SSL_version(ssl) >= TLS1_3_VERSION, name, iv, cipher, mac);
 }
 
-bool tls_tickets_install(struct tls_tickets *tickets, SSL_CTX *context, struct error *error)
+/* --- which session it goes back to ------------------------------------------------------------ */
+
+/* The time of the full handshake travels in each ticket: of a TLS 1.3 session the library counts
+ * from the last ticket only, and would let it be renewed for ever. */
+#define ORIGIN_BYTES 8
+
+static uint64_t now_seconds(void)
+{
+    return clock_wall_ms() / 1000;
+}
+
+static int note_origin(SSL *ssl, void *context)
+{
+    (void)context;
+    SSL_SESSION *session = SSL_get_session(ssl);
+    unsigned char origin[ORIGIN_BYTES];
+    void *there;
+    size_t length;
+    if (SSL_SESSION_get0_ticket_appdata(session, &there, &length) == 1 && length == sizeof origin)
+        return 1;
+    uint64_t now = now_seconds();
+    for (size_t i = 0; i < sizeof origin; i++)
+        origin[i] = (unsigned char)(now >> (8 * (sizeof origin - 1 - i)));
+    return SSL_SESSION_set1_ticket_appdata(session, origin, sizeof origin);
+}
+
+static bool is_fresh(const struct tls_tickets *tickets, SSL_SESSION *session)
+{
+    void *there;
+    size_t length;
+    if (SSL_SESSION_get0_ticket_appdata(session, &there, &length) != 1 || length != ORIGIN_BYTES)
+        return false;
+    const unsigned char *origin = there;
+    uint64_t then = 0, now = now_seconds();
+    for (size_t i = 0; i < length; i++)
+        then = then << 8 | origin[i];
+    return now < then || now - then < tickets->lifetime_s;
+}
+
+static bool is_expired(const SSL_SESSION *session)
+{
+    const X509 *client = SSL_SESSION_get0_peer((SSL_SESSION *)(uintptr_t)session);
+    return client != NULL && X509_cmp_current_time(X509_get0_notAfter(client)) <= 0;
+}
+
+/* What is not taken leads to a full handshake, which verifies anew and says what is wrong. */
+static SSL_TICKET_RETURN judge_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                       size_t name_length, SSL_TICKET_STATUS status, void *context)
+{
+    (void)name;
+    (void)name_length;
+    (void)context;
+    const struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    if (!is_fresh(tickets, session) || is_expired(session))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+/* --- on a context ----------------------------------------------------------------------------- */
+
+bool tls_tickets_install(struct tls_tickets *tickets, SSL_CTX *context, unsigned count,
+                         struct error *error)
 {
     if (SSL_CTX_set_app_data(context, tickets) != 1 ||
-        SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) != 1)
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) != 1 ||
+        SSL_CTX_set_session_ticket_cb(context, note_origin, judge_session, NULL) != 1 ||
+        SSL_CTX_set_num_tickets(context, count) != 1)
         return error_memory(error);
-    SSL_CTX_set_timeout(context, TICKET_LIFETIME_SECONDS);
-    SSL_CTX_set_num_tickets(context, 1);
+    SSL_CTX_set_timeout(context, (long)tickets->lifetime_s);
     return true;
+}
+
+void tls_tickets_forbid(SSL_CTX *context)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    (void)SSL_CTX_set_num_tickets(context, 0);
 }

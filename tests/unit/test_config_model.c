@@ -111,6 +111,9 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_str_eq(strrchr(l->tls.client_auth.ca, '/'), "/clients.pem");
     ck_assert_str_eq(strrchr(l->tls.client_auth.crl, '/'), "/clients.crl");
     ck_assert_uint_eq(l->tls.client_auth.depth, 2);
+    ck_assert_str_eq(strrchr(l->tls.tickets.keys, '/'), "/tickets.keys");
+    ck_assert_uint_eq(l->tls.tickets.lifetime_ms, 3600000);
+    ck_assert(!l->tls.tickets.off && l->tls.tickets.count == 0);
     ck_assert_uint_eq(l->max_sessions, 500);
     ck_assert_uint_eq(l->max_sessions_per_source, 20);
     ck_assert_uint_eq(l->accept_rate_per_source.count, 300);
@@ -189,6 +192,7 @@ START_TEST(a_rules_policy_changes_the_listeners_tls)
     ck_assert_int_eq(t->client_auth.mode, CLIENT_AUTH_REQUIRE);
     ck_assert_str_eq(strrchr(t->client_auth.ca, '/'), "/clients.pem");
     ck_assert_uint_eq(t->client_auth.depth, 0);
+    ck_assert(t->tickets.off);
     ck_assert_ptr_null(r[1].policy);
 }
 END_TEST

@@ -525,6 +525,22 @@ START_TEST(a_ticket_is_worth_nothing_under_other_demands)
 }
 END_TEST
 
+START_TEST(a_ticket_dies_with_the_certificate_in_it)
+{
+    struct tls_policy *policy = kit_policy(&model, NULL);
+    X509_gmtime_adj(X509_getm_notAfter(desk.certificate), 2);
+    ck_assert_int_gt(X509_sign(desk.certificate, root.key, EVP_sha256()), 0);
+    speak(versions[_i]);
+    carry(&desk, NULL);
+    let_in(policy, "desk-1", false);
+    let_in(policy, "desk-1", true);
+    while (X509_cmp_current_time(X509_get0_notAfter(desk.certificate)) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* time itself is the case */
+    refuse(policy, "the client's certificate has expired");
+    tls_policy_unref(policy);
+}
+END_TEST
+
 START_TEST(a_client_without_a_certificate_resumes_as_nobody)
 {
     ask(CLIENT_AUTH_REQUEST, "root.pem", NULL);
@@ -566,6 +582,7 @@ int main(void)
     tcase_add_loop_test(tickets, a_resumed_session_keeps_its_client, 0, 2);
     tcase_add_loop_test(tickets, a_ticket_dies_with_the_crl_that_revokes_its_client, 0, 2);
     tcase_add_loop_test(tickets, a_ticket_is_worth_nothing_under_other_demands, 0, 5);
+    tcase_add_loop_test(tickets, a_ticket_dies_with_the_certificate_in_it, 0, 2);
     tcase_add_loop_test(tickets, a_client_without_a_certificate_resumes_as_nobody, 0, 2);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -215,6 +215,8 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
     ret->tls.certificate_count = count;
     ret->tls.min_version = TLS1_2_VERSION;
     ret->tls.watch = true;
+    ret->tls.tickets =
+        (struct model_tickets){.lifetime_ms = 12 * 3600000, .rotate_ms = 4 * 3600000, .count = 1};
     for (size_t i = 0; i < count; i++) {
         char file[80];
         ret->certificates[i].path = writable(paths[i]);
