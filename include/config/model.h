@@ -211,6 +211,16 @@ struct model_log {
     enum log_level level;
 };
 
+/* "admin". Without `socket` and `http` there is none. */
+struct model_admin {
+    char *socket; /* absolute; NULL: none */
+    unsigned socket_mode;
+    bool has_http;
+    struct model_address http;
+    char *token_file;         /* absolute; NULL: nothing is changed over HTTP */
+    struct string_list hosts; /* in normal form */
+};
+
 struct model {
     char *file, *folder;
     struct model_listener *listeners;
@@ -218,6 +228,7 @@ struct model {
     struct model_pool *pools;
     size_t pool_count;
     struct model_log log;
+    struct model_admin admin;
     unsigned workers; /* 0: one per core */
     char *user, *group;
     uint64_t max_sessions;     /* of the process; 0: no limit */

@@ -1,6 +1,8 @@
 #include "build.h"
 #include "host.h"
 
+#include "base/name.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +29,38 @@ static void build_log(struct build *b, struct model_log *ret, const json_t *log)
     }
     ret->format = formats[build_get_choice(log, KEY_log_format)];
     ret->level = levels[build_get_choice(log, KEY_log_level)];
+}
+
+static char *build_file(struct build *b, const json_t *object, enum key_id id)
+{
+    const char *file = build_get_text(object, id);
+    char *path = file == NULL ? NULL : host_resolve_file(b->folder, file);
+    b->failed = b->failed || (file != NULL && path == NULL);
+    return path;
+}
+
+static void build_hosts(struct build *b, struct string_list *ret, const json_t *hosts)
+{
+    size_t count = build_count_of(hosts);
+    ret->item = build_array(b, count, sizeof *ret->item);
+    for (; ret->item != NULL && ret->count < count; ret->count++) {
+        char name[NAME_MAX_LENGTH + 1];
+        const char *text = json_string_value(build_item(hosts, ret->count));
+        b->failed = b->failed || text == NULL || !name_normalise(name, span_text(text));
+        ret->item[ret->count] = b->failed ? NULL : build_text(b, name);
+    }
+}
+
+static void build_admin(struct build *b, struct model_admin *ret, const json_t *admin)
+{
+    const char *http = build_get_text(admin, KEY_admin_http);
+    ret->socket = build_file(b, admin, KEY_admin_socket);
+    ret->socket_mode = (unsigned)strtoul(build_get_text(admin, KEY_admin_socket_mode), NULL, 8);
+    ret->token_file = build_file(b, admin, KEY_admin_token_file);
+    ret->has_http = http != NULL;
+    if (http != NULL)
+        build_address(b, &ret->http, http, build_text(b, "admin.http"));
+    build_hosts(b, &ret->hosts, json_object_get(admin, "hosts"));
 }
 
 static void build_listeners(struct build *b, struct model *model, json_t *listeners)
@@ -62,6 +96,7 @@ struct model *build_model(const json_t *merged, const char *file, const char *fo
     build_listeners(&b, model, json_object_get(merged, "listeners"));
     build_pools(&b, model, json_object_get(merged, "pools"));
     build_log(&b, &model->log, json_object_get(merged, "log"));
+    build_admin(&b, &model->admin, json_object_get(merged, "admin"));
     const json_t *workers = json_object_get(merged, "workers");
     model->workers = (unsigned)json_integer_value(workers); /* "auto" is no integer: 0 */
     model->user = build_text(&b, build_get_text(merged, KEY_top_user));

@@ -212,6 +212,22 @@ static void dump_log(struct json_writer *w, const struct model_log *log)
     json_close(w, '}');
 }
 
+static void dump_admin(struct json_writer *w, const struct model_admin *admin)
+{
+    char mode[8];
+    if (admin->socket == NULL && !admin->has_http)
+        return;
+    json_open(w, "admin", '{');
+    dump_text(w, KEY_admin_socket, admin->socket);
+    (void)snprintf(mode, sizeof mode, "%04o", admin->socket_mode);
+    json_put_text(w, "socket_mode", mode);
+    if (admin->has_http)
+        dump_address(w, "http", &admin->http);
+    dump_text(w, KEY_admin_token_file, admin->token_file);
+    dump_strings(w, KEY_admin_hosts, &admin->hosts);
+    json_close(w, '}');
+}
+
 static void dump_process(struct json_writer *w, const struct model *model)
 {
     if (model->workers == 0)
@@ -239,6 +255,7 @@ bool config_dump(const struct model *model, struct text *ret)
     for (size_t i = 0; i < model->pool_count; i++)
         dump_pool(&w, &model->pools[i]);
     json_close(&w, '}');
+    dump_admin(&w, &model->admin);
     dump_log(&w, &model->log);
     dump_process(&w, model);
     json_close(&w, '}');

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* "expected WHAT, got VALUE", with a hint in parentheses where there is one. */
 static void unexpected(struct form *f, const char *what, const json_t *value, const char *hint)
@@ -273,6 +274,37 @@ static void check_time(struct form *f, const json_t *value)
         unexpected(f, "a time", value, "such as \"2027-03-31T18:00:00+02:00\"");
 }
 
+static void check_socket(struct form *f, const json_t *value)
+{
+    struct address address;
+    const char *text = json_string_value(value);
+    char *path = text == NULL || text[0] == '\0' ? NULL : host_resolve_file(f->folder, text);
+    if (path == NULL)
+        unexpected(f, "a file", value, "");
+    else if (strncmp(text, "unix:", 5) == 0)
+        unexpected(f, "a file", value, "leave out \"unix:\"");
+    else if (strlen(path) >= sizeof address.local.sun_path)
+        form_error(f, "too long for a socket: %zu bytes with its folder, at most %zu fit",
+                   strlen(path), sizeof address.local.sun_path - 1);
+    free(path);
+}
+
+static void check_mode(struct form *f, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t length = json_string_length(value);
+    if (text == NULL || length < 3 || length > 4 || strspn(text, "01234567") != length ||
+        (length == 4 && text[0] != '0'))
+        unexpected(f, "three octal digits in a text", value, "such as \"0660\"");
+}
+
+static void check_host(struct form *f, const json_t *value)
+{
+    char normal[NAME_MAX_LENGTH + 1];
+    if (!json_is_string(value) || !name_normalise(normal, span_text(json_string_value(value))))
+        unexpected(f, "a host name", value, "without port or *");
+}
+
 static void check_sni(struct form *f, const json_t *value)
 {
     char normal[NAME_MAX_LENGTH + 3];
@@ -398,6 +430,16 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_TIME:
         check_time(f, value);
+}
+
+    case TYPE_SOCKET:
+        check_socket(f, value);
+        break;
+    case TYPE_MODE:
+        check_mode(f, value);
+        break;
+    case TYPE_HOST:
+        check_host(f, value);
         break;
     case TYPE_SNI:
         check_sni(f, value);

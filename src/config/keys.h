@@ -10,6 +10,7 @@ enum object_kind {
     OBJECT_none,
     OBJECT_top,
     OBJECT_defaults,
+    OBJECT_admin,
     OBJECT_limits,
     OBJECT_log,
     OBJECT_listener,
@@ -44,6 +45,9 @@ enum key_type {
     TYPE_WORKERS, /* "auto" or a count */
     TYPE_STRING,
     TYPE_FILE,
+    TYPE_SOCKET, /* a file that can be the path of a UNIX socket */
+    TYPE_MODE,   /* octal digits in a text */
+    TYPE_HOST,   /* a name, without a wildcard */
     TYPE_BIND,
     TYPE_ADDRESS,
     TYPE_ORIGIN, /* an IP address, with or without a range of ports */

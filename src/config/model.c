@@ -146,6 +146,14 @@ static void free_pool(struct model_pool *pool)
     free(pool->pass_tlvs);
 }
 
+static void free_admin(struct model_admin *admin)
+{
+    free(admin->socket);
+    free_address(&admin->http);
+    free(admin->token_file);
+    free_strings(&admin->hosts);
+}
+
 void model_free(struct model *model)
 {
     if (model == NULL)
@@ -159,6 +167,7 @@ void model_free(struct model *model)
     free(model->file);
     free(model->folder);
     free(model->log.file);
+    free_admin(&model->admin);
     free(model->user);
     free(model->group);
     free(model);

@@ -134,6 +134,21 @@ void relations_check_versions(struct relations *r, const json_t *tls)
     form_leave(r->form, back);
 }
 
+/* Its address is one more that must be free; without any there is nothing to reach it by. */
+static void check_admin(struct relations *r, json_t *seen)
+{
+    struct form *f = r->form;
+    const json_t *admin = json_object_get(r->merged, "admin"),
+                 *http = json_object_get(admin, "http");
+    size_t back = form_enter_key(f, "admin");
+    if (json_is_object(admin) && http == NULL && json_object_get(admin, "socket") == NULL)
+        form_error(f, "needs \"socket\" or \"http\"");
+    size_t inner = form_enter_key(f, "http");
+    check_bind_text(f, seen, json_string_value(http));
+    form_leave(f, inner);
+    form_leave(f, back);
+}
+
 static bool check_listeners(struct relations *r)
 {
     struct form *f = r->form;
@@ -154,6 +169,7 @@ static bool check_listeners(struct relations *r)
         form_leave(f, back);
     }
     form_leave(f, map);
+    check_admin(r, seen);
     json_decref(seen);
     return seen != NULL;
 }

@@ -124,6 +124,13 @@ START_TEST(every_key_reaches_the_model)
     ck_assert(!model_find_listener(m, "plain")->keepalive.on);
     ck_assert(model_find_listener(m, "plain")->has_allow);
     ck_assert_uint_eq(m->pools[0].health.port, 9900);
+    ck_assert_str_eq(strrchr(m->admin.socket, '/'), "/admin.sock");
+    ck_assert(m->admin.socket[0] == '/' && m->admin.token_file[0] == '/');
+    ck_assert_uint_eq(m->admin.socket_mode, 0600);
+    ck_assert(m->admin.has_http);
+    ck_assert_uint_eq(m->admin.http.port, 9019);
+    ck_assert_uint_eq(m->admin.hosts.count, 2);
+    ck_assert_str_eq(m->admin.hosts.item[0], "gate.example.com");
     ck_assert_uint_eq(m->pools[0].servers[2].weight, 0);
     ck_assert(m->pools[0].servers[2].backup);
     ck_assert_int_eq(m->pools[1].source.address.any.sa_family, AF_INET);
