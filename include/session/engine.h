@@ -14,6 +14,7 @@
 #include "session/crew.h"
 #include "session/limits.h"
 #include "session/snapshot.h"
+#include "session/tally.h"
 
 #include <ev.h>
 
@@ -26,6 +27,7 @@ struct generation {
     struct list link;
     struct snapshot *snapshot; /* counted */
     size_t sessions;
+    struct tally_traffic **traffic; /* owned; rows of the tally, by the place of the listener */
 };
 
 struct engine_args {
@@ -49,6 +51,8 @@ struct engine {
     struct list handshakes;       /* sessions whose handshake waits for its turn */
     struct list again;            /* sessions with input inside that nobody will announce */
     ev_async bell;                /* a limit that others share has changed */
+    struct list tours;            /* looks at all sessions, asked for by others */
+    struct tally *tally;          /* owned */
     ev_prepare turn;              /* before the loop sleeps: queues, then reaping */
     ev_idle restless;             /* active while a queue is not empty: the loop does not sleep */
     unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */

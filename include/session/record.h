@@ -23,4 +23,12 @@ struct refused_line {
 };
 bool record_refused(struct engine *engine, const struct refused_line *refused);
 
+/* The same for the metrics: the session is counted as ended so. */
+void record_count(struct session *session, enum end_reason end);
+
+/* What is known of a session that goes on, as a JSON object: id, generation, state, and the fields
+ * of the line. */
+struct text;
+void record_describe(const struct session *session, struct text *ret);
+
 #endif

@@ -137,6 +137,12 @@ static inline const struct model_listener *session_model(const struct session *s
     return s->listener->model;
 }
 
+/* Where the worker counts what goes through the session's listener. */
+static inline struct tally_traffic *session_traffic(const struct session *s)
+{
+    return s->generation->traffic[s->listener - s->generation->snapshot->listeners];
+}
+
 /* --- the phases: begin is called on entering, step on readiness, expire at the deadline ------- */
 
 void phase_proxy_begin(struct session *s);

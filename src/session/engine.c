@@ -3,6 +3,7 @@
 #include "session/acceptor.h"
 #include "session/refusals.h"
 #include "session/session.h"
+#include "session/tour.h"
 
 #include <stdlib.h>
 
@@ -13,6 +14,14 @@ static struct generation *generation_create(struct engine *engine, struct snapsh
     struct generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL)
         return NULL;
+    generation->traffic = calloc(snapshot->listener_count + 1, sizeof *generation->traffic);
+    if (generation->traffic == NULL) {
+        free(generation);
+        return NULL;
+    }
+    for (size_t i = 0; i < snapshot->listener_count; i++)
+        generation->traffic[i] =
+            tally_traffic_of(engine->tally, snapshot->listeners[i].model->name);
     generation->snapshot = snapshot;
     list_append(&engine->generations, &generation->link);
     return generation;
@@ -22,6 +31,7 @@ static void generation_free(struct generation *generation)
 {
     list_remove(&generation->link);
     snapshot_unref(generation->snapshot);
+    free(generation->traffic);
     free(generation);
 }
 
@@ -155,7 +165,9 @@ static void serve_queues(struct engine *engine)
         take_turn(now.next);
     if (!list_empty(&engine->handshakes))
         take_turn(engine->handshakes.next);
-    if (list_empty(&engine->again) && list_empty(&engine->handshakes))
+    if (!list_empty(&engine->tours))
+        tour_take_turn(engine);
+    if (list_empty(&engine->again) && list_empty(&engine->handshakes) && list_empty(&engine->tours))
         ev_idle_stop(engine->loop, &engine->restless);
 }
 
@@ -208,6 +220,7 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     list_init(&engine->handshakes);
     list_init(&engine->again);
     list_init(&engine->doomed);
+    list_init(&engine->tours);
     engine->scratch = malloc(SCRATCH_BYTES);
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
@@ -221,7 +234,8 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
-        engine->pipes == NULL || !refusals_create(&engine->refusals, engine)) {
+        engine->pipes == NULL || !tally_create(&engine->tally) ||
+        !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
     }
@@ -236,6 +250,7 @@ void engine_free(struct engine *engine)
     crew_leave(engine->args.crew, engine->args.index);
     ev_async_stop(engine->loop, &engine->bell);
     acceptors_close(engine);
+    tour_end_all(engine);
     engine_end_all(engine, END_shutdown);
     refusals_free(engine->refusals);
     ev_prepare_stop(engine->loop, &engine->turn);
@@ -247,5 +262,6 @@ void engine_free(struct engine *engine)
     free(engine->hello_scratch);
     free(engine->scratch);
     text_release(&engine->line);
+    tally_free(engine->tally);
     free(engine);
 }

@@ -13,6 +13,8 @@ src_libsession_a_SOURCES = \
 	include/session/record.h src/session/record.c \
 	include/session/relay.h src/session/relay.c \
 	include/session/session.h src/session/session.c \
+	include/session/tally.h src/session/tally.c \
+	include/session/tour.h src/session/tour.c \
 	src/session/peek.c \
 	src/session/phase_connect.c \
 	src/session/phase_handshake.c \

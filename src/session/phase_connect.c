@@ -156,6 +156,7 @@ static void connected(struct session *s)
         peek_done(s);
     server_note_connected(s->chosen);
     s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    tally_count_time(s->engine->tally, TALLY_CONNECT, s->connect_us);
     free(s->tries);
     s->tries = NULL;
     if (s->notes != NULL)

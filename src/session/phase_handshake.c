@@ -42,6 +42,8 @@ static void finish(struct session *s)
     s->handshake_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
     struct tls_facts facts;
     tls_get_facts(&s->client, &facts);
+    tally_count_time(s->engine->tally, TALLY_HANDSHAKE, s->handshake_us);
+    tally_count_handshake(s->engine->tally, facts.version, facts.resumed, TALLY_DONE);
     struct notes *notes = session_notes(s);
     if (notes != NULL)
         session_note_text(&notes->alpn, facts.alpn);

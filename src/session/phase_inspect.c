@@ -73,8 +73,10 @@ void inspect_note_first_bytes(struct session *s, struct span bytes)
 
 static void leave_inspection(struct session *s)
 {
-    if (s->inspect_us == UINT32_MAX)
+    if (s->inspect_us == UINT32_MAX) {
         s->inspect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+        tally_count_time(s->engine->tally, TALLY_INSPECT, s->inspect_us);
+    }
     undecided_leave(s);
     if (!s->decrypted)
         peek_done(s);
@@ -281,6 +283,7 @@ static bool read_decrypted(struct session *s, bool *ret_ended)
             return false;
         }
         up->bytes += count;
+        tally_add(&session_traffic(s)->bytes[DIRECTION_UP], count);
         if (!buffer_append(&up->held, span_of(s->engine->scratch, count))) {
             session_fail(s, END_internal, "out of memory");
             return false;

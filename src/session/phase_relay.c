@@ -10,6 +10,11 @@
         &(s)->client, &(s)->server                                                                 \
     }
 
+#define BYTES(s)                                                                                   \
+    {                                                                                              \
+        (s)->relay.lane[0].bytes, (s)->relay.lane[1].bytes                                         \
+    }
+
 static struct relay_tools tools_of(struct session *s)
 {
     return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes};
@@ -86,6 +91,15 @@ static void pass_last_words(struct session *s, enum direction failed, enum side 
         relay_pass_rest(&s->relay, DIRECTION_UP, sides, &tools);
 }
 
+/* A session may last for days, so that its bytes are counted as they move. */
+static void count_bytes(const struct session *s, const uint64_t before[2])
+{
+    struct tally_traffic *traffic = session_traffic(s);
+    for (int i = 0; i < 2; i++)
+        if (s->relay.lane[i].bytes != before[i])
+            tally_add(&traffic->bytes[i], s->relay.lane[i].bytes - before[i]);
+}
+
 /* The first decrypted bytes still lie in the scratch after the pump that moved them. */
 static void note_inner(struct session *s, const struct relay_lane *up)
 {
@@ -102,15 +116,17 @@ static bool pump(struct session *s, enum direction direction)
     struct stream *const sides[2] = SIDES(s);
     struct relay_tools tools = tools_of(s);
     bool flush_only = direction == DIRECTION_UP && s->doubtful;
+    uint64_t before[2] = BYTES(s);
     struct relay_result result = flush_only ? relay_flush(&s->relay, direction, sides, &tools)
                                             : relay_pump(&s->relay, direction, sides, &tools);
     if (direction == DIRECTION_UP)
         note_inner(s, &s->relay.lane[DIRECTION_UP]);
     note_ends(s);
-    if (result.status == RELAY_GOES_ON)
-        return true;
     if (result.status == RELAY_RESET)
         pass_last_words(s, direction, result.side);
+    count_bytes(s, before);
+    if (result.status == RELAY_GOES_ON)
+        return true;
     end_by(s, result);
     return false;
 }

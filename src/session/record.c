@@ -142,7 +142,7 @@ static void add_server(struct line *l, const struct session *s)
         add_string(l, "server", server_name(s->chosen));
 }
 
-static void add_outcome(struct line *l, const struct session *s, enum end_reason end)
+static void add_measures(struct line *l, const struct session *s)
 {
     add_ms_if_known(l, "inspect_ms", s->inspect_us);
     add_ms_if_known(l, "handshake_ms", s->handshake_us);
@@ -150,6 +150,11 @@ static void add_outcome(struct line *l, const struct session *s, enum end_reason
     add_ms(l, "duration_ms", clock_monotonic_us() - s->started_us);
     add_number(l, "bytes_in", s->relay.lane[DIRECTION_UP].bytes);
     add_number(l, "bytes_out", s->relay.lane[DIRECTION_DOWN].bytes);
+}
+
+static void add_outcome(struct line *l, const struct session *s, enum end_reason end)
+{
+    add_measures(l, s);
     add_string(l, "end", end_reason_name(end));
     const char *detail = s->notes == NULL ? NULL : s->notes->detail;
     bool told = detail != NULL && detail[0] != '\0';
@@ -216,4 +221,49 @@ bool record_refused(struct engine *engine, const struct refused_line *refused)
     add_number(&l, "repeated", refused->repeated);
     end_line(&l);
     return record_send(engine);
+}
+
+/* --- beside the log --------------------------------------------------------------------------- */
+
+static enum tally_result result_of(enum end_reason end)
+{
+    return end == END_handshake_failed    ? TALLY_FAILED
+           : end == END_handshake_timeout ? TALLY_TIMEOUT
+                                          : TALLY_CLOSED;
+}
+
+void record_count(struct session *s, enum end_reason end)
+{
+    struct tally *tally = s->engine->tally;
+    tally_count_end(tally, session_model(s)->name, s->rule == NULL ? "" : s->rule->model->name,
+                    protocol_of(s), end);
+    /* A handshake that came to its end was counted then: the session may have lasted for days. */
+    if (s->phase == PHASE_HANDSHAKE)
+        tally_count_handshake(tally, NULL, false, result_of(end));
+}
+
+static const char *state_of(const struct session *s)
+{
+    static const char *const names[PHASE_COUNT] = {
+        [PHASE_NEW] = "new",         [PHASE_PROXY_HEADER] = "proxy_header",
+        [PHASE_INSPECT] = "inspect", [PHASE_HANDSHAKE] = "handshake",
+        [PHASE_CONNECT] = "connect", [PHASE_STARTTLS] = "starttls",
+        [PHASE_RELAY] = "relay",     [PHASE_CLOSED] = "closed"};
+    return names[s->phase];
+}
+
+void record_describe(const struct session *s, struct text *ret)
+{
+    struct line l = {.text = ret, .json = true};
+    text_add_char(ret, '{');
+    add_identity(&l, s);
+    begin_field(&l, "generation");
+    text_format(ret, "%" PRIu64, s->generation->snapshot->generation);
+    begin_field(&l, "state");
+    text_add_json(ret, span_text(state_of(s)));
+    add_decision(&l, s);
+    add_tls(&l, s);
+    add_server(&l, s);
+    add_measures(&l, s);
+    text_add_char(ret, '}');
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "session/record.h"
 #include "session/refusals.h"
+#include "session/tour.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -227,6 +228,7 @@ static struct session *create(struct engine *engine, const struct listener *list
     list_init(&s->queue);
     list_append(&engine->sessions, &s->link);
     engine->session_count++;
+    tally_add(&session_traffic(s)->sessions, 1);
     stream_plain(&s->client, fd);
     ev_io_init(&s->client_io, on_client, fd, EV_READ);
     ev_io_init(&s->server_io, on_server, -1, EV_WRITE);
@@ -273,6 +275,7 @@ static void give_counters_back(struct session *s)
         limit_give(&s->engine->args.gauge->sessions);
     if (s->chosen != NULL && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         server_note_answer(s->chosen);
+    tally_add(&session_traffic(s)->sessions, UINT64_MAX);
     if (s->chosen != NULL)
         server_release(s->chosen);
     s->gauged = false;
@@ -324,12 +327,14 @@ void session_end(struct session *s, enum end_reason reason)
     ev_io_stop(loop, &s->server_io);
     ev_timer_stop(loop, &s->timer);
     record_compose(s, reason);
+    record_count(s, reason);
     /* Before anyone can learn of the end: who then comes back must find the counts without it. */
     give_counters_back(s);
     (void)record_send(s->engine);
     close_both(s, reason);
     relay_release(&s->relay, s->engine->pipes);
     s->phase = PHASE_CLOSED;
+    tour_forget(s->engine, &s->link);
     list_remove(&s->link);
     list_append(&s->engine->doomed, &s->link);
 }
