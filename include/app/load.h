@@ -12,6 +12,9 @@ struct load_args {
     const struct snapshot *previous; /* NULL at start */
     uint64_t descriptors;            /* the limit, for the warning about max_sessions */
     const char *demo_config;         /* --demo: its text; NULL otherwise */
+    /* Is told each line that is printed; NULL: nobody. */
+    void (*tell)(void *context, const char *line);
+    void *context;
 };
 
 /* Reads, checks and compiles. Errors and warnings are printed on stderr, each on its line. */

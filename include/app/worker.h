@@ -8,6 +8,7 @@
 #include "io/mailbox.h"
 #include "session/acceptor.h"
 #include "session/engine.h"
+#include "session/tour.h"
 
 struct worker;
 
@@ -35,7 +36,11 @@ bool worker_set_store(struct worker *worker, struct tls_policy *policy,
                       struct tls_store *store) MUST_CHECK;
 bool worker_set_trust(struct worker *worker, struct tls_policy *policy,
                       struct tls_trust *trust) MUST_CHECK;
+void worker_send_errand(struct worker *worker, struct errand *errand); /* any thread */
 void worker_drain(struct worker *worker);
+
+/* What it has counted; to be read until it is stopped. */
+const struct tally *worker_tally(const struct worker *worker);
 
 /* Ends all sessions and the thread, waits for it, frees. Accepts NULL. */
 void worker_stop(struct worker *worker);

@@ -27,6 +27,10 @@ bool config_read_text(struct config *ret, const char *file, const char *folder, 
 
 void config_free(struct config *config);
 
+/* As the file writes it: "round_robin". */
+#define CONFIG_CHOICE_MAX 32
+void config_name_balance(enum balance balance, char ret[CONFIG_CHOICE_MAX]);
+
 struct text;
 /* The effective configuration, defaults filled in, itself a valid file. */
 bool config_dump(const struct model *model, struct text *ret) MUST_CHECK;

@@ -33,6 +33,7 @@ struct tls_credential {
     int64_t not_before, not_after; /* seconds since 1970 */
     int64_t chain_not_after;       /* the earliest in the chain; INT64_MAX: there is none */
     char *chain_subject;           /* whose that is; NULL for none */
+    char *file;                    /* of the certificate, as it was named */
     bool key_exposed;              /* group or others may read the key's file */
     unsigned char digest[32];      /* of both files */
 };

@@ -80,6 +80,21 @@ void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
  * serial 1F, not after 2026-12-01 (and 2 more)". */
 void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
 
+/* One certificate that is served now; texts and names live until the call returns. */
+struct tls_certificate {
+    char *const *names; /* normal form */
+    size_t name_count;
+    const char *title; /* the first name, or what stands for it */
+    const char *file;
+    char serial[64]; /* hexadecimal */
+    char fingerprint_sha256[65];
+    int64_t not_before, not_after; /* seconds since 1970 */
+};
+/* Control thread. */
+void tls_policy_each_certificate(const struct tls_policy *policy,
+                                 void (*each)(void *context, const struct tls_certificate *shown),
+                                 void *context);
+
 /* --- worker side ----------------------------------------------------------------------------- */
 
 /* Puts `store` into this worker's slot (takes over one reference), drops the one that was there. */

@@ -1,5 +1,6 @@
 #include "app/load.h"
 
+#include "admin/endpoints.h"
 #include "app/quick.h"
 
 #include <errno.h>
@@ -134,6 +135,7 @@ static void check_surroundings(const struct config *config)
         problems_error(config->problems, "group", "there is no group \"%s\"", model->group);
     for (size_t i = 0; i < model->pool_count; i++)
         check_origin(config, &model->pools[i]);
+    endpoints_check(&model->admin, config->problems);
     if (model->log.access != LOG_TARGET_FILE)
         return;
     struct text folder = {0};
@@ -160,6 +162,20 @@ static void judge_draft(struct config *config, const struct load_args *args)
     }
 }
 
+static void tell_line(void *context, bool warning, const char *line)
+{
+    const struct load_args *args = context;
+    (void)warning;
+    args->tell(args->context, line);
+}
+
+static void print(const struct problems *problems, const struct load_args *args)
+{
+    problems_print(problems, stderr);
+    if (args->tell != NULL)
+        problems_each(problems, tell_line, (void *)(uintptr_t)args);
+}
+
 /* All that is wrong is printed; a snapshot is made only where nothing is. */
 static bool compile(struct snapshot **ret, struct config *config, const struct load_args *args)
 {
@@ -168,10 +184,10 @@ static bool compile(struct snapshot **ret, struct config *config, const struct l
     warn_of_descriptors(config, args, workers);
     check_surroundings(config);
     if (!snapshot_compile(&snapshot, config, workers, args->previous)) {
-        problems_print(config->problems, stderr);
+        print(config->problems, args);
         return false;
     }
-    problems_print(snapshot->config.problems, stderr);
+    print(snapshot->config.problems, args);
     if (problems_errors(snapshot->config.problems) > 0) {
         snapshot_unref(snapshot);
         return false;
@@ -188,7 +204,7 @@ bool load_snapshot(struct snapshot **ret, const struct load_args *args)
         good = compile(ret, &config, args);
     } else if (config.problems != NULL) {
         judge_draft(&config, args);
-        problems_print(config.problems, stderr);
+        print(config.problems, args);
     }
     config_free(&config);
     return good;

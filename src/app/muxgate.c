@@ -1,5 +1,8 @@
+#include "muxgate-config.h"
+
 #include "app/muxgate.h"
 
+#include "admin/admin.h"
 #include "app/audit.h"
 #include "app/binder.h"
 #include "app/dates.h"
@@ -33,9 +36,12 @@ struct muxgate {
     struct crew *crew;       /* owned */
     struct worker **workers; /* owned */
     unsigned worker_count, empty_workers;
-    struct health *health;   /* owned; of the current snapshot */
-    struct renewal *renewal; /* likewise */
-    bool draining;
+    struct health *health;       /* owned; of the current snapshot */
+    struct renewal *renewal;     /* likewise */
+    struct endpoints *endpoints; /* counted; the current ones */
+    struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
+    struct admin_process process;
+    bool draining, ending;
 };
 
 static const struct model *model_of(const struct muxgate *m)
@@ -95,6 +101,54 @@ static bool hand_out(struct muxgate *m)
     return good;
 }
 
+/* --- the admin interface
+ * ----------------------------------------------------------------------------- */
+
+static const struct snapshot *current_snapshot(void *owner)
+{
+    return ((struct muxgate *)owner)->snapshot;
+}
+
+static void send_errand(void *context, unsigned worker, struct errand *errand)
+{
+    worker_send_errand(((struct muxgate *)context)->workers[worker], errand);
+}
+
+static const struct tally *tally_of(void *context, unsigned worker)
+{
+    return worker_tally(((struct muxgate *)context)->workers[worker]);
+}
+
+static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
+                             void *context);
+
+static bool start_admin(struct muxgate *m, struct error *error)
+{
+    const struct admin_args args = {.version = PACKAGE_VERSION,
+                                    .mailbox = &m->mailbox,
+                                    .control = {current_snapshot, reload_for_admin},
+                                    .worker_count = m->worker_count,
+                                    .send_errand = send_errand,
+                                    .tally = tally_of,
+                                    .context = m,
+                                    .process = &m->process,
+                                    .gauge = &m->gauge,
+                                    .log = m->log};
+    return admin_start(&m->admin, &args, error);
+}
+
+/* Its thread begins with the first configuration that wants it. */
+static bool follow_admin(struct muxgate *m, struct error *error)
+{
+    const struct model_admin *model = &model_of(m)->admin;
+    if (m->admin == NULL && model->socket == NULL && !model->has_http)
+        return true;
+    if (m->admin == NULL && !start_admin(m, error))
+        return false;
+    return admin_adopt(m->admin, snapshot_ref(m->snapshot), endpoints_ref(m->endpoints)) ||
+           error_memory(error);
+}
+
 /* --- reload
  * ------------------------------------------------------------------------------------------ */
 
@@ -129,39 +183,90 @@ static void warn_of_workers(const struct muxgate *m)
                   wanted);
 }
 
-/* Everything that can fail comes first; then the new configuration is taken as a whole. */
-static void reload(struct muxgate *m)
-{
-    struct load_args args = {m->options, m->worker_count, m->snapshot, m->descriptors,
-                             demo_config(m->demo)};
+/* What a reload is made of. */
+struct change {
     struct snapshot *snapshot;
     struct bindings *bindings;
-    struct error error = {0};
-    if (!load_snapshot(&snapshot, &args)) {
-        log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true",
-                  (unsigned long long)m->snapshot->generation);
-        return;
-    }
-    if (!binder_bind(&bindings, snapshot, m->bindings, m->worker_count, &error)) {
-        snapshot_unref(snapshot);
-        log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true reason=\"%s\"",
-                  (unsigned long long)m->snapshot->generation, error.text);
-        return;
-    }
+    struct endpoints *endpoints;
+};
+
+/* Everything that can fail. */
+static bool prepare(struct muxgate *m, struct change *ret, const struct load_args *args,
+                    struct error *error)
+{
+    *ret = (struct change){0};
+    if (!load_snapshot(&ret->snapshot, args))
+        return false;
+    const struct model *model = ret->snapshot->config.model;
+    if (binder_bind(&ret->bindings, ret->snapshot, m->bindings, m->worker_count, error) &&
+        endpoints_open(&ret->endpoints, model, m->endpoints, error) &&
+        endpoints_read_token(ret->endpoints, &model->admin, error))
+        return true;
+    endpoints_unref(ret->endpoints);
+    bindings_unref(ret->bindings);
+    snapshot_unref(ret->snapshot);
+    return false;
+}
+
+/* Takes the new configuration as a whole. */
+static void commit(struct muxgate *m, const struct change *change)
+{
+    struct error error;
     struct snapshot *old = m->snapshot;
     bindings_unref(m->bindings);
-    m->snapshot = snapshot;
-    m->bindings = bindings;
-    pool_set_publish(snapshot->pools);
+    endpoints_unref(m->endpoints);
+    m->snapshot = change->snapshot;
+    m->bindings = change->bindings;
+    m->endpoints = change->endpoints;
+    pool_set_publish(m->snapshot->pools);
     set_limits(m);
     reopen_log(m);
     start_attendants(m);
     bool whole = hand_out(m);
     snapshot_unref(old);
+    if (!follow_admin(m, &error))
+        log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"%s\"", error.text);
     warn_of_workers(m);
     log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done", "generation=%llu%s",
-              (unsigned long long)snapshot->generation,
+              (unsigned long long)m->snapshot->generation,
               whole ? "" : " incomplete=\"out of memory\"");
+}
+
+/* `tell` may be NULL. */
+static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context)
+{
+    struct load_args args = {.options = m->options,
+                             .workers = m->worker_count,
+                             .previous = m->snapshot,
+                             .descriptors = m->descriptors,
+                             .demo_config = demo_config(m->demo),
+                             .tell = tell,
+                             .context = context};
+    struct change change;
+    struct error error = {0};
+    if (prepare(m, &change, &args, &error)) {
+        commit(m, &change);
+        atomic_fetch_add(&m->process.reloads_done, 1);
+        return true;
+    }
+    atomic_fetch_add(&m->process.reloads_failed, 1);
+    bool reasoned = error.kind != ERROR_NONE;
+    log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
+              (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
+              reasoned ? error.text : "", reasoned ? "\"" : "");
+    if (reasoned && tell != NULL)
+        tell(context, error.text);
+    return false;
+}
+
+static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
+                             void *context)
+{
+    struct muxgate *m = owner;
+    if (!m->draining && !m->ending)
+        return reload(m, tell, context);
+    tell(context, "the gateway is about to stop");
+    return false;
 }
 
 /* --- draining
@@ -195,6 +300,7 @@ static void drain(struct muxgate *m)
         return;
     }
     m->draining = true;
+    atomic_store(&m->process.draining, true);
     log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
               (unsigned long long)atomic_load(&m->gauge.sessions));
     if (model_of(m)->drain_timeout_ms > 0) {
@@ -218,7 +324,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
         drain(m);
     else if (watcher->signum == SIGHUP && !m->draining)
-        reload(m);
+        (void)reload(m, NULL, NULL);
     else if (watcher->signum == SIGUSR2)
         log_event(LOG_LEVEL_WARNING, "upgrade.refused", "reason=\"not supported by this version\"");
 }
@@ -244,7 +350,8 @@ static bool start_demo(struct muxgate *m, struct error *error)
 
 static bool load_first(struct muxgate *m)
 {
-    struct load_args args = {m->options, 0, NULL, m->descriptors, demo_config(m->demo)};
+    struct load_args args = {
+        .options = m->options, .descriptors = m->descriptors, .demo_config = demo_config(m->demo)};
     if (!load_snapshot(&m->snapshot, &args))
         return false;
     pool_set_publish(m->snapshot->pools);
@@ -258,7 +365,9 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
     struct line_target target = log_target(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
     return binder_bind(&m->bindings, m->snapshot, NULL, m->worker_count, error) &&
+           endpoints_open(&m->endpoints, model, NULL, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
+           endpoints_read_token(m->endpoints, &model->admin, error) &&
            line_writer_start(&m->log, &target, m->worker_count, error);
 }
 
@@ -324,7 +433,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     }
     start_signals(m);
     set_limits(m);
-    if (!start_workers(m, error)) {
+    if (!start_workers(m, error) || !follow_admin(m, error)) {
         muxgate_free(m);
         return false;
     }
@@ -347,6 +456,12 @@ void muxgate_free(struct muxgate *m)
     sigset_t all;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    /* Who asked something has been answered by then; what the answers bring is taken further down.
+     */
+    m->ending = true;
+    admin_stop(m->admin);
+    if (m->admin != NULL)
+        mailbox_deliver(&m->mailbox);
     health_stop(m->health);
     m->health = NULL; /* the workers' last mail still comes */
     renewal_stop(m->renewal);
@@ -355,8 +470,10 @@ void muxgate_free(struct muxgate *m)
     free(m->workers);
     crew_free(m->crew);
     audit_report(&m->gauge, m->snapshot);
+    admin_free(m->admin);
     line_writer_stop(m->log, LOG_PATIENCE_MS);
     bindings_unref(m->bindings);
+    endpoints_unref(m->endpoints);
     snapshot_unref(m->snapshot);
     demo_stop(m->demo);
     if (m->loop != NULL) {
@@ -375,7 +492,8 @@ void muxgate_free(struct muxgate *m)
 
 bool muxgate_check(const struct options *options, struct error *error)
 {
-    struct load_args args = {options, 1, NULL, privileges_raise_descriptors(), NULL};
+    struct load_args args = {
+        .options = options, .workers = 1, .descriptors = privileges_raise_descriptors()};
     struct snapshot *snapshot;
     if (!tls_start(error) || !load_snapshot(&snapshot, &args))
         return false;
@@ -389,7 +507,8 @@ bool muxgate_check(const struct options *options, struct error *error)
 
 bool muxgate_dump(const struct options *options, struct error *error)
 {
-    struct load_args args = {options, 1, NULL, privileges_raise_descriptors(), NULL};
+    struct load_args args = {
+        .options = options, .workers = 1, .descriptors = privileges_raise_descriptors()};
     struct config config;
     struct text text = {0};
     bool good = load_config(&config, &args);

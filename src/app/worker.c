@@ -106,6 +106,23 @@ bool worker_set_trust(struct worker *worker, struct tls_policy *policy, struct t
     return true;
 }
 
+static void deliver_errand(struct mail *mail, void *owner)
+{
+    struct errand *errand = CONTAINER_OF(mail, struct errand, mail);
+    errand->run(errand, ((struct worker *)owner)->engine);
+}
+
+void worker_send_errand(struct worker *worker, struct errand *errand)
+{
+    errand->mail.deliver = deliver_errand;
+    mailbox_send(&worker->mailbox, &errand->mail);
+}
+
+const struct tally *worker_tally(const struct worker *worker)
+{
+    return worker->engine->tally;
+}
+
 static void deliver_drain(struct mail *mail, void *owner)
 {
     (void)mail;

@@ -44,14 +44,25 @@ void dump_text(struct json_writer *w, enum key_id id, const char *text)
         json_put_text(w, key_at(id)->name, text);
 }
 
-void dump_choice(struct json_writer *w, enum key_id id, unsigned index)
+static void name_choice(enum key_id id, unsigned index, char ret[CONFIG_CHOICE_MAX])
 {
     const char *cursor = key_at(id)->values;
-    char name[32] = "";
     struct key_value v;
+    memset(ret, 0, CONFIG_CHOICE_MAX);
     for (unsigned i = 0; key_next_value(&cursor, &v); i++)
-        if (i == index && v.length < sizeof name)
-            memcpy(name, v.text, v.length);
+        if (i == index && v.length < CONFIG_CHOICE_MAX)
+            memcpy(ret, v.text, v.length);
+}
+
+void config_name_balance(enum balance balance, char ret[CONFIG_CHOICE_MAX])
+{
+    name_choice(KEY_pool_balance, balance, ret);
+}
+
+void dump_choice(struct json_writer *w, enum key_id id, unsigned index)
+{
+    char name[CONFIG_CHOICE_MAX];
+    name_choice(id, index, name);
     json_put_text(w, key_at(id)->name, name);
 }
 

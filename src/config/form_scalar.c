@@ -430,8 +430,7 @@ void form_check_scalar(struct form *f, const struct key *key, const json_t *valu
         break;
     case TYPE_TIME:
         check_time(f, value);
-}
-
+        break;
     case TYPE_SOCKET:
         check_socket(f, value);
         break;

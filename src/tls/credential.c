@@ -108,6 +108,9 @@ static bool read_leaf(struct tls_credential *credential, const char *file, struc
     if (!read_time(&credential->not_before, X509_get0_notBefore(credential->leaf)) ||
         !read_time(&credential->not_after, X509_get0_notAfter(credential->leaf)))
         return error_tls(error, "%s: the certificate's dates cannot be read", file);
+    credential->file = strdup(file);
+    if (credential->file == NULL)
+        return error_memory(error);
     return tls_names_read(credential->leaf, file, &credential->names, &credential->name_count,
                           &credential->title, error);
 }
@@ -167,6 +170,7 @@ void tls_credential_unref(struct tls_credential *credential)
     tls_names_free(credential->names, credential->name_count);
     free(credential->title);
     free(credential->chain_subject);
+    free(credential->file);
     sk_X509_pop_free(credential->chain, X509_free);
     EVP_PKEY_free(credential->key); /* cleanses */
     X509_free(credential->leaf);

@@ -20,6 +20,7 @@ src_libtls_a_SOURCES = \
 	include/tls/wire.h src/tls/wire.c \
 	src/tls/facts.c \
 	src/tls/load.c \
+	src/tls/inventory.c \
 	src/tls/refresh.c \
 	src/tls/source.c \
 	src/tls/stream_tls.c \

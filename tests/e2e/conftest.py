@@ -68,8 +68,11 @@ def _pool(value):
 
 @pytest.fixture
 def build(pair):
-    """build(rules, pools, listener keys…, top={…}) → a configuration with one listener "combined"."""
-    def make(rules=None, pools=None, top=None, **listener):
+    """build(rules, pools, listener keys…, top={…}) → a configuration with one listener "combined".
+    admin=True gives it an admin socket (gate.admin)."""
+    def make(rules=None, pools=None, top=None, admin=None, **listener):
+        if admin:
+            top = {"admin": {"socket": "admin.sock"} if admin is True else admin, **(top or {})}
         rules = rules or [{"tls": "terminate", "pool": "app"}, {"pool": "app"}]
         listener = {"inspect_delay": "5s", "tls": {"certificates": [pair]}, "rules": rules, **listener}
         if listener["tls"] is None:

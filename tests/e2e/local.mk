@@ -4,7 +4,7 @@ dist_check_SCRIPTS += tests/e2e/run
 TESTS += tests/e2e/run
 
 EXTRA_DIST += tests/README.md tests/e2e/conftest.py
-EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/acme.py tests/e2e/harness/books.py tests/e2e/harness/certs.py
+EXTRA_DIST += tests/e2e/harness/__init__.py tests/e2e/harness/acme.py tests/e2e/harness/admin.py tests/e2e/harness/books.py tests/e2e/harness/certs.py
 EXTRA_DIST += tests/e2e/harness/cleanup.py tests/e2e/harness/clients.py
 EXTRA_DIST += tests/e2e/harness/fix.py tests/e2e/harness/gate.py tests/e2e/harness/maglev.py
 EXTRA_DIST += tests/e2e/harness/namespace.py tests/e2e/harness/sockets.py
@@ -14,6 +14,7 @@ EXTRA_DIST += tests/e2e/harness/servers.py tests/e2e/harness/settings.py tests/e
 EXTRA_DIST += tests/e2e/harness/wait.py
 EXTRA_DIST += tests/e2e/test_clients.py
 EXTRA_DIST += tests/e2e/test_balance.py
+EXTRA_DIST += tests/e2e/test_admin.py
 EXTRA_DIST += tests/e2e/test_certificates.py tests/e2e/test_config_cli.py tests/e2e/test_harness.py
 EXTRA_DIST += tests/e2e/test_health.py
 EXTRA_DIST += tests/e2e/test_inspect.py tests/e2e/test_lifecycle.py tests/e2e/test_limits.py

@@ -122,10 +122,7 @@ def test_a_mistake_is_one_line_with_its_place(check, tmp_path, path, value, wher
 
 
 NOT_YET = [
-    (("admin",), {"http": "127.0.0.1:9019"}),
     (("ledger",), {"file": "ledger"}),
-    (("pools", "app", "balance"), "hash"),
-    (("pools", "app", "balance"), "random2"),
     (("pools", "app", "queue"), {"max": 10, "timeout": "1s"}),
     (("pools", "app", "tls"), {"verify": False}),
 ]

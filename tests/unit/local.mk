@@ -13,5 +13,6 @@ include tests/unit/tls.mk
 include tests/unit/route.mk
 include tests/unit/pool.mk
 include tests/unit/session.mk
+include tests/unit/admin.mk
 include tests/unit/app.mk
 endif

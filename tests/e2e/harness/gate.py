@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from . import books, cleanup, net, settings, wait
+from .admin import Admin
 
 TERM = signal.SIGTERM
 SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "MemorySanitizer")
@@ -122,6 +123,9 @@ class Gate:
         names = list(self.template["listeners"]) if self.template else ["one"]
         self.ports = {name: net.free_port() for name in names}
         self.port = self.ports[names[0]]
+        if self.template and "admin" in self.template:
+            while self.ports.setdefault("admin", net.free_port()) in [self.ports[name] for name in names]:
+                del self.ports["admin"]
         if self.template:
             self.write(self.template)
 
@@ -171,6 +175,16 @@ class Gate:
 
     def connect(self, listener: str = None, host: str = net.HOST, **how) -> net.Peer:
         return net.connect((host, self.ports[listener] if listener else self.port), **how)
+
+    @property
+    def admin(self) -> Admin:
+        """The UNIX socket of the admin interface (admin=True, or "socket": "admin.sock")."""
+        return Admin(self.folder / "admin.sock")
+
+    @property
+    def admin_http(self) -> Admin:
+        """The same over TCP ("http": "127.0.0.1:@admin")."""
+        return Admin((net.HOST, self.ports["admin"]))
 
     # --- what it writes ------------------------------------------------------------------------
 

@@ -1,0 +1,60 @@
+/* admin: the administration interface (SPEC §5): a thread of its own that speaks HTTP on a UNIX
+ * socket and on TCP, and asks the other threads for what only they know.
+ *
+ * Threads    every call below is the control thread's. The admin thread reads the workers' tallies
+ *            whenever it likes; everything else it asks for by mail: the control thread for pools,
+ *            certificates, changes and reloads, a worker for its sessions, a few per turn of its
+ *            loop. Nobody waits for the admin thread, and it waits for nobody: a request whose
+ *            answer is late is answered without it.
+ * Lifetime   admin_stop() ends the thread, while answers may still be on their way to it;
+ *            admin_free(), once workers are gone and the control thread's mail is delivered, takes
+ *            those. */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include "admin/endpoints.h"
+#include "io/line_writer.h"
+#include "io/mailbox.h"
+#include "session/snapshot.h"
+#include "session/tour.h"
+
+struct admin;
+
+/* What the app tells about the process; written by the control thread. */
+struct admin_process {
+    _Atomic bool draining;
+    _Atomic uint64_t reloads_done, reloads_failed;
+};
+
+/* What the control thread is asked for, with the owner of its mailbox. */
+struct admin_control {
+    const struct snapshot *(*current)(void *owner);
+    /* Like HUP. On false each line that was printed is told. */
+    bool (*reload)(void *owner, void (*tell)(void *context, const char *line), void *context);
+};
+
+struct admin_args {
+    const char *version;
+    struct mailbox *mailbox; /* the control thread's */
+    struct admin_control control;
+    unsigned worker_count;
+    /* Sends an errand to a worker; any thread. */
+    void (*send_errand)(void *context, unsigned worker, struct errand *errand);
+    const struct tally *(*tally)(void *context, unsigned worker);
+    void *context;
+    const struct admin_process *process;
+    const struct gauge *gauge;
+    const struct line_writer *log;
+};
+
+bool admin_start(struct admin **ret, const struct admin_args *args, struct error *error) MUST_CHECK;
+
+/* From now on this configuration, on these endpoints. Takes over one reference to each. On false
+ * (memory) things stay as they are. */
+bool admin_adopt(struct admin *admin, struct snapshot *snapshot,
+                 struct endpoints *endpoints) MUST_CHECK;
+
+void admin_stop(struct admin *admin); /* accepts NULL */
+void admin_free(struct admin *admin); /* accepts NULL; after admin_stop() */
+
+#endif

@@ -1,0 +1,294 @@
+#include "metrics.h"
+
+#include "desk.h"
+#include "handlers.h"
+#include "inventory.h"
+#include "session/tally.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* --- the process ------------------------------------------------------------------------------ */
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL || fscanf(file, "%lu %lu", &size, &resident) != 2)
+        resident = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t open_descriptors(void)
+{
+    uint64_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    return count - 1; /* the folder's own */
+}
+
+static uint64_t cpu_us(void)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) != 0)
+        return 0;
+    return (uint64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+static void add_one(struct text *t, enum metric metric, uint64_t value)
+{
+    metric_begin(t, metric);
+    metric_add(t, metric, "", NULL, value);
+}
+
+static void add_process(struct text *t, const struct admin *admin)
+{
+    const struct admin_process *process = admin->args.process;
+    metric_begin(t, METRIC_build_info);
+    metric_add(t, METRIC_build_info, "", LABELS("version", admin->args.version), 1);
+    metric_begin(t, METRIC_start_time_seconds);
+    metric_add_millionths(t, METRIC_start_time_seconds, "", NULL, admin->started_ms * 1000);
+    add_one(t, METRIC_generation, admin->snapshot->generation);
+    add_one(t, METRIC_draining, atomic_load(&process->draining));
+    add_one(t, METRIC_workers, admin->args.worker_count);
+    add_one(t, METRIC_sessions_limit, atomic_load(&admin->args.gauge->most));
+    add_one(t, METRIC_resident_memory_bytes, resident_bytes());
+    add_one(t, METRIC_open_descriptors, open_descriptors());
+    metric_begin(t, METRIC_cpu_seconds_total);
+    metric_add_millionths(t, METRIC_cpu_seconds_total, "", NULL, cpu_us());
+    metric_begin(t, METRIC_reloads_total);
+    metric_add(t, METRIC_reloads_total, "", LABELS("result", "done"),
+               atomic_load(&process->reloads_done));
+    metric_add(t, METRIC_reloads_total, "", LABELS("result", "failed"),
+               atomic_load(&process->reloads_failed));
+    add_one(t, METRIC_log_lines_dropped_total, line_writer_dropped(admin->args.log));
+}
+
+/* --- what the workers have counted: rows of one key are added up ------------------------------ */
+
+static const struct tally *tally_at(const struct admin *admin, unsigned worker)
+{
+    return admin->args.tally(admin->args.context, worker);
+}
+
+struct row {
+    const char *listener, *rule, *protocol;
+    enum end_reason end;
+    uint64_t values[3];
+};
+
+struct rows {
+    struct row *item;
+    size_t count, room;
+    bool failed;
+};
+
+static void add_row(struct rows *rows, const struct row *row)
+{
+    if (rows->count == rows->room) {
+        size_t room = rows->room * 2 + 64;
+        struct row *item = realloc(rows->item, room * sizeof *item);
+        rows->failed = rows->failed || item == NULL;
+        if (item == NULL)
+            return;
+        rows->item = item;
+        rows->room = room;
+    }
+    rows->item[rows->count++] = *row;
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+    int order = strcmp(a->listener, b->listener);
+    if (order == 0)
+        order = strcmp(a->rule, b->rule);
+    if (order == 0)
+        order = strcmp(a->protocol, b->protocol);
+    return order != 0 ? order : (int)a->end - (int)b->end;
+}
+
+static void add_up(struct rows *rows)
+{
+    size_t kept = 0;
+    if (rows->count > 1)
+        qsort(rows->item, rows->count, sizeof *rows->item, compare_rows);
+    for (size_t i = 0; i < rows->count; i++) {
+        struct row *row = &rows->item[i];
+        if (kept > 0 && compare_rows(&rows->item[kept - 1], row) == 0)
+            for (size_t v = 0; v < COUNT_OF(row->values); v++)
+                rows->item[kept - 1].values[v] += row->values[v];
+        else
+            rows->item[kept++] = *row;
+    }
+    rows->count = kept;
+}
+
+static void add_ends(struct text *t, const struct admin *admin)
+{
+    struct rows rows = {0};
+    for (unsigned w = 0; w < admin->args.worker_count; w++)
+        for (const struct tally_ends *e = NULL;
+             (e = tally_next_ends(tally_at(admin, w), e)) != NULL;)
+            add_row(&rows, &(struct row){.listener = e->listener,
+                                         .rule = e->rule,
+                                         .protocol = e->protocol,
+                                         .end = e->end,
+                                         .values = {tally_read(&e->count)}});
+    add_up(&rows);
+    metric_begin(t, METRIC_sessions_total);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct row *row = &rows.item[i];
+        metric_add(t, METRIC_sessions_total, "",
+                   LABELS("listener", row->listener, "protocol", row->protocol, "rule", row->rule,
+                          "end", end_reason_name(row->end)),
+                   row->values[0]);
+    }
+    t->failed = t->failed || rows.failed;
+    free(rows.item);
+}
+
+static void add_traffic(struct text *t, const struct admin *admin)
+{
+    struct rows rows = {0};
+    for (unsigned w = 0; w < admin->args.worker_count; w++)
+        for (const struct tally_traffic *f = NULL;
+             (f = tally_next_traffic(tally_at(admin, w), f)) != NULL;)
+            add_row(&rows,
+                    &(struct row){.listener = f->listener,
+                                  .rule = "",
+                                  .protocol = "",
+                                  .values = {tally_read(&f->sessions), tally_read(&f->bytes[0]),
+                                             tally_read(&f->bytes[1])}});
+    add_up(&rows);
+    metric_begin(t, METRIC_sessions_active);
+    for (size_t i = 0; i < rows.count; i++)
+        metric_add(t, METRIC_sessions_active, "", LABELS("listener", rows.item[i].listener),
+                   rows.item[i].values[0]);
+    metric_begin(t, METRIC_bytes_total);
+    for (size_t i = 0; i < rows.count; i++) {
+        metric_add(t, METRIC_bytes_total, "",
+                   LABELS("listener", rows.item[i].listener, "direction", "in"),
+                   rows.item[i].values[1]);
+        metric_add(t, METRIC_bytes_total, "",
+                   LABELS("listener", rows.item[i].listener, "direction", "out"),
+                   rows.item[i].values[2]);
+    }
+    t->failed = t->failed || rows.failed;
+    free(rows.item);
+}
+
+/* --- times and handshakes --------------------------------------------------------------------- */
+
+static void add_histogram(struct text *t, const struct admin *admin, enum metric metric,
+                          enum tally_interval interval)
+{
+    uint64_t bucket[TALLY_BUCKETS + 1] = {0}, sum = 0, count = 0;
+    for (unsigned w = 0; w < admin->args.worker_count; w++) {
+        const struct tally_histogram *h = &tally_counts(tally_at(admin, w))->interval[interval];
+        for (unsigned i = 0; i <= TALLY_BUCKETS; i++)
+            bucket[i] += tally_read(&h->bucket[i]);
+        sum += tally_read(&h->sum_us);
+    }
+    metric_begin(t, metric);
+    for (unsigned i = 0; i <= TALLY_BUCKETS; i++) {
+        count += bucket[i];
+        metric_add(t, metric, "_bucket",
+                   LABELS("le", i < TALLY_BUCKETS ? tally_buckets[i].seconds : "+Inf"), count);
+    }
+    metric_add_millionths(t, metric, "_sum", NULL, sum);
+    metric_add(t, metric, "_count", NULL, count); /* of the same look at the buckets */
+}
+
+static void add_handshakes(struct text *t, const struct admin *admin)
+{
+    metric_begin(t, METRIC_tls_handshakes_total);
+    for (unsigned v = 0; v < TALLY_VERSIONS; v++)
+        for (unsigned r = 0; r < 2; r++)
+            for (unsigned result = 0; result < TALLY_RESULTS; result++) {
+                uint64_t count = 0;
+                for (unsigned w = 0; w < admin->args.worker_count; w++)
+                    count +=
+                        tally_read(&tally_counts(tally_at(admin, w))->handshakes[v][r][result]);
+                /* Most combinations cannot be. */
+                if (count > 0)
+                    metric_add(t, METRIC_tls_handshakes_total, "",
+                               LABELS("version", tally_version_names[v], "resumed",
+                                      r == 0 ? "false" : "true", "result",
+                                      tally_result_names[result]),
+                               count);
+            }
+}
+
+/* --- what the control thread knows ------------------------------------------------------------ */
+
+static void add_servers(struct text *t, const struct snapshot *snapshot, enum metric metric)
+{
+    metric_begin(t, metric);
+    for (unsigned p = 0; p < pool_set_count(snapshot->pools); p++) {
+        const struct pool *pool = pool_set_at(snapshot->pools, p);
+        for (unsigned s = 0; s < pool_server_count(pool); s++) {
+            const struct server *server = pool_server_at(pool, s);
+            metric_add(t, metric, "",
+                       LABELS("pool", pool_name(pool), "server", server_name(server)),
+                       metric == METRIC_server_up ? server_is_up(server) : server_sessions(server));
+        }
+    }
+}
+
+static void add_certificate(void *context, const char *name, int64_t not_after)
+{
+    metric_add(context, METRIC_certificate_not_after_seconds, "", LABELS("name", name),
+               not_after < 0 ? 0 : (uint64_t)not_after);
+}
+
+static void work_metrics(struct control_job *job, const struct snapshot *snapshot, void *owner)
+{
+    (void)owner;
+    struct text *t = &job->body;
+    add_servers(t, snapshot, METRIC_server_up);
+    add_servers(t, snapshot, METRIC_server_sessions);
+    metric_begin(t, METRIC_certificate_not_after_seconds);
+    inventory_each_name(snapshot, add_certificate, t);
+}
+
+static void complete(struct control_job *job)
+{
+    struct text whole = {0};
+    const struct admin *admin = job->job.admin;
+    add_process(&whole, admin);
+    add_ends(&whole, admin);
+    add_traffic(&whole, admin);
+    add_histogram(&whole, admin, METRIC_inspect_seconds, TALLY_INSPECT);
+    add_histogram(&whole, admin, METRIC_handshake_seconds, TALLY_HANDSHAKE);
+    add_histogram(&whole, admin, METRIC_connect_seconds, TALLY_CONNECT);
+    add_handshakes(&whole, admin);
+    text_add_span(&whole, span_of(job->body.data, job->body.length));
+    whole.failed = whole.failed || job->body.failed;
+    text_release(&job->body);
+    job->body = whole;
+}
+
+void answer_metrics(struct admin *admin, struct http_request *request,
+                    const struct route_parts *parts)
+{
+    (void)parts;
+    struct control_job *job = control_job_create(admin, request, work_metrics);
+    if (job == NULL)
+        return;
+    job->type = "text/plain; version=0.0.4; charset=utf-8";
+    job->complete = complete;
+    control_job_send(job);
+}
