@@ -114,6 +114,7 @@ struct model_rule {
     struct model_tls *policy; /* "policy" merged over the listener's; NULL: the listener's own */
     char *pool;               /* NULL with reject or rules */
     bool reject;
+    bool redirect;        /* to https */
     uint64_t from, until; /* seconds since 1970: holds from, and until before; 0: no such bound */
     struct model_rule *rules; /* nested */
     size_t rule_count;

@@ -9,6 +9,7 @@
 #define ROUTE_EXPLAIN_H
 
 #include "base/cidr.h"
+#include "inspect/http_head.h"
 #include "inspect/proxy_header.h"
 #include "route/decision.h"
 
@@ -75,9 +76,11 @@ struct explanation {
     unsigned starttls_turns;
     bool was_asked; /* `outer` is filled: nothing had ended it before */
     struct explain_look outer;
-    struct span alpn;      /* terminated: what is negotiated; none: no ALPN */
-    bool alpn_refused;     /* ... the offers share none with the listener's */
-    bool was_asked_inside; /* `inner` is filled */
+    struct span alpn;         /* terminated: what is negotiated; none: no ALPN */
+    bool alpn_refused;        /* ... the offers share none with the listener's */
+    enum verdict redirect;    /* of a rule with redirect: YES, NO, MORE (NO: also of any other) */
+    struct http_head request; /* ... what it is asked for, or why not */
+    bool was_asked_inside;    /* `inner` is filled */
     struct explain_look inner;
 };
 

@@ -3,6 +3,8 @@
  *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT on the decrypted stream)?
  *                                       └──────────────▶ CONNECT ─▶ STARTTLS? ─▶ RELAY ─▶ CLOSED
  *
+ *                       INSPECT ─▶ REDIRECT ─▶ ANSWER ─▶ CLOSED
+ *
  * session_enter() alone changes the phase: it checks the move, sets the deadline, begins the phase.
  * session_end() alone ends: it closes both sides as the reason says, gives every counter back,
  * writes the line, and leaves the freeing to the end of the loop turn (nothing frees itself inside
@@ -22,6 +24,8 @@ enum phase {
     PHASE_CONNECT,
     PHASE_STARTTLS,
     PHASE_RELAY,
+    PHASE_REDIRECT,
+    PHASE_ANSWER,
     PHASE_CLOSED,
     PHASE_COUNT
 };
@@ -179,6 +183,16 @@ void phase_relay_begin(struct session *s);
 void phase_relay_step(struct session *s, int client_events, int server_events);
 void phase_relay_expire(struct session *s);
 
+/* A rule with redirect: the head of an HTTP request is awaited, then the gateway itself answers. */
+void phase_redirect_begin(struct session *s);
+void phase_redirect_step(struct session *s, int client_events, int server_events);
+void phase_redirect_expire(struct session *s);
+
+void phase_answer_begin(struct session *s);
+void phase_answer_step(struct session *s, int client_events, int server_events);
+void phase_answer_expire(struct session *s);
+int phase_answer_waits(const struct session *s); /* what to watch the client for */
+
 /* INSPECT: takes a client's request for TLS out of the kernel and answers it. true: look anew;
  * false: the session was ended. `bytes` are what was looked at. */
 bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect,
@@ -230,6 +244,9 @@ enum peek { PEEK_BYTES, PEEK_NOTHING_NEW, PEEK_FINISHED, PEEK_ENDED };
  * byte. PEEK_FINISHED: *ret as before, and nothing more will come. PEEK_ENDED: the session was
  * ended (no byte and FIN, or a reset). */
 enum peek peek_look(struct session *s, struct span *ret);
+
+/* How much is looked at, at most. */
+size_t peek_most_bytes(const struct session *s);
 
 /* Waits until `need` bytes are there. */
 void peek_wait_for(struct session *s, size_t need);

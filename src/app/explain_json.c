@@ -156,6 +156,15 @@ static void add_look(struct text *t, const struct explain_print *p, const char *
     text_add(t, "}");
 }
 
+static void add_location(struct text *t, const struct http_head *request)
+{
+    struct text location = {0};
+    http_head_add_location(&location, request);
+    t->failed = t->failed || location.failed;
+    add_string(t, "location", location.data);
+    text_release(&location);
+}
+
 static void add_target(struct text *t, const struct explain_print *p, const struct rule *rule)
 {
     const struct model_rule *outer = p->e->outer.decision.rule->model;
@@ -165,12 +174,15 @@ static void add_target(struct text *t, const struct explain_print *p, const stru
     add_string(t, "pool", rule->model->pool);
     if (rule->nested != NULL)
         add_boolean(t, "nested_rules", true);
+    if (rule->model->redirect && p->e->redirect == VERDICT_YES)
+        add_location(t, &p->e->request);
 }
 
 static void add_decision(struct text *t, const struct explain_print *p)
 {
     const struct rule *rule = explanation_rule(p->e);
-    struct explain_end end = explain_end_of(p);
+    struct explain_end end;
+    explain_end_of(&end, p);
     add_boolean(t, "taken", rule != NULL);
     add_key(t, "decision");
     text_add(t, "{");

@@ -15,12 +15,13 @@ void explain_print_json(struct text *ret, const struct explain_print *p);
 
 /* --- what both say ---------------------------------------------------------------------------- */
 
-/* How it ends where no server gets it, in the words of the access log: `end` and `detail` (NULL for
- * none). NULL where it does not end here. */
+/* How it ends where no server gets it, in the words of the access log; `end` is NULL where one
+ * does, `detail` where there is nothing to add. */
 struct explain_end {
     const char *end, *detail;
+    char text[160]; /* what `detail` may point to */
 };
-struct explain_end explain_end_of(const struct explain_print *p);
+void explain_end_of(struct explain_end *ret, const struct explain_print *p);
 
 /* "tls", a protocol, "unknown", "silent": as the log will have it. */
 const char *explain_protocol(const struct explain_look *look);

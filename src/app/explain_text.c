@@ -190,6 +190,15 @@ static void add_handshake(struct text *t, const struct explanation *e)
     text_add(t, "\n");
 }
 
+static void add_redirect(struct text *t, const struct explanation *e)
+{
+    text_add(t, "redirect");
+    if (e->redirect != VERDICT_YES)
+        return;
+    text_add(t, ", 301 to ");
+    http_head_add_location(t, &e->request);
+}
+
 static void add_where_to(struct text *t, const struct explain_print *p, const struct rule *rule)
 {
     const struct model_rule *outer = p->e->outer.decision.rule->model;
@@ -204,12 +213,15 @@ static void add_where_to(struct text *t, const struct explain_print *p, const st
         text_format(t, "pool %s", rule->model->pool);
     else if (rule->model->reject)
         text_add(t, "reject");
+    else if (rule->model->redirect)
+        add_redirect(t, p->e);
 }
 
 static void add_decision(struct text *t, const struct explain_print *p)
 {
     const struct rule *rule = explanation_rule(p->e);
-    struct explain_end end = explain_end_of(p);
+    struct explain_end end;
+    explain_end_of(&end, p);
     begin(t, "decision");
     if (rule != NULL) {
         add_name(t, p, rule);

@@ -2,45 +2,79 @@
 
 #include "session/end_reasons.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static struct explain_end ends(enum end_reason reason, const char *detail)
+static void ends(struct explain_end *ret, enum end_reason reason, const char *detail)
 {
-    return (struct explain_end){end_reason_name(reason), detail};
+    ret->end = end_reason_name(reason);
+    ret->detail = detail;
 }
 
-static struct explain_end end_of_decision(const struct decision *d)
+static void end_of_redirect(struct explain_end *ret, const struct explain_print *p)
+{
+    const struct explanation *e = p->e;
+    bool full = e->outer.facts.bytes.length >= p->args->listener->max_inspect_bytes;
+    ends(ret, e->redirect == VERDICT_YES ? END_server_closed : END_rejected, ret->text);
+    if (e->redirect == VERDICT_YES)
+        (void)snprintf(ret->text, sizeof ret->text, "redirected to https://%.120s",
+                       e->request.host);
+    else
+        (void)snprintf(ret->text, sizeof ret->text, "no request to redirect: %s",
+                       e->redirect == VERDICT_NO ? e->request.reason
+                       : full ? "its head is larger than inspect_limits.max_bytes"
+                              : "no whole one within timeouts.handshake");
+}
+
+static void end_of_rule(struct explain_end *ret, const struct explain_print *p,
+                        const struct model_rule *rule)
+{
+    if (rule->redirect)
+        end_of_redirect(ret, p);
+    else if (rule->reject)
+        ends(ret, END_rejected, NULL);
+}
+
+static void end_of_decision(struct explain_end *ret, const struct explain_print *p,
+                            const struct decision *d)
 {
     switch (d->kind) {
     case DECISION_RULE:
-        return d->rule->model->reject ? ends(END_rejected, NULL) : (struct explain_end){0};
+        end_of_rule(ret, p, d->rule->model);
+        break;
     case DECISION_NO_RULE:
-        return ends(END_no_rule, NULL);
+        ends(ret, END_no_rule, NULL);
+        break;
     case DECISION_PROXY_PRETENDED:
-        return ends(END_bad_proxy_header, d->reason);
+        ends(ret, END_bad_proxy_header, d->reason);
+        break;
     case DECISION_HELLO_REFUSED:
-        return ends(END_handshake_failed, d->reason);
+        ends(ret, END_handshake_failed, d->reason);
+        break;
     case DECISION_TIMEOUT:
-        return ends(END_inspect_timeout, d->reason);
+        ends(ret, END_inspect_timeout, d->reason);
+        break;
     case DECISION_CLIENT_LEFT:
-        return ends(END_client_closed, d->reason);
+        ends(ret, END_client_closed, d->reason);
+        break;
     case DECISION_MORE:
     case DECISION_TURN:
         break;
     }
-    return (struct explain_end){0};
 }
 
-struct explain_end explain_end_of(const struct explain_print *p)
+void explain_end_of(struct explain_end *ret, const struct explain_print *p)
 {
     const struct explanation *e = p->e;
+    *ret = (struct explain_end){0};
     if (e->proxy == EXPLAIN_PROXY_MISSING)
-        return ends(END_bad_proxy_header, e->reason);
-    if (e->admission != EXPLAIN_ADMITTED)
-        return ends(END_denied, e->admission == EXPLAIN_DENIED ? "in deny" : "not in allow");
-    if (e->alpn_refused)
-        return ends(END_handshake_failed, "no offered ALPN is in the policy's alpn");
-    return end_of_decision(e->was_asked_inside ? &e->inner.decision : &e->outer.decision);
+        ends(ret, END_bad_proxy_header, e->reason);
+    else if (e->admission != EXPLAIN_ADMITTED)
+        ends(ret, END_denied, e->admission == EXPLAIN_DENIED ? "in deny" : "not in allow");
+    else if (e->alpn_refused)
+        ends(ret, END_handshake_failed, "no offered ALPN is in the policy's alpn");
+    else
+        end_of_decision(ret, p, e->was_asked_inside ? &e->inner.decision : &e->outer.decision);
 }
 
 const char *explain_protocol(const struct explain_look *look)

@@ -109,6 +109,7 @@ static void build_rule(struct build *b, struct model_rule *ret, const json_t *ru
     if (policy != NULL)
         build_policy(b, ret, policy, home->tls);
     ret->pool = build_text(b, build_get_text(rule, KEY_rule_pool));
+    ret->redirect = build_get_choice(rule, KEY_rule_redirect) >= 0;
     ret->reject = build_get_boolean(rule, KEY_rule_reject);
     ret->from = build_get_time(rule, KEY_rule_from);
     ret->until = build_get_time(rule, KEY_rule_until);

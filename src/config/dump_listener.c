@@ -149,6 +149,8 @@ static void dump_rules(struct json_writer *w, const struct model_rule *rules, si
         dump_text(w, KEY_rule_pool, rule->pool);
         if (rule->reject)
             dump_boolean(w, KEY_rule_reject, true);
+        if (rule->redirect)
+            dump_choice(w, KEY_rule_redirect, 0);
         dump_time(w, KEY_rule_from, rule->from);
         dump_time(w, KEY_rule_until, rule->until);
         if (rule->rule_count > 0)

@@ -42,7 +42,7 @@ static void check_actions(struct form *f, const json_t *rule)
         first = first == NULL ? actions[i] : first;
     }
     if (first == NULL)
-        form_error(f, "needs one of \"pool\", \"reject\" or \"rules\"");
+        form_error(f, "needs one of \"pool\", \"reject\", \"redirect\" or \"rules\"");
 }
 
 static void unknown_pool(struct form *f, const json_t *pools, const char *name)
@@ -124,6 +124,8 @@ static void check_outer_rule(struct rule_list *l, const json_t *rule, const char
         error_at_key(f, "reject",
                      "only in nested rules once TLS is terminated "
                      "(\"tls\": \"passthrough\" refuses TLS clients at once)");
+    if (has(rule, "redirect") && tls != NULL)
+        error_at_key(f, "redirect", "only on a plain rule: with \"tls\" it is https already");
     if (terminate && !has(json_object_get(l->listener, "tls"), "certificates") &&
         !has(json_object_get(rule, "policy"), "certificates"))
         error_at_key(f, "tls", "needs \"certificates\" in the listener's tls or the rule's policy");
@@ -137,6 +139,8 @@ static void check_nested_rule(struct form *f, const json_t *rule)
         error_at_key(f, "policy", "not in a nested rule, whose bytes are decrypted already");
     if (has(rule, "starttls"))
         error_at_key(f, "starttls", "not in a nested rule, whose bytes are decrypted already");
+    if (has(rule, "redirect"))
+        error_at_key(f, "redirect", "not in a nested rule, which sees https already");
     if (has(rule, "rules"))
         error_at_key(f, "rules", "not in a nested rule: rules are nested once");
 }

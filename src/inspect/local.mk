@@ -5,6 +5,7 @@ src_libinspect_a_SOURCES = \
 	include/inspect/client_hello_write.h \
 	include/inspect/facts.h \
 	include/inspect/fix.h \
+	include/inspect/http_head.h \
 	include/inspect/postgres.h \
 	include/inspect/probes.def \
 	include/inspect/protocol.h \
@@ -25,6 +26,7 @@ src_libinspect_a_SOURCES = \
 	src/inspect/hello.h \
 	src/inspect/hello_body.c \
 	src/inspect/ja4.c \
+	src/inspect/http_head.c \
 	src/inspect/postgres.c \
 	src/inspect/probe_http.c \
 	src/inspect/probe_mqtt.c \

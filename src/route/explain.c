@@ -301,6 +301,13 @@ static bool look_inside(struct explanation *e, const struct explain_args *args)
     return look(e, args, true);
 }
 
+static void look_at_request(struct explanation *e)
+{
+    const struct rule *rule = explanation_rule(e);
+    if (rule != NULL && rule->model->redirect)
+        e->redirect = http_head_parse(&e->request, e->outer.facts.bytes);
+}
+
 bool explain(struct explanation *ret, const struct explain_args *args)
 {
     *ret = (struct explanation){.has_source = args->source != NULL};
@@ -313,7 +320,10 @@ bool explain(struct explanation *ret, const struct explain_args *args)
     if (ret->admission != EXPLAIN_ADMITTED)
         return true;
     ret->was_asked = true;
-    return look(ret, args, false) && look_inside(ret, args);
+    if (!look(ret, args, false))
+        return false;
+    look_at_request(ret);
+    return look_inside(ret, args);
 }
 
 static void look_release(struct explain_look *look)

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-static size_t most_bytes(const struct session *s)
+size_t peek_most_bytes(const struct session *s)
 {
     if (s->phase == PHASE_PROXY_HEADER)
         return PROXY_HEADER_MAX; /* is not what max_bytes bounds */
@@ -29,7 +29,7 @@ static enum peek nothing_new(struct session *s, size_t count)
 
 enum peek peek_look(struct session *s, struct span *ret)
 {
-    ssize_t count = recv(s->client.fd, s->engine->scratch, most_bytes(s), MSG_PEEK);
+    ssize_t count = recv(s->client.fd, s->engine->scratch, peek_most_bytes(s), MSG_PEEK);
     if (count == 0) {
         session_end(s, END_client_closed);
         return PEEK_ENDED;
@@ -49,7 +49,7 @@ enum peek peek_look(struct session *s, struct span *ret)
 
 void peek_wait_for(struct session *s, size_t need)
 {
-    size_t most = most_bytes(s);
+    size_t most = peek_most_bytes(s);
     if (need > most)
         need = most;
     if (need <= s->peeked)

@@ -88,6 +88,8 @@ static void take_rule(struct session *s, const struct rule *rule)
     leave_inspection(s);
     if (rule->model->reject)
         session_end(s, END_rejected);
+    else if (rule->model->redirect)
+        session_enter(s, PHASE_REDIRECT);
     else if (rule->model->tls == TLS_ACTION_TERMINATE && !s->decrypted)
         session_enter(s, PHASE_HANDSHAKE);
     else

@@ -30,7 +30,7 @@ static const struct phase_row phases[PHASE_COUNT] = {
     [PHASE_PROXY_HEADER] = {phase_proxy_begin, phase_proxy_step, phase_proxy_expire,
                             TO(INSPECT) | TO(CLOSED)},
     [PHASE_INSPECT] = {phase_inspect_begin, phase_inspect_step, phase_inspect_expire,
-                       TO(HANDSHAKE) | TO(CONNECT) | TO(CLOSED)},
+                       TO(HANDSHAKE) | TO(CONNECT) | TO(REDIRECT) | TO(CLOSED)},
     [PHASE_HANDSHAKE] = {phase_handshake_begin, phase_handshake_step, phase_handshake_expire,
                          TO(INSPECT) | TO(CONNECT) | TO(CLOSED)},
     [PHASE_CONNECT] = {phase_connect_begin, phase_connect_step, phase_connect_expire,
@@ -38,6 +38,9 @@ static const struct phase_row phases[PHASE_COUNT] = {
     [PHASE_STARTTLS] = {phase_starttls_begin, phase_starttls_step, phase_starttls_expire,
                         TO(RELAY) | TO(CLOSED)},
     [PHASE_RELAY] = {phase_relay_begin, phase_relay_step, phase_relay_expire, TO(CLOSED)},
+    [PHASE_REDIRECT] = {phase_redirect_begin, phase_redirect_step, phase_redirect_expire,
+                        TO(ANSWER) | TO(CLOSED)},
+    [PHASE_ANSWER] = {phase_answer_begin, phase_answer_step, phase_answer_expire, TO(CLOSED)},
     [PHASE_CLOSED] = {NULL, NULL, NULL, 0},
 };
 
@@ -115,7 +118,10 @@ static void set_watch(struct session *s, ev_io *watcher, const struct stream *st
 static int client_waits(const struct session *s, struct stream *const sides[2])
 {
     switch ((enum phase)s->phase) {
+    case PHASE_ANSWER:
+        return phase_answer_waits(s);
     case PHASE_PROXY_HEADER:
+    case PHASE_REDIRECT:
         return s->resting ? 0 : EV_READ;
     case PHASE_INSPECT:
         return s->resting ? 0 : s->client.read_waits;

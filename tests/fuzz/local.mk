@@ -5,6 +5,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_decision \
 	tests/fuzz/fuzz_facts \
 	tests/fuzz/fuzz_fix \
+	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_proxy_header
 EXTRA_DIST += tests/fuzz/README tests/fuzz/collect tests/fuzz/corpus
 CLEANFILES += fuzz-input.bin
@@ -62,3 +63,10 @@ endif
 tests_fuzz_fuzz_decision_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
 tests_fuzz_fuzz_decision_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_decision_LDADD = $(FLOOR_ROUTE) $(MG_LIBS)
+tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_fuzz_http_head_SOURCES += tests/fuzz/driver.c
+endif
+tests_fuzz_fuzz_http_head_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/http_head"'
+tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_http_head_LDADD = $(FLOOR_INSPECT)

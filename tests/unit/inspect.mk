@@ -40,3 +40,7 @@ check_PROGRAMS += tests/unit/test_client_cert
 tests_unit_test_client_cert_SOURCES = tests/unit/test_client_cert.c
 tests_unit_test_client_cert_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_cert_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_http_head
+tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c tests/unit/split.h
+tests_unit_test_http_head_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_http_head_LDADD = $(FLOOR_INSPECT) $(CHECK_LIBS) $(MG_LIBS)

@@ -176,9 +176,10 @@ START_TEST(rules_carry_their_matchers_and_names)
     ck_assert_uint_eq(r[3].from, UINT64_C(1774972800));
     ck_assert_uint_eq(r[3].until, UINT64_C(253402300799));
     ck_assert(r[4].from == 0 && r[4].until == 0);
-    ck_assert_str_eq(r[4].name, "rules[4]");
-    ck_assert_str_eq(r[4].pool, "fix");
-    ck_assert(!r[4].match.present && r[1].match.present);
+    ck_assert(r[4].redirect && r[4].pool == NULL && !r[3].redirect);
+    ck_assert_str_eq(r[5].name, "rules[5]");
+    ck_assert_str_eq(r[5].pool, "fix");
+    ck_assert(!r[5].match.present && r[1].match.present);
     ck_assert_int_eq(r[1].tls, TLS_ACTION_PASSTHROUGH);
     ck_assert_int_eq(r[4].tls, TLS_ACTION_PLAIN);
 }
