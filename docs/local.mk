@@ -8,4 +8,7 @@ dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/PERFORMANCE.md docs/S
 referencedir = $(docdir)/docs/reference
 dist_reference_DATA = docs/reference/admin.md docs/reference/metrics.md docs/reference/command-line.md docs/reference/configuration.md docs/reference/log.md
 recipesdir = $(docdir)/docs/recipes
-dist_recipes_DATA = docs/recipes/lets-encrypt.md docs/recipes/transparent.md
+dist_recipes_DATA = docs/recipes/README.md docs/recipes/behind-a-load-balancer.md \
+	docs/recipes/from-haproxy.md docs/recipes/from-nginx.md docs/recipes/from-sslh.md \
+	docs/recipes/from-stunnel.md docs/recipes/lets-encrypt.md docs/recipes/postgresql.md \
+	docs/recipes/ssh-and-https.md docs/recipes/transparent.md
