@@ -31,7 +31,7 @@ def test_every_recipe_is_on_the_list_and_run_here():
     pages = {path.stem for path in FOLDER.glob("*.md")} - {"README"}
     listed = {page for page in pages if f"({page}.md)" in (FOLDER / "README.md").read_text()}
     assert listed == pages
-    elsewhere = {"transparent", "lets-encrypt"}  # in test_transparent.py and test_acme.py
+    elsewhere = {"transparent", "lets-encrypt"}  # in test_origin.py and test_acme.py
     here = open(__file__, encoding="utf-8").read()
     assert all(f'Recipe("{page}")' in here for page in pages - elsewhere)
 
