@@ -28,8 +28,8 @@ struct binding {
     _Atomic int fds[]; /* one per worker; -1 once that worker's acceptor has taken it */
 };
 
-/* `among_ours`: sockets of this process hold (a part of) the address already, and may share it. Then
- * it is not asked whether it is free: nobody else can have it but by sharing it, too. */
+/* `among_ours`: sockets of this process hold (a part of) the address already, and may share it.
+ * Then it is not asked whether it is free: nobody else can have it but by sharing it, too. */
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
                   unsigned workers, bool among_ours, struct error *error) MUST_CHECK;
 

@@ -1,12 +1,13 @@
-/* JA4 (FoxIO, "JA4: TLS Client Fingerprinting", technical details): three parts,
+/* JA4 (FoxIO, "JA4: TLS Client Fingerprinting", technical details), three parts:
  *
- *   a  t, version, d with a server name or i, number of ciphers and of extensions (at most 99 each),
- *      first and last character of the first application protocol or 00
- *   b  the ciphers as four hex digits, sorted, with commas: the first 12 digits of their SHA-256
- *   c  likewise the extensions but server_name and ALPN, then "_" and the signature algorithms in
- *      the order they came
+ * First t, the version, d with a server name or i, the numbers of ciphers and of extensions (at
+ * most 99 each), and the first application protocol's first and last character, or 00.
  *
- * GREASE is left out everywhere; an empty list hashes to twelve zeros. */
+ * Then the ciphers as four hex digits each, sorted, with commas: the first 12 digits of their
+ * SHA-256.
+ *
+ * Last likewise the extensions but server_name and ALPN, then "_" and the signature algorithms in
+ * the order they came. GREASE is left out everywhere; an empty list hashes to twelve zeros. */
 #include "inspect/client_hello.h"
 
 #include <stdio.h>
