@@ -97,8 +97,8 @@ static void hint_at_number(const json_t *value, char *hint, size_t size)
         snprintf(hint, size, "write %s", text);
 }
 
-static void check_count(struct form *f, const struct key *key, const json_t *value,
-                        const char *otherwise)
+static void check_number(struct form *f, const struct key *key, const json_t *value,
+                         const char *otherwise)
 {
     char range[80], hint[32];
     json_int_t number = json_integer_value(value);
@@ -110,10 +110,15 @@ static void check_count(struct form *f, const struct key *key, const json_t *val
         unexpected(f, range, value, hint);
 }
 
+static void check_count(struct form *f, const struct key *key, const json_t *value)
+{
+    check_number(f, key, value, "");
+}
+
 static void check_workers(struct form *f, const struct key *key, const json_t *value)
 {
     if (!json_is_string(value) || strcmp(json_string_value(value), "auto") != 0)
-        check_count(f, key, value, "\"auto\" or ");
+        check_number(f, key, value, "\"auto\" or ");
 }
 
 static void check_boolean(struct form *f, const struct key *key, const json_t *value)
@@ -222,8 +227,9 @@ static void check_text(struct form *f, const struct key *key, const json_t *valu
                       "\"passthrough\" in the rule)");
 }
 
-static void check_ja4(struct form *f, const json_t *value)
+static void check_ja4(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     const char *text = json_string_value(value);
     size_t length = json_string_length(value);
     size_t word = text == NULL ? 0 : strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz_");
@@ -232,8 +238,9 @@ static void check_ja4(struct form *f, const json_t *value)
         unexpected(f, "a JA4 fingerprint", value, "such as \"t13d1516h2_*\"");
 }
 
-static void check_hex(struct form *f, const json_t *value)
+static void check_hex(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     const char *text = json_string_value(value);
     size_t length = json_string_length(value);
     if (text == NULL || length == 0 || length % 2 != 0 ||
@@ -259,23 +266,26 @@ static void check_http_word(struct form *f, const struct key *key, const json_t 
                    path ? "it begins with / and has no blanks" : "such as \"app.example.com\"");
 }
 
-static void check_status(struct form *f, const json_t *value)
+static void check_status(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     struct status_list list;
     const char *text = json_string_value(value);
     if (text == NULL || !status_parse(&list, span_text(text)))
         unexpected(f, "HTTP statuses", value, "such as \"200-299,404\"");
 }
 
-static void check_time(struct form *f, const json_t *value)
+static void check_time(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     uint64_t seconds;
     if (!json_is_string(value) || !clock_parse(&seconds, span_text(json_string_value(value))))
         unexpected(f, "a time", value, "such as \"2027-03-31T18:00:00+02:00\"");
 }
 
-static void check_socket(struct form *f, const json_t *value)
+static void check_socket(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     struct address address;
     const char *text = json_string_value(value);
     char *path = text == NULL || text[0] == '\0' ? NULL : host_resolve_file(f->folder, text);
@@ -289,8 +299,9 @@ static void check_socket(struct form *f, const json_t *value)
     free(path);
 }
 
-static void check_mode(struct form *f, const json_t *value)
+static void check_mode(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     const char *text = json_string_value(value);
     size_t length = json_string_length(value);
     if (text == NULL || length < 3 || length > 4 || strspn(text, "01234567") != length ||
@@ -298,23 +309,26 @@ static void check_mode(struct form *f, const json_t *value)
         unexpected(f, "three octal digits in a text", value, "such as \"0660\"");
 }
 
-static void check_host(struct form *f, const json_t *value)
+static void check_host(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     char normal[NAME_MAX_LENGTH + 1];
     if (!json_is_string(value) || !name_normalise(normal, span_text(json_string_value(value))))
         unexpected(f, "a host name", value, "without port or *");
 }
 
-static void check_sni(struct form *f, const json_t *value)
+static void check_sni(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     char normal[NAME_MAX_LENGTH + 3];
     if (!json_is_string(value) ||
         !name_normalise_pattern(normal, span_text(json_string_value(value))))
         unexpected(f, "a host name or \"*.example.com\"", value, "");
 }
 
-static void check_cidr(struct form *f, const json_t *value)
+static void check_cidr(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     struct cidr cidr;
     struct error error;
     char shown[FORM_SHOWN_MAX];
@@ -353,8 +367,9 @@ static void check_address(struct form *f, const struct key *key, const json_t *v
         form_error(f, "%s: a server's port must not be 0", shown);
 }
 
-static void check_origin(struct form *f, const json_t *value)
+static void check_origin(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     struct origin origin;
     struct error error;
     if (!json_is_string(value))
@@ -363,8 +378,9 @@ static void check_origin(struct form *f, const json_t *value)
         form_error(f, "%s", error.text);
 }
 
-static void check_tlv(struct form *f, const json_t *value)
+static void check_tlv(struct form *f, const struct key *key, const json_t *value)
 {
+    (void)key;
     static const char known[] = TLV_NAMES;
     const char *cursor = known, *text = json_string_value(value);
     char hint[SUGGEST_MAX + 40] = "such as \"authority\"";
@@ -380,85 +396,44 @@ static void check_tlv(struct form *f, const json_t *value)
     unexpected(f, "the name of a PROXY v2 field, or its type as \"0xEA\"", value, hint);
 }
 
+typedef void scalar_check(struct form *f, const struct key *key, const json_t *value);
+
+/* The types that are left out are no scalars. */
+static scalar_check *const checks[TYPE_LATER + 1] = {
+    [TYPE_DURATION] = check_duration,
+    [TYPE_SIZE] = check_size,
+    [TYPE_RATE] = check_rate,
+    [TYPE_COUNT] = check_count,
+    [TYPE_WORKERS] = check_workers,
+    [TYPE_BOOLEAN] = check_boolean,
+    [TYPE_TRUE] = check_boolean,
+    [TYPE_FALSE] = check_boolean,
+    [TYPE_CHOICE] = check_choice,
+    [TYPE_ACCESS] = check_access,
+    [TYPE_STRING] = check_text,
+    [TYPE_FILE] = check_text,
+    [TYPE_ALPN] = check_text,
+    [TYPE_PROTOCOL] = check_text,
+    [TYPE_JA4] = check_ja4,
+    [TYPE_HEX] = check_hex,
+    [TYPE_HTTP_PATH] = check_http_word,
+    [TYPE_HTTP_HOST] = check_http_word,
+    [TYPE_STATUS] = check_status,
+    [TYPE_TIME] = check_time,
+    [TYPE_SOCKET] = check_socket,
+    [TYPE_MODE] = check_mode,
+    [TYPE_HOST] = check_host,
+    [TYPE_SNI] = check_sni,
+    [TYPE_CIDR] = check_cidr,
+    [TYPE_TLV] = check_tlv,
+    [TYPE_ORIGIN] = check_origin,
+    [TYPE_BIND] = check_address,
+    [TYPE_ADDRESS] = check_address,
+    [TYPE_SERVER] = check_address,
+};
+
 void form_check_scalar(struct form *f, const struct key *key, const json_t *value)
 {
-    switch (key->type) {
-    case TYPE_DURATION:
-        check_duration(f, key, value);
-        break;
-    case TYPE_SIZE:
-        check_size(f, key, value);
-        break;
-    case TYPE_RATE:
-        check_rate(f, key, value);
-        break;
-    case TYPE_COUNT:
-        check_count(f, key, value, "");
-        break;
-    case TYPE_WORKERS:
-        check_workers(f, key, value);
-        break;
-    case TYPE_BOOLEAN:
-    case TYPE_TRUE:
-    case TYPE_FALSE:
-        check_boolean(f, key, value);
-        break;
-    case TYPE_CHOICE:
-        check_choice(f, key, value);
-        break;
-    case TYPE_ACCESS:
-        check_access(f, key, value);
-        break;
-    case TYPE_STRING:
-    case TYPE_FILE:
-    case TYPE_ALPN:
-    case TYPE_PROTOCOL:
-        check_text(f, key, value);
-        break;
-    case TYPE_JA4:
-        check_ja4(f, value);
-        break;
-    case TYPE_HEX:
-        check_hex(f, value);
-        break;
-    case TYPE_HTTP_PATH:
-    case TYPE_HTTP_HOST:
-        check_http_word(f, key, value);
-        break;
-    case TYPE_STATUS:
-        check_status(f, value);
-        break;
-    case TYPE_TIME:
-        check_time(f, value);
-        break;
-    case TYPE_SOCKET:
-        check_socket(f, value);
-        break;
-    case TYPE_MODE:
-        check_mode(f, value);
-        break;
-    case TYPE_HOST:
-        check_host(f, value);
-        break;
-    case TYPE_SNI:
-        check_sni(f, value);
-        break;
-    case TYPE_CIDR:
-        check_cidr(f, value);
-        break;
-    case TYPE_TLV:
-        check_tlv(f, value);
-        break;
-    case TYPE_ORIGIN:
-        check_origin(f, value);
-        break;
-    case TYPE_BIND:
-    case TYPE_ADDRESS:
-    case TYPE_SERVER:
-        check_address(f, key, value);
-        break;
-    case TYPE_OBJECT:
-    case TYPE_LATER:
-        break;
-    }
+    if (checks[key->type] != NULL)
+        checks[key->type](f, key, value);
 }

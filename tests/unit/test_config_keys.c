@@ -1,6 +1,7 @@
 /* The table of keys: each row holds together, and the reference page says what it says. */
 #include "config_kit.h"
 
+#include "../../src/config/form.h"
 #include "../../src/config/keys.h"
 #include "base/units.h"
 #include "config/suggest.h"
@@ -155,6 +156,23 @@ START_TEST(the_reference_page_has_a_row_for_every_key)
 }
 END_TEST
 
+START_TEST(no_key_takes_just_any_value)
+{
+    for (int i = 0; i < KEY_COUNT; i++) {
+        const struct key *k = key_at((enum key_id)i);
+        struct form form = {.folder = "/"};
+        if (k->type == TYPE_OBJECT || k->type == TYPE_LATER)
+            continue;
+        ck_assert(problems_create(&form.problems, "gate.json"));
+        (void)form_enter_key(&form, k->name);
+        form_check_scalar(&form, k, json_null());
+        ck_assert_msg(problems_errors(form.problems) == 1, "%s takes null", k->name);
+        text_release(&form.path);
+        problems_free(form.problems);
+    }
+}
+END_TEST
+
 static const char *nearest(const char *word, const char *candidate)
 {
     static struct suggestion s;
@@ -193,6 +211,7 @@ int main(void)
     tcase_add_test(tests, every_default_is_a_value_that_the_key_takes);
     tcase_add_test(tests, the_keys_of_an_object_stand_together_and_are_told_apart);
     tcase_add_test(tests, the_reference_page_has_a_row_for_every_key);
+    tcase_add_test(tests, no_key_takes_just_any_value);
     tcase_add_test(tests, only_near_words_are_suggested);
     tcase_add_test(tests, of_several_near_words_the_nearest_is_suggested);
     suite_add_tcase(suite, tests);
