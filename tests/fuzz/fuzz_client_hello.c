@@ -4,11 +4,6 @@
 
 static unsigned char scratch[CLIENT_HELLO_MAX];
 
-static void no_hash(const void *bytes, size_t length, unsigned char digest[32])
-{
-    memset(digest, length > 0 ? *(const unsigned char *)bytes : 0, 32);
-}
-
 static void check_spans(const struct client_hello *hello, struct span records)
 {
     struct span home = fuzz_inside(hello->ciphers, records) ? records
@@ -30,7 +25,7 @@ static void walk(const struct client_hello *hello)
     while (client_hello_next_alpn(hello, &at, &name))
         PROMISE(name.length > 0 && fuzz_inside(name, hello->alpn));
     PROMISE(at == hello->alpn.length);
-    client_hello_ja4(hello, no_hash, ja4);
+    client_hello_ja4(hello, fuzz_no_hash, ja4);
     PROMISE(strlen(ja4) == 36);
     PROMISE(strlen(hello->sni) <= NAME_MAX_LENGTH);
 }

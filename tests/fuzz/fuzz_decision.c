@@ -60,11 +60,6 @@ static void prepare(void)
             address_parse(&sources[1], span_text("10.1.2.3:5"), NULL));
 }
 
-static void no_hash(const void *bytes, size_t length, unsigned char digest[32])
-{
-    memset(digest, length > 0 ? *(const unsigned char *)bytes : 0, 32);
-}
-
 static struct facts facts;
 
 static struct decision decide(uint8_t flags, struct span bytes, enum look_end end)
@@ -79,7 +74,7 @@ static struct decision decide(uint8_t flags, struct span bytes, enum look_end en
     facts.alpn = span_of(NULL, 0);
     facts.ja4 = NULL;
     if (facts.tls == VERDICT_YES && facts.hello == VERDICT_YES) {
-        client_hello_ja4(&facts.client_hello, no_hash, ja4);
+        client_hello_ja4(&facts.client_hello, fuzz_no_hash, ja4);
         facts.ja4 = ja4;
     }
     decision_make(&decision, &(struct decision_args){.rules = decrypted ? nested : rules,
