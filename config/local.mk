@@ -7,4 +7,5 @@ dist_example_DATA = \
 	config/muxgate.schema.json \
 	config/passthrough-https.json \
 	config/sni-passthrough.json \
-	config/terminate.json
+	config/terminate.json \
+	config/towards-tls.json

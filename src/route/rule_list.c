@@ -81,7 +81,7 @@ enum walk rule_list_walk(const struct rule_list *list, const struct question *qu
     name_hits_add(&hits, list->unnamed, list->unnamed_count);
     while (name_hits_next(&hits, &at)) {
         const struct compiled_rule *rule = list->items[at];
-        if (!model_rule_holds(rule->rule.model, question->facts->now))
+        if (rule->dated && !model_rule_holds(rule->rule.model, question->facts->now))
             continue;
         enum verdict answer = match_ask(&rule->match, question);
         if (step != NULL)

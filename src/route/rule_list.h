@@ -10,6 +10,7 @@
 
 struct compiled_rule {
     struct rule rule;
+    bool dated; /* it holds for a time only */
     struct match match;
     struct rules *nested; /* owned; what rule.nested shows */
 };

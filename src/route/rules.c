@@ -110,6 +110,7 @@ static void compile_rule(struct compiling *c, struct compiled_rule *item,
 {
     struct rules *root = c->root;
     item->rule = (struct rule){.model = model, .index = *next_index};
+    item->dated = model->from != 0 || model->until != 0;
     root->all[(*next_index)++] = &item->rule;
     check_rule(c, model, nested);
     warn_past(c, model);

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness import certs, fix, servers, settings, tls
+from harness.gate import run
 
 SAMPLES = settings.HERE.parent.parent / "config"
 
@@ -84,3 +85,27 @@ def test_terminate(sample):
     assert answer(secure(), b"anything") == b"tcp\n"
     client = secure(alpn=["postgresql"])
     assert (client.alpn(), answer(client)) == ("postgresql", b"postgres\n")
+
+
+def test_towards_tls(sample):
+    acceptor = servers.FixServer()
+    gate = sample("towards-tls.json", acceptor=[acceptor])
+    for client, rule in ((gate.connect("fix"), "plain"), (gate.connect("fix", source="127.0.0.2"), "late-partner"),
+                         (tls.TlsPeer(gate.connect("fix"), name="localhost"), "tls")):
+        client.send(fix.logon("DESK"))
+        assert fix.read(client)["56"] == "DESK"
+        client.close()
+        assert gate.session(client)["rule"] == rule
+    browser = gate.connect("web").send(b"GET /x HTTP/1.1\r\nHost: www.example.com:8080\r\n\r\n")
+    assert b"\r\nLocation: https://www.example.com/x\r\n" in browser.recv_all()
+
+
+@pytest.mark.parametrize("at, source, rule", [("2099-03-31T15:59:59Z", "192.0.2.7", "plain"),
+                                              ("2099-03-31T16:00:00Z", "192.0.2.7", None),
+                                              ("2099-04-30T15:59:59Z", "198.51.100.7", "late-partner"),
+                                              ("2099-04-30T16:00:00Z", "198.51.100.7", None)])
+def test_towards_tls_ends_on_its_days(at, source, rule):
+    done = run("-c", SAMPLES / "towards-tls.json", "explain", "--listener", "fix", "--source", source, "--at", at,
+               "--hex", fix.logon("DESK").hex(), "--json")
+    assert done.returncode == (0 if rule else 3), done.stderr
+    assert json.loads(done.stdout)["decision"].get("rule") == rule
