@@ -37,6 +37,7 @@ bool worker_set_store(struct worker *worker, struct tls_policy *policy,
 bool worker_set_trust(struct worker *worker, struct tls_policy *policy,
                       struct tls_trust *trust) MUST_CHECK;
 void worker_send_errand(struct worker *worker, struct errand *errand); /* any thread */
+bool worker_end_drained(struct worker *worker, struct server *server) MUST_CHECK;
 void worker_drain(struct worker *worker);
 
 /* What it has counted; to be read until it is stopped. */

@@ -157,6 +157,7 @@ struct model_server {
     unsigned weight; /* 0-256 */
     bool backup;
     enum server_state state; /* how it starts */
+    unsigned max_sessions;   /* 0: no limit */
 };
 
 enum health_type { HEALTH_TCP, HEALTH_TLS, HEALTH_SCRIPT, HEALTH_HTTP };
@@ -194,6 +195,10 @@ struct model_pool {
     struct model_health health;
     uint64_t connect_timeout_ms;
     unsigned connect_retries;
+    unsigned queue_max; /* 0: no queue */
+    uint64_t queue_timeout_ms;
+    uint64_t slow_start_ms; /* 0: none; likewise below */
+    uint64_t drain_timeout_ms;
     enum proxy_protocol proxy_protocol;
     uint8_t *pass_tlvs; /* types of received PROXY v2 fields that go on to the server */
     size_t pass_tlv_count;

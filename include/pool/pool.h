@@ -3,7 +3,8 @@
  * Threads    pool_pick(), server_release() and server_note_connect_failure() may be called by any
  *            worker, and so may everything that only looks at a server. A short lock per pool is
  *            taken once when a session is admitted and once per retry, never per message, so that
- *            rotation and least_conn are exact over the whole process. Release is one atomic.
+ *            rotation and least_conn are exact over the whole process. Release is one atomic, while
+ *            nobody waits.
  *            Everything else: control thread.
  * Lifetime   a pool belongs to a set; a set is one configuration's pools and borrows its model.
  *            What a pool's name keeps from set to set is shared by all sets that have it: the lock,
@@ -14,12 +15,15 @@
  * Servers    are the same as long as pool, name and address are: then up, sessions, health history,
  *            place in the rotation and what an operator has set go on. One that leaves the view
  *            gets no new sessions; those it has live on and stay counted, also if it comes back.
+ * Queue      where every server that could serve a session is at its max_sessions, the session may
+ *            wait: first come, first served, over all workers and all sets that have the pool.
  * Operators  a state or weight set at run time holds over reloads until the configuration of that
  *            very state or weight is changed; then the configuration counts again. */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
 #include "base/address.h"
+#include "base/list.h"
 #include "config/model.h"
 #include "config/problems.h"
 
@@ -90,19 +94,52 @@ struct pool_key {
     struct span sni, fix_sender;
 };
 
-/* Picks an eligible server (up, ready, weight > 0; backups only when no other is) that is not among
- * `tried`, and takes a session slot on it. NULL: none. Give the slot back with server_release().
+/* Picks an eligible server (up, ready, weight > 0, below its max_sessions; backups only when no
+ * other is) that is not among `tried`, and takes a session slot on it. NULL: none, or others wait
+ * for it. Give the slot back with server_release().
  *
  * round_robin  smooth: weights 5, 1, 1 give a a b a c a a
  * least_conn   fewest sessions per weight; of equals the one whose turn it is
  * random2      two at random, by weight; of them the one with fewer sessions per weight
  * hash         by the key's fact that the pool goes by, where it has none by its source (the whole
- *              address): see src/pool/maglev.h */
+ *              address): see src/pool/maglev.h
+ *
+ * With slow_start the weight of a server that came up, was made ready or joined the pool grows to
+ * its whole over that time; hash goes by whole weights. */
 struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct server *const *tried,
                          unsigned tried_count);
 
+/* One session that waits for a slot: the first group is the caller's, the rest the pool's. It stays
+ * where it is, with all that it points to, until it was granted a slot or has left. */
+struct pool_waiter {
+    struct pool_key key;
+    struct server *const *tried;
+    unsigned tried_count;
+    /* Once, from any thread, under the pool's lock: may send mail, and nothing else. */
+    void (*granted)(struct pool_waiter *waiter);
+
+    struct list link;
+    struct server *server; /* the slot, once granted */
+};
+
+enum pool_wait {
+    POOL_WAIT_GRANTED, /* at once: the slot is there, granted() is not called */
+    POOL_WAIT_QUEUED,
+    POOL_WAIT_REFUSED, /* there is no queue, it is full, or nobody is eligible but for his limit */
+};
+
+/* For who was given no server by pool_pick(). */
+enum pool_wait pool_wait(struct pool *pool, struct pool_waiter *waiter) MUST_CHECK;
+
+/* Leaves the queue. False: the slot was granted before, and is the caller's to give back. */
+bool pool_leave(struct pool *pool, struct pool_waiter *waiter) MUST_CHECK;
+
+unsigned pool_waiting(const struct pool *pool); /* now; any thread */
+
 /* A server handle is counted: one reference per slot; it outlives its set. */
 void server_release(struct server *server);
+void server_ref(struct server *server); /* without a slot; any thread */
+void server_unref(struct server *server);
 const char *server_name(const struct server *server);
 const char *server_pool_name(const struct server *server);
 const struct address *server_address(const struct server *server);
@@ -128,9 +165,27 @@ bool server_note_reset(struct server *server, bool provoked);
 void server_note_connected(struct server *server);
 void server_note_answer(struct server *server);
 
-/* --- health (control thread's loop) ---------------------------------------------------------- */
+/* --- draining (control thread's loop) --------------------------------------------------------- */
 
 struct ev_loop;
+struct drains;
+
+/* The pool's drain_timeout has passed since this server was drained, put into maintenance or taken
+ * out: what sessions it still has are to be ended. */
+typedef void drain_due(void *context, struct server *server);
+
+bool drains_create(struct drains **ret, struct ev_loop *loop, drain_due *on_due, void *context,
+                   struct error *error) MUST_CHECK;
+void drains_free(struct drains *drains); /* accepts NULL */
+
+/* Looks who is leaving: after every change of the pool (pool_set_observe()), and after the
+ * publication of a set, when servers of pools that it does not have any more leave, too. */
+void drains_follow(struct drains *drains, const struct pool *pool);
+void drains_follow_set(struct drains *drains, const struct pool_set *set,
+                       const struct pool_set *previous);
+
+/* --- health (control thread's loop) ---------------------------------------------------------- */
+
 struct health;
 
 /* A server has just gone down, or come back. `reason` is a short text, valid during the call.

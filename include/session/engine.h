@@ -21,6 +21,7 @@
 /* One read at most; also the most that inspection ever looks at. */
 #define SCRATCH_BYTES (64u * 1024u)
 
+struct mailbox;
 struct refusals;
 
 struct generation {
@@ -33,6 +34,7 @@ struct generation {
 struct engine_args {
     unsigned index; /* of the worker */
     struct ev_loop *loop;
+    struct mailbox *mailbox; /* borrowed; the worker's */
     struct gauge *gauge;     /* borrowed; the process's */
     struct crew *crew;       /* borrowed; NULL: it is alone */
     struct line_writer *log; /* borrowed */
@@ -81,6 +83,10 @@ void engine_drain(struct engine *engine);
 
 /* Ends every session now. */
 void engine_end_all(struct engine *engine, enum end_reason reason);
+
+/* Ends the sessions that this server has, because its drain is over. */
+struct server;
+void engine_end_drained(struct engine *engine, const struct server *server);
 
 /* A handshake costs as much as a hundred small messages, so that they take turns: one step a turn
  * of the loop, first come first served, behind everything that is ready. */

@@ -1,7 +1,8 @@
 /* session: one client and at most one server, from accept to the log line.
  *
  *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT on the decrypted stream)?
- *                                       └──────────────▶ CONNECT ─▶ STARTTLS? ─▶ RELAY ─▶ CLOSED
+ *                                       └──────────────▶ CONNECT ⇄ QUEUE? ─▶ STARTTLS? ─▶ RELAY ─▶
+ * CLOSED
  *
  *                       INSPECT ─▶ REDIRECT ─▶ ANSWER ─▶ CLOSED
  *
@@ -21,6 +22,7 @@ enum phase {
     PHASE_PROXY_HEADER,
     PHASE_INSPECT,
     PHASE_HANDSHAKE,
+    PHASE_QUEUE,
     PHASE_CONNECT,
     PHASE_STARTTLS,
     PHASE_RELAY,
@@ -41,6 +43,7 @@ struct notes {
     struct address destination; /* from a received PROXY header */
     unsigned char *tlvs;        /* owned; its fields, until the server has been told */
     uint32_t tlvs_length;
+    struct waiting *waiting; /* QUEUE: its place in the pool's queue; phase_queue.c's */
 };
 
 /* Servers already tried for this session, once the first try has failed. */
@@ -162,6 +165,17 @@ void phase_handshake_turn(struct session *s);
 void phase_handshake_step(struct session *s, int client_events, int server_events);
 void phase_handshake_expire(struct session *s);
 
+/* CONNECT found nobody: waits for a slot (QUEUE is to follow, unless one was there at once and is
+ * chosen now), where the pool has a queue and may have a server in time. */
+bool phase_queue_join(struct session *s);
+void phase_queue_leave(struct session *s); /* harmless when it is not in; gives a slot back */
+int phase_queue_watches(const struct session *s);
+void phase_queue_begin(struct session *s);
+void phase_queue_step(struct session *s, int client_events, int server_events);
+void phase_queue_expire(struct session *s);
+
+struct pool *connect_pool(const struct session *s);
+struct pool_key connect_key(const struct session *s); /* points into the session */
 void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);

@@ -6,7 +6,9 @@
 
 static bool add_pool(struct text *text, const struct pool *pool)
 {
-    bool any = false;
+    bool any = pool_waiting(pool) != 0;
+    if (any)
+        text_format(text, " pool=%s waiting=%u", pool_name(pool), pool_waiting(pool));
     for (unsigned i = 0; i < pool_server_count(pool); i++) {
         const struct server *server = pool_server_at(pool, i);
         if (server_sessions(server) == 0)

@@ -37,7 +37,8 @@ struct muxgate {
     struct worker **workers; /* owned */
     unsigned worker_count, empty_workers;
     struct health *health;       /* owned; of the current snapshot */
-    struct renewal *renewal;     /* likewise */
+    struct drains *drains;       /* owned */
+    struct renewal *renewal;     /* of the current snapshot */
     struct endpoints *endpoints; /* counted; the current ones */
     struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
     struct admin_process process;
@@ -66,6 +67,23 @@ static void on_pool_change(void *context, struct pool *pool)
     struct muxgate *m = context;
     if (m->health != NULL)
         health_follow(m->health, pool);
+    drains_follow(m->drains, pool);
+}
+
+static void on_drain_due(void *context, struct server *server)
+{
+    struct muxgate *m = context;
+    bool whole = true;
+    if (server_sessions(server) == 0)
+        return;
+    log_event(LOG_LEVEL_INFO, "server.drained", "pool=%s server=%s sessions=%u",
+              server_pool_name(server), server_name(server), server_sessions(server));
+    for (unsigned i = 0; i < m->worker_count; i++) {
+        server_ref(server);
+        whole = worker_end_drained(m->workers[i], server) && whole;
+    }
+    if (!whole)
+        log_event(LOG_LEVEL_ERROR, "server.drained", "incomplete=\"out of memory\"");
 }
 
 /* Health checks and certificate files follow the current snapshot. That they can't be started is
@@ -219,6 +237,7 @@ static void commit(struct muxgate *m, const struct change *change)
     m->bindings = change->bindings;
     m->endpoints = change->endpoints;
     pool_set_publish(m->snapshot->pools);
+    drains_follow_set(m->drains, m->snapshot->pools, old->pools);
     set_limits(m);
     reopen_log(m);
     start_attendants(m);
@@ -433,7 +452,8 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     }
     start_signals(m);
     set_limits(m);
-    if (!start_workers(m, error) || !follow_admin(m, error)) {
+    if (!start_workers(m, error) || !drains_create(&m->drains, m->loop, on_drain_due, m, error) ||
+        !follow_admin(m, error)) {
         muxgate_free(m);
         return false;
     }
@@ -462,6 +482,7 @@ void muxgate_free(struct muxgate *m)
     admin_stop(m->admin);
     if (m->admin != NULL)
         mailbox_deliver(&m->mailbox);
+    drains_free(m->drains);
     health_stop(m->health);
     m->health = NULL; /* the workers' last mail still comes */
     renewal_stop(m->renewal);

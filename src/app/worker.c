@@ -123,6 +123,31 @@ const struct tally *worker_tally(const struct worker *worker)
     return worker->engine->tally;
 }
 
+struct drained_mail {
+    struct mail mail;
+    struct server *server;
+};
+
+static void deliver_drained(struct mail *mail, void *owner)
+{
+    struct drained_mail *drained = CONTAINER_OF(mail, struct drained_mail, mail);
+    engine_end_drained(((struct worker *)owner)->engine, drained->server);
+    server_unref(drained->server);
+    free(drained);
+}
+
+bool worker_end_drained(struct worker *worker, struct server *server)
+{
+    struct drained_mail *drained = calloc(1, sizeof *drained);
+    if (drained == NULL) {
+        server_unref(server);
+        return false;
+    }
+    *drained = (struct drained_mail){{.deliver = deliver_drained}, server};
+    mailbox_send(&worker->mailbox, &drained->mail);
+    return true;
+}
+
 static void deliver_drain(struct mail *mail, void *owner)
 {
     (void)mail;
@@ -220,6 +245,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
     mailbox_start(&worker->mailbox, worker->loop, worker);
     struct engine_args engine = {.index = args->index,
                                  .loop = worker->loop,
+                                 .mailbox = &worker->mailbox,
                                  .gauge = args->gauge,
                                  .crew = args->crew,
                                  .log = args->log,

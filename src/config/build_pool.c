@@ -5,6 +5,7 @@
 static void build_server(struct build *b, struct model_server *ret, const json_t *server,
                          char *path)
 {
+    static const enum server_state states[] = {SERVER_READY, SERVER_DRAIN, SERVER_MAINT};
     const char *text = json_string_value(server), *name = NULL;
     const json_t *object = json_is_object(server) ? server : NULL;
     ret->path = path;
@@ -17,6 +18,8 @@ static void build_server(struct build *b, struct model_server *ret, const json_t
     ret->name = build_text(b, name != NULL ? name : text);
     ret->weight = (unsigned)build_get_count(object, KEY_server_weight);
     ret->backup = build_get_boolean(object, KEY_server_backup);
+    ret->max_sessions = (unsigned)build_get_count(object, KEY_server_max_sessions);
+    ret->state = states[build_get_choice(object, KEY_server_state)];
 }
 
 static void build_servers(struct build *b, struct model_pool *ret, const json_t *servers)
@@ -70,6 +73,14 @@ static void build_tlvs(struct build *b, struct model_pool *ret, const json_t *na
     }
 }
 
+static void build_queue(struct model_pool *ret, const json_t *queue)
+{
+    if (queue == NULL)
+        return;
+    ret->queue_max = (unsigned)build_get_count(queue, KEY_queue_max);
+    ret->queue_timeout_ms = build_get_duration(queue, KEY_queue_timeout);
+}
+
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
 {
     static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN,
@@ -84,6 +95,9 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     ret->hash_on = facts[build_get_choice(pool, KEY_pool_hash_on)];
     build_servers(b, ret, json_object_get(pool, "servers"));
     build_health(b, &ret->health, json_object_get(pool, "health_check"), ret->path);
+    build_queue(ret, json_object_get(pool, "queue"));
+    ret->slow_start_ms = build_get_duration(pool, KEY_pool_slow_start);
+    ret->drain_timeout_ms = build_get_duration(pool, KEY_pool_drain_timeout);
     ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);
     ret->connect_retries = (unsigned)build_get_count(pool, KEY_pool_connect_retries);
     ret->proxy_protocol = protocols[build_get_choice(pool, KEY_pool_proxy_protocol)];

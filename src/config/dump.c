@@ -134,7 +134,9 @@ static void dump_server(struct json_writer *w, const struct model_server *server
     dump_address(w, "address", &server->address);
     dump_text(w, KEY_server_name, server->name);
     json_put_number(w, "weight", server->weight);
+    dump_limit(w, KEY_server_max_sessions, server->max_sessions);
     dump_boolean(w, KEY_server_backup, server->backup);
+    dump_choice(w, KEY_server_state, server->state);
     json_close(w, '}');
 }
 
@@ -189,6 +191,16 @@ static void dump_tlvs(struct json_writer *w, const struct model_pool *pool)
     json_close(w, ']');
 }
 
+static void dump_queue(struct json_writer *w, const struct model_pool *pool)
+{
+    if (pool->queue_max == 0)
+        return;
+    json_open(w, "queue", '{');
+    dump_limit(w, KEY_queue_max, pool->queue_max);
+    dump_duration(w, KEY_queue_timeout, pool->queue_timeout_ms);
+    json_close(w, '}');
+}
+
 static void dump_pool(struct json_writer *w, const struct model_pool *pool)
 {
     json_open(w, pool->name, '{');
@@ -207,6 +219,9 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_boolean(w, KEY_pool_transparent, pool->transparent);
     dump_source(w, &pool->source);
     dump_keepalive(w, &pool->keepalive);
+    dump_queue(w, pool);
+    dump_duration(w, KEY_pool_slow_start, pool->slow_start_ms);
+    dump_duration(w, KEY_pool_drain_timeout, pool->drain_timeout_ms);
     json_close(w, '}');
 }
 

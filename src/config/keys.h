@@ -28,6 +28,7 @@ enum object_kind {
     OBJECT_certificate,
     OBJECT_pool,
     OBJECT_server,
+    OBJECT_queue,
     OBJECT_health_check,
     OBJECT_KINDS,
 };

@@ -14,9 +14,21 @@ static bool is_text(const json_t *pool, const char *key, const char *text)
     return value != NULL && strcmp(value, text) == 0;
 }
 
+static bool any_is_limited(const json_t *servers)
+{
+    for (size_t i = 0; i < json_array_size(servers); i++)
+        if (json_object_get(json_array_get(servers, i), "max_sessions") != NULL)
+            return true;
+    return false;
+}
+
 void relations_warn_of_balance(struct relations *r, const json_t *pool)
 {
     bool hash = is_text(pool, "balance", "hash");
     if (json_object_get(pool, "hash_on") != NULL && !hash)
         warn_at(r->form, "hash_on", "has no effect without \"balance\": \"hash\"");
+    if (json_object_get(pool, "slow_start") != NULL && hash)
+        warn_at(r->form, "slow_start", "has no effect with \"balance\": \"hash\"");
+    if (json_object_get(pool, "queue") != NULL && !any_is_limited(json_object_get(pool, "servers")))
+        warn_at(r->form, "queue", "no server has max_sessions, so nobody will ever wait");
 }

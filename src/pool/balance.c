@@ -1,5 +1,6 @@
 #include "balance.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "maglev.h"
 
@@ -12,15 +13,43 @@ static bool was_tried(const struct server *server, const struct balance_args *ar
     return false;
 }
 
+/* But for how many sessions it has. */
+static bool could_serve(const struct member *m, const struct balance_args *args)
+{
+    return m->weight > 0 && server_is_open(m->server) && !was_tried(m->server, args);
+}
+
+bool balance_could(const struct view *view, const struct balance_args *args)
+{
+    for (unsigned i = 0; i < view->count; i++) {
+        if (could_serve(&view->items[i], args))
+            return true;
+    }
+    return false;
+}
+
+/* The whole weight, or so much of it as the time since the server returned gives it. */
+static unsigned share_of(const struct view *view, const struct member *m, uint64_t now)
+{
+    unsigned whole = m->weight * VIEW_SHARE;
+    uint64_t since = view->slow_start_us == 0 ? 0 : server_returned_us(m->server);
+    if (since == 0 || now >= since + view->slow_start_us)
+        return whole;
+    uint64_t part = now < since ? 0 : whole * (now - since) / view->slow_start_us;
+    return part == 0 ? 1 : (unsigned)part;
+}
+
 /* Marks who may be picked among the backups or among the others; false: nobody. */
 static bool mark_candidates(struct view *view, bool backup, const struct balance_args *args)
 {
     bool any = false;
+    uint64_t now = view->slow_start_us == 0 ? 0 : clock_monotonic_us();
     for (unsigned i = 0; i < view->count; i++) {
         struct member *m = &view->items[i];
-        m->candidate = m->backup == backup && m->weight > 0 && server_is_open(m->server) &&
-                       !was_tried(m->server, args);
         m->sessions = server_sessions(m->server);
+        m->candidate = m->backup == backup && could_serve(m, args) &&
+                       (m->most == 0 || m->sessions < m->most);
+        m->share = m->candidate ? share_of(view, m, now) : 0;
         any = any || m->candidate;
     }
     return any;
@@ -31,7 +60,7 @@ static bool mark_candidates(struct view *view, bool backup, const struct balance
 /* Fewer sessions per weight, without dividing. */
 static bool is_lighter(const struct member *a, const struct member *b)
 {
-    return (uint64_t)a->sessions * b->weight < (uint64_t)b->sessions * a->weight;
+    return (uint64_t)a->sessions * b->share < (uint64_t)b->sessions * a->share;
 }
 
 /* Leaves only the candidates with the fewest sessions per weight. */
@@ -61,8 +90,8 @@ static struct member *rotate(struct view *view)
         struct member *m = &view->items[i];
         if (!m->candidate)
             continue;
-        m->server->turn += m->weight;
-        total += m->weight;
+        m->server->turn += m->share;
+        total += m->share;
         if (next == NULL || m->server->turn > next->server->turn)
             next = m;
     }
@@ -84,13 +113,13 @@ static struct member *draw(struct view *view, uint64_t *random)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < view->count; i++)
-        total += view->items[i].candidate ? view->items[i].weight : 0;
+        total += view->items[i].candidate ? view->items[i].share : 0;
     uint64_t at = total == 0 ? 0 : next_random(random) % total;
     for (unsigned i = 0; i < view->count; i++) {
         struct member *m = &view->items[i];
-        if (m->candidate && at < m->weight)
+        if (m->candidate && at < m->share)
             return m;
-        at -= m->candidate ? m->weight : 0;
+        at -= m->candidate ? m->share : 0;
     }
     return NULL;
 }

@@ -15,4 +15,7 @@ struct balance_args {
 /* NULL: nobody is eligible. Takes no slot. */
 struct server *balance_pick(struct view *view, const struct balance_args *args);
 
+/* Somebody would be, were it not for his max_sessions. */
+bool balance_could(const struct view *view, const struct balance_args *args);
+
 #endif

@@ -13,6 +13,8 @@ struct pool_core *core_create(void)
         return NULL;
     atomic_init(&core->references, 1);
     atomic_init(&core->users, 1);
+    atomic_init(&core->waiting, 0);
+    list_init(&core->queue);
     pthread_mutex_init(&core->mutex, NULL);
     if (getentropy(&core->random, sizeof core->random) != 0)
         core->random = clock_monotonic_us();
@@ -110,16 +112,28 @@ static void remember_departed(struct pool_core *core, struct server *server)
         return;
     core->departed = list;
     server->wishes = (struct server_wishes){0}; /* should it come back, the configuration counts */
+    server_begin_leaving(server);
     server_ref(server);
     list[core->departed_count++] = server;
 }
 
+/* Those who join a pool that is at work begin slowly, too. */
+static void note_joining(const struct view *before, const struct view *view)
+{
+    for (unsigned i = 0; before != NULL && i < view->count; i++) {
+        if (!holds(before, view->items[i].server))
+            server_note_return(view->items[i].server);
+    }
+}
+
 void core_publish(struct pool_core *core, struct view *view)
 {
+    note_joining(core->view, view);
     pthread_mutex_lock(&core->mutex);
     struct view *before = core->view;
     core->view = view;
     pthread_mutex_unlock(&core->mutex);
+    core_serve(core);
     for (unsigned i = 0; before != NULL && i < before->count; i++) {
         if (!holds(view, before->items[i].server))
             remember_departed(core, before->items[i].server);

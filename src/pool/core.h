@@ -13,7 +13,9 @@ struct pool_core {
     atomic_uint references, users;
     pthread_mutex_t mutex; /* guards the view's scratch, the servers' turns, and the view itself
                               against all but the control thread, which alone replaces it */
-    uint64_t random;       /* likewise */
+    uint64_t random;       /* likewise; and the queue */
+    struct list queue;     /* waiters, first come first */
+    atomic_uint waiting;   /* how many; changed under the mutex only */
     struct view *view;     /* owned; NULL before the first set is published */
 
     /* the control thread's alone */
@@ -30,6 +32,10 @@ void core_unref(struct pool_core *core);
 /* The server of this name and address, wherever it is kept. NULL: none. */
 struct server *core_find(const struct pool_core *core, const char *name,
                          const struct address *address);
+
+/* Gives free slots to those who wait, in their order. Costs nothing while nobody does. Any thread.
+ */
+void core_serve(struct pool_core *core);
 
 /* Takes the view over and puts it in the place of the one before. */
 void core_publish(struct pool_core *core, struct view *view);

@@ -124,7 +124,10 @@ static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     w->begun_us = clock_monotonic_us();
     w->server->checks.due_us = w->begun_us + (uint64_t)(interval_us * part);
-    check_begin(&w->check);
+    if (server_state(w->server) == SERVER_MAINT)
+        wait_until_due(w); /* it may well be switched off: that is no news */
+    else
+        check_begin(&w->check);
 }
 
 static void on_done(struct check *check)

@@ -196,7 +196,7 @@ bool pool_update_addresses(struct pool *pool, unsigned item, const struct pool_a
 
 void pool_set_server_state(struct pool *pool, struct server *server, enum server_state state)
 {
-    atomic_store_explicit(&server->state, state, memory_order_relaxed);
+    server_set_state(server, state);
     tell_observer(pool);
 }
 
@@ -219,8 +219,11 @@ struct server *pool_pick(struct pool *pool, const struct pool_key *key, struct s
 {
     struct pool_core *core = pool->core;
     struct balance_args args = {key, tried, tried_count, &core->random};
+    struct server *server = NULL;
     pthread_mutex_lock(&core->mutex);
-    struct server *server = balance_pick(core->view, &args);
+    /* Nobody overtakes those who wait; who cannot wait himself takes what they leave. */
+    if (pool->model->queue_max == 0 || atomic_load(&core->waiting) == 0)
+        server = balance_pick(core->view, &args);
     if (server != NULL)
         server_take(server);
     pthread_mutex_unlock(&core->mutex);

@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include "base/clock.h"
 #include "core.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct server *server_create(struct pool_core *core, const char *pool_name, cons
     atomic_init(&server->sessions, 0);
     atomic_init(&server->up, true);
     atomic_init(&server->state, SERVER_READY);
+    atomic_init(&server->returned_us, 0);
     core_ref(core);
     server->core = core;
     server->address = *address;
@@ -53,7 +55,9 @@ void server_take(struct server *server)
 
 void server_release(struct server *server)
 {
-    atomic_fetch_sub_explicit(&server->sessions, 1, memory_order_relaxed);
+    /* In one order with core->waiting: who begins to wait sees the slot, or we see who waits. */
+    atomic_fetch_sub(&server->sessions, 1);
+    core_serve(server->core);
     server_unref(server);
 }
 
@@ -74,7 +78,7 @@ const struct address *server_address(const struct server *server)
 
 unsigned server_sessions(const struct server *server)
 {
-    return atomic_load_explicit(&server->sessions, memory_order_relaxed);
+    return atomic_load(&server->sessions);
 }
 
 bool server_is_up(const struct server *server)
@@ -92,9 +96,42 @@ bool server_is_open(const struct server *server)
     return server_is_up(server) && server_state(server) == SERVER_READY;
 }
 
+void server_note_return(struct server *server)
+{
+    atomic_store_explicit(&server->returned_us, clock_monotonic_us(), memory_order_relaxed);
+}
+
+uint64_t server_returned_us(const struct server *server)
+{
+    return atomic_load_explicit(&server->returned_us, memory_order_relaxed);
+}
+
 void server_set_up(struct server *server, bool up)
 {
+    if (up && !server_is_up(server))
+        server_note_return(server);
     atomic_store_explicit(&server->up, up, memory_order_relaxed);
+    if (up)
+        core_serve(server->core);
+}
+
+void server_begin_leaving(struct server *server)
+{
+    if (server->leaving_since_us == 0)
+        server->leaving_since_us = clock_monotonic_us();
+}
+
+void server_set_state(struct server *server, enum server_state state)
+{
+    if (state == SERVER_READY)
+        server->leaving_since_us = 0;
+    else
+        server_begin_leaving(server);
+    if (state == SERVER_READY && server_state(server) != SERVER_READY)
+        server_note_return(server);
+    atomic_store_explicit(&server->state, state, memory_order_relaxed);
+    if (state == SERVER_READY)
+        core_serve(server->core);
 }
 
 /* --- wishes ----------------------------------------------------------------------------------- */
@@ -110,7 +147,7 @@ void server_configure(struct server *server, enum server_state state, unsigned w
 {
     struct server_wishes *wishes = &server->wishes;
     if (!wishes->published || state != wishes->configured_state)
-        atomic_store_explicit(&server->state, state, memory_order_relaxed);
+        server_set_state(server, state); /* also ends the leaving of one that comes back */
     if (weight != wishes->configured_weight)
         wishes->has_weight = false;
     wishes->configured_state = state;

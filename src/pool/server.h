@@ -30,12 +30,14 @@ struct server {
     atomic_uint sessions;
     atomic_bool up;
     _Atomic enum server_state state;
-    struct pool_core *core; /* counted */
+    _Atomic uint64_t returned_us; /* monotonic; 0: was there from the beginning */
+    struct pool_core *core;       /* counted */
     char *name, *pool_name;
     struct address address;
     int64_t turn; /* smooth rotation; guarded by the pool's lock */
     struct server_checks checks;
     struct server_wishes wishes;
+    uint64_t leaving_since_us; /* the control thread's: gets no new sessions; 0: is not leaving */
     struct evidence evidence;
     pthread_mutex_t error_lock;
     char last_error[SERVER_ERROR_MAX]; /* guarded by error_lock */
@@ -44,8 +46,6 @@ struct server {
 /* Up, without sessions, one reference. NULL: memory is out. */
 struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
                              const struct address *address);
-void server_ref(struct server *server);
-void server_unref(struct server *server);
 
 /* One more reference and one more session. */
 void server_take(struct server *server);
@@ -53,7 +53,12 @@ void server_take(struct server *server);
 /* Would take new sessions: up and ready. */
 bool server_is_open(const struct server *server);
 
+/* Who comes back this way begins slowly, and whoever waits for a slot may get one. */
 void server_set_up(struct server *server, bool up);
+void server_set_state(struct server *server, enum server_state state);
+void server_begin_leaving(struct server *server);
+void server_note_return(struct server *server);
+uint64_t server_returned_us(const struct server *server);
 
 /* The weight it would have where the configuration says so much. Control thread. */
 unsigned server_weight_for(const struct server *server, unsigned configured);

@@ -38,6 +38,7 @@ bool view_begin(struct view_draft *draft, struct pool_core *core, const struct m
         return false;
     draft->view->balance = model->balance;
     draft->view->hash_on = model->hash_on;
+    draft->view->slow_start_us = model->slow_start_ms * 1000;
     return true;
 }
 
@@ -96,6 +97,7 @@ static bool add_named(struct view_draft *draft, unsigned item, const struct pool
         .configured = found->weight,
         .backup = found->backup,
         .state = draft->model->servers[item].state,
+        .most = draft->model->servers[item].max_sessions,
     };
     return (member.server != NULL && append(draft, &member)) || error_memory(error);
 }

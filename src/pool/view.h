@@ -14,16 +14,22 @@ struct member {
     unsigned weight;       /* effective: what an operator set goes first */
     bool backup;
     enum server_state state; /* as configured */
+    unsigned most;           /* sessions at once; 0: no limit */
 
     /* scratch of one pick */
     bool candidate;
+    unsigned share;    /* its weight at this moment, × VIEW_SHARE */
     unsigned sessions; /* as seen once, because sessions end at any time */
 };
 
 struct maglev;
 
+/* A share in the rotation for each weight, so that slow_start can give a part of one. */
+#define VIEW_SHARE 1024u
+
 struct view {
     enum balance balance;
+    uint64_t slow_start_us; /* 0: none */
     enum hash_on hash_on;
     struct maglev *tables[2]; /* owned; with hash: [true] of the backups, [false] of the others */
     unsigned count;

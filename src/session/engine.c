@@ -196,6 +196,16 @@ void engine_end_all(struct engine *engine, enum end_reason reason)
     session_end(LIST_ENTRY(node, struct session, link), reason);
 }
 
+void engine_end_drained(struct engine *engine, const struct server *server)
+{
+    LIST_EACH(&engine->sessions, node)
+    {
+        struct session *s = LIST_ENTRY(node, struct session, link);
+        if (s->chosen == server)
+            session_fail(s, END_shutdown, "drain_timeout of the server");
+    }
+}
+
 void engine_drain(struct engine *engine)
 {
     if (engine->draining)

@@ -20,7 +20,7 @@ src_libsession_a_SOURCES = \
 	src/session/phase_handshake.c \
 	src/session/phase_inspect.c \
 	src/session/phase_proxy.c \
-	src/session/phase_redirect.c src/session/phase_relay.c \
+	src/session/phase_queue.c src/session/phase_redirect.c src/session/phase_relay.c \
 	src/session/phase_starttls.c \
 	src/session/proxy_out.c src/session/proxy_out.h \
 	src/session/undecided.c \

@@ -1,6 +1,7 @@
 /* CONNECT: a server of the pool is picked and connected to. 1 + connect_retries tries, each on a
- * server not yet tried, then one more round a second later. The client's bytes wait in the kernel
- * (or, decrypted, in the relay): none is lost, and none is sent before a connection stands. */
+ * server not yet tried, then one more round a second later (without retries: one try). The client's
+ * bytes wait in the kernel (or, decrypted, in the relay): none is lost, and none is sent before a
+ * connection stands. */
 #include "base/clock.h"
 #include "proxy_out.h"
 
@@ -9,17 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS         2u
 #define ROUND_PAUSE_MS 1000u
 
-static struct pool *pool_of(const struct session *s)
+struct pool *connect_pool(const struct session *s)
 {
     return s->listener->targets[s->rule->index].pool;
 }
 
 static unsigned tries_of_a_round(const struct session *s)
 {
-    return pool_model(pool_of(s))->connect_retries + 1;
+    return pool_model(connect_pool(s))->connect_retries + 1;
 }
 
 bool connect_goes_by_sender(const struct session *s, const struct rule *rule)
@@ -30,7 +30,7 @@ bool connect_goes_by_sender(const struct session *s, const struct rule *rule)
 }
 
 /* What a pool may go by; bytes that are no name are none. */
-static struct pool_key key_of(const struct session *s)
+struct pool_key connect_key(const struct session *s)
 {
     struct pool_key key = {.source = &s->client_ip};
     if (s->notes != NULL && s->notes->sni_is_name)
@@ -59,15 +59,16 @@ static void give_slot_back(struct session *s)
     s->chosen = NULL;
 }
 
+/* The detail of the last try stands in the notes. */
 static void give_up(struct session *s)
 {
-    /* The detail of the last try stands in the notes. */
     session_end(s, END_connect_failed);
 }
 
 static void end_round(struct session *s)
 {
-    if (++s->tries->rounds >= ROUNDS) {
+    unsigned rounds = tries_of_a_round(s) > 1 ? 2 : 1; /* who asks for no retries gets none */
+    if (++s->tries->rounds >= rounds) {
         give_up(s);
         return;
     }
@@ -111,7 +112,7 @@ static void try_failed(struct session *s, int number, const char *why)
  * not be met with ours. */
 static struct origin origin_of(const struct session *s)
 {
-    const struct model_pool *model = pool_model(pool_of(s));
+    const struct model_pool *model = pool_model(connect_pool(s));
     if (!model->transparent)
         return model->source;
     struct origin origin = {.address = address_from_ip(&s->client_ip), .transparent = true};
@@ -121,24 +122,13 @@ static struct origin origin_of(const struct session *s)
 
 static void conclude_try(struct session *s, int number);
 
-static void try_next(struct session *s)
+static void connect_to_chosen(struct session *s)
 {
-    struct tries *tries = s->tries;
-    struct pool_key key = key_of(s);
-    s->chosen = pool_pick(pool_of(s), &key, tries == NULL ? NULL : tries->servers,
-                          tries == NULL ? 0 : tries->count);
-    if (s->chosen == NULL) {
-        if (tries == NULL)
-            session_end(s, END_no_server);
-        else
-            end_round(s);
-        return;
-    }
     int fd;
     bool done;
     struct error error;
     struct origin origin = origin_of(s);
-    session_set_deadline(s, pool_model(pool_of(s))->connect_timeout_ms);
+    session_set_deadline(s, pool_model(connect_pool(s))->connect_timeout_ms);
     if (!socket_connect_from(&fd, server_address(s->chosen), &origin, &done, &error)) {
         try_failed(s, error.number, error.text);
         return;
@@ -146,6 +136,23 @@ static void try_next(struct session *s)
     stream_plain(&s->server, fd);
     if (done)
         conclude_try(s, 0);
+}
+
+static void try_next(struct session *s)
+{
+    struct tries *tries = s->tries;
+    struct pool_key key = connect_key(s);
+    s->chosen = pool_pick(connect_pool(s), &key, tries == NULL ? NULL : tries->servers,
+                          tries == NULL ? 0 : tries->count);
+    bool joined = s->chosen == NULL && phase_queue_join(s);
+    if (s->chosen != NULL)
+        connect_to_chosen(s);
+    else if (joined)
+        session_enter(s, PHASE_QUEUE);
+    else if (tries != NULL)
+        end_round(s);
+    else
+        session_end(s, END_no_server);
 }
 
 /* --- connected -------------------------------------------------------------------------------- */
@@ -205,7 +212,10 @@ static void look_at_client(struct session *s)
 void phase_connect_begin(struct session *s)
 {
     s->client_watched = s->client_unwatched = false;
-    try_next(s);
+    if (s->chosen != NULL) /* from the queue */
+        connect_to_chosen(s);
+    else
+        try_next(s);
 }
 
 void phase_connect_step(struct session *s, int client_events, int server_events)

@@ -33,8 +33,10 @@ static const struct phase_row phases[PHASE_COUNT] = {
                        TO(HANDSHAKE) | TO(CONNECT) | TO(REDIRECT) | TO(CLOSED)},
     [PHASE_HANDSHAKE] = {phase_handshake_begin, phase_handshake_step, phase_handshake_expire,
                          TO(INSPECT) | TO(CONNECT) | TO(CLOSED)},
+    [PHASE_QUEUE] = {phase_queue_begin, phase_queue_step, phase_queue_expire,
+                     TO(CONNECT) | TO(CLOSED)},
     [PHASE_CONNECT] = {phase_connect_begin, phase_connect_step, phase_connect_expire,
-                       TO(STARTTLS) | TO(RELAY) | TO(CLOSED)},
+                       TO(QUEUE) | TO(STARTTLS) | TO(RELAY) | TO(CLOSED)},
     [PHASE_STARTTLS] = {phase_starttls_begin, phase_starttls_step, phase_starttls_expire,
                         TO(RELAY) | TO(CLOSED)},
     [PHASE_RELAY] = {phase_relay_begin, phase_relay_step, phase_relay_expire, TO(CLOSED)},
@@ -129,6 +131,8 @@ static int client_waits(const struct session *s, struct stream *const sides[2])
         return list_empty(&s->queue) ? s->client.read_waits : 0;
     case PHASE_CONNECT:
         return s->client_watched && !s->client_unwatched ? EV_READ : 0;
+    case PHASE_QUEUE:
+        return phase_queue_watches(s);
     case PHASE_RELAY:
         return relay_waits(&s->relay, SIDE_CLIENT, sides) & (s->resting ? ~EV_READ : ~0);
     default:
@@ -276,6 +280,7 @@ static void give_counters_back(struct session *s)
 {
     handshakes_leave(s);
     undecided_leave(s);
+    phase_queue_leave(s);
     admission_leave(s);
     if (s->gauged)
         limit_give(&s->engine->args.gauge->sessions);

@@ -65,7 +65,7 @@ def test_a_server_that_accepts_and_never_answers_is_down(start):
 def test_failed_connects_of_sessions_take_a_server_down(start):
     server = servers.NameServer("a")
     check = {"interval": "1h", "fall": 3}
-    gate = start(PLAIN, {"app": {"servers": [server], "health_check": check, "connect_retries": 0}}, tls=None)
+    gate = start(PLAIN, {"app": {"servers": [server], "health_check": check, "connect_retries": 1}}, tls=None)
     wait.until(lambda: server.count >= 1, "the first check", 5)
     server.kill()
     first, second = gate.connect().send(b"x"), gate.connect().send(b"x")
@@ -83,7 +83,7 @@ def test_a_connection_that_stands_between_failures_keeps_a_server_up(start):
     port = net.free_port()
     check = {"interval": "1h", "fall": 2}
     listener = servers.NameServer("a", port=port)
-    gate = start(PLAIN, {"app": {"servers": [f"{net.HOST}:{port}"], "health_check": check, "connect_retries": 0}}, tls=None)
+    gate = start(PLAIN, {"app": {"servers": [f"{net.HOST}:{port}"], "health_check": check, "connect_retries": 1}}, tls=None)
     wait.until(lambda: listener.count >= 1, "the first check", 5)
     for _ in range(3):
         listener.kill()

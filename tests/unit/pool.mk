@@ -36,3 +36,9 @@ tests_unit_test_hash_SOURCES = tests/unit/test_hash.c tests/unit/pool_support.h
 tests_unit_test_hash_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
 tests_unit_test_hash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_hash_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_queue
+tests_unit_test_queue_SOURCES = tests/unit/test_queue.c tests/unit/pool_support.h
+tests_unit_test_queue_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_queue_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
