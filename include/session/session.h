@@ -1,8 +1,8 @@
 /* session: one client and at most one server, from accept to the log line.
  *
- *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT on the decrypted stream)?
- *                                       └──────────────▶ CONNECT ⇄ QUEUE? ─▶ STARTTLS? ─▶ RELAY ─▶
- * CLOSED
+ *   ACCEPT ─▶ PROXY_HEADER? ─▶ INSPECT ─┬─▶ HANDSHAKE ─▶ (INSPECT again)? ─▶
+ *                                       └─────────────▶ CONNECT ⇄ QUEUE?
+ *                                                          └─▶ STARTTLS? ─▶ RELAY ─▶ CLOSED
  *
  *                       INSPECT ─▶ REDIRECT ─▶ ANSWER ─▶ CLOSED
  *

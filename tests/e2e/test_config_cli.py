@@ -123,7 +123,7 @@ def test_a_mistake_is_one_line_with_its_place(check, tmp_path, path, value, wher
 
 NOT_YET = [
     (("ledger",), {"file": "ledger"}),
-    (("pools", "app", "queue"), {"max": 10, "timeout": "1s"}),
+    (("pools", "app", "resolve"), {"interval": "10s"}),
     (("pools", "app", "tls"), {"verify": False}),
 ]
 
