@@ -8,16 +8,15 @@
 #ifndef ROUTE_EXPLAIN_H
 #define ROUTE_EXPLAIN_H
 
-#include "base/cidr.h"
 #include "inspect/http_head.h"
 #include "inspect/proxy_header.h"
 #include "route/decision.h"
+#include "route/networks.h"
 
 struct explain_args {
     const struct model_listener *listener;
-    const struct rules *rules;           /* compiled from it */
-    const struct cidr_set *accept_proxy; /* likewise; NULL where the listener has none */
-    const struct cidr_set *allow, *deny;
+    const struct rules *rules;    /* compiled from it */
+    struct networks networks;     /* likewise; borrowed */
     uint64_t now;                 /* seconds since 1970 */
     const struct address *source; /* the peer's; NULL: not known, and in no network */
     struct span bytes;            /* what it sends; none: it stays silent */
@@ -63,12 +62,10 @@ enum explain_proxy {
     EXPLAIN_PROXY_MISSING /* no whole, valid one is there: `reason` */
 };
 
-enum explain_admission { EXPLAIN_ADMITTED, EXPLAIN_DENIED, EXPLAIN_NOT_ALLOWED };
-
 struct explanation {
     enum explain_proxy proxy;
     struct proxy_header header;
-    enum explain_admission admission;
+    enum admission admission;
     const char *reason;
     bool has_source;
     struct address source; /* the one that counts */

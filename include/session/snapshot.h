@@ -7,10 +7,10 @@
 #ifndef SESSION_SNAPSHOT_H
 #define SESSION_SNAPSHOT_H
 
-#include "base/cidr.h"
 #include "config/config.h"
 #include "io/socket.h"
 #include "pool/pool.h"
+#include "route/networks.h"
 #include "route/rules.h"
 #include "session/end_reasons.h"
 #include "session/limits.h"
@@ -29,10 +29,9 @@ struct listener {
     struct rules *rules;                /* owned */
     struct rule_target *targets;        /* owned; rules_count() of them */
     struct tls_policy *policy;          /* counted; NULL: no `tls` */
-    struct cidr_set *accept_proxy;      /* owned; NULL without the key; likewise below */
-    struct cidr_set *allow, *deny;
-    bool passes_tlvs;    /* a pool of its rules has pass_tlvs */
-    struct books *books; /* counted; shared by all generations of this name */
+    struct networks networks;           /* owned */
+    bool passes_tlvs;                   /* a pool of its rules has pass_tlvs */
+    struct books *books;                /* counted; shared by all generations of this name */
 };
 
 struct snapshot {

@@ -20,7 +20,6 @@ struct asking {
     const struct options *options;
     struct config config;
     struct rules *rules;
-    struct cidr_set *accept_proxy, *allow, *deny;
     struct buffer input;
     struct address source;
     struct explain_args args;
@@ -45,27 +44,14 @@ static bool compile_rules(struct asking *a)
     return good;
 }
 
-static bool make_set(struct cidr_set **ret, bool there, const struct cidr_list *list)
-{
-    return !there || cidr_set_create(ret, list->item, list->count);
-}
-
 static bool compile(struct asking *a, struct error *error)
 {
-    const struct model_listener *model = a->args.listener;
     bool good = compile_rules(a);
     problems_print(a->config.problems, stderr);
     if (!good)
         return false;
-    if (!make_set(&a->accept_proxy, model->has_accept_proxy, &model->accept_proxy) ||
-        !make_set(&a->allow, model->has_allow, &model->allow) ||
-        !make_set(&a->deny, model->deny.count > 0, &model->deny))
-        return error_memory(error);
     a->args.rules = a->rules;
-    a->args.accept_proxy = a->accept_proxy;
-    a->args.allow = a->allow;
-    a->args.deny = a->deny;
-    return true;
+    return networks_compile(&a->args.networks, a->args.listener) || error_memory(error);
 }
 
 static bool read_configuration(struct asking *a)
@@ -228,9 +214,7 @@ int explain_command(const struct options *options, struct error *error)
     a->options = options;
     int status = ask(a, error);
     rules_free(a->rules);
-    cidr_set_free(a->accept_proxy);
-    cidr_set_free(a->allow);
-    cidr_set_free(a->deny);
+    networks_release(&a->args.networks);
     buffer_release(&a->input);
     config_free(&a->config);
     free(a);

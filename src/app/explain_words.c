@@ -69,8 +69,8 @@ void explain_end_of(struct explain_end *ret, const struct explain_print *p)
     *ret = (struct explain_end){0};
     if (e->proxy == EXPLAIN_PROXY_MISSING)
         ends(ret, END_bad_proxy_header, e->reason);
-    else if (e->admission != EXPLAIN_ADMITTED)
-        ends(ret, END_denied, e->admission == EXPLAIN_DENIED ? "in deny" : "not in allow");
+    else if (e->admission != ADMISSION_GRANTED)
+        ends(ret, END_denied, e->admission == ADMISSION_DENIED ? "in deny" : "not in allow");
     else if (e->alpn_refused)
         ends(ret, END_handshake_failed, "no offered ALPN is in the policy's alpn");
     else

@@ -47,7 +47,7 @@ static enum decision_kind decide(struct looking *l, struct span bytes, enum look
         .rules = l->rules,
         .facts = &l->look->facts,
         .end = end,
-        .guards_proxy = args->accept_proxy != NULL && l->e->proxy == EXPLAIN_PROXY_NONE,
+        .guards_proxy = networks_guard_proxy(&args->networks) && l->e->proxy == EXPLAIN_PROXY_NONE,
         .starttls_turns = l->e->starttls_turns,
     };
     decision_make(&l->look->decision, &decision);
@@ -242,23 +242,12 @@ static void read_header(struct explanation *e, const struct explain_args *args)
 
 static void meet_proxy(struct explanation *e, const struct explain_args *args)
 {
-    if (args->source == NULL || !cidr_set_contains(args->accept_proxy, args->source))
+    if (args->source == NULL || !networks_expect_proxy(&args->networks, args->source))
         return;
     if (args->made_up)
         e->proxy = EXPLAIN_PROXY_GIVEN;
     else
         read_header(e, args);
-}
-
-/* Who is not known cannot be turned away. */
-static void admit(struct explanation *e, const struct explain_args *args)
-{
-    if (!e->has_source)
-        return;
-    if (cidr_set_contains(args->deny, &e->source))
-        e->admission = EXPLAIN_DENIED;
-    else if (args->allow != NULL && !cidr_set_contains(args->allow, &e->source))
-        e->admission = EXPLAIN_NOT_ALLOWED;
 }
 
 static bool is_offered(const struct client_hello *hello, const char *wanted)
@@ -316,8 +305,9 @@ bool explain(struct explanation *ret, const struct explain_args *args)
     meet_proxy(ret, args);
     if (ret->proxy == EXPLAIN_PROXY_MISSING)
         return true;
-    admit(ret, args);
-    if (ret->admission != EXPLAIN_ADMITTED)
+    if (ret->has_source) /* who is not known cannot be turned away */
+        ret->admission = networks_admit(&args->networks, &ret->source);
+    if (ret->admission != ADMISSION_GRANTED)
         return true;
     ret->was_asked = true;
     if (!look(ret, args, false))

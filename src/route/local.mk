@@ -8,6 +8,7 @@ src_libroute_a_SOURCES = \
 	src/route/match_client_cert.h src/route/match_client_cert.c \
 	src/route/match_fix.h src/route/match_fix.c \
 	src/route/name_index.h src/route/name_index.c \
+	include/route/networks.h src/route/networks.c \
 	src/route/patterns.h src/route/patterns.c \
 	src/route/prefixes.h src/route/prefixes.c \
 	src/route/rule_list.h src/route/rule_list.c

@@ -7,8 +7,7 @@
 static bool is_denied(const struct session *s)
 {
     struct address client = address_from_ip(&s->client_ip);
-    return cidr_set_contains(s->listener->deny, &client) ||
-           (s->listener->allow != NULL && !cidr_set_contains(s->listener->allow, &client));
+    return networks_admit(&s->listener->networks, &client) != ADMISSION_GRANTED;
 }
 
 static bool take_source(struct session *s)

@@ -159,7 +159,7 @@ static void make_decision(struct session *s, const struct look *look, struct dec
         .rules = look->rules,
         .facts = look->facts,
         .end = look->end,
-        .guards_proxy = s->listener->accept_proxy != NULL && !s->trusted_proxy,
+        .guards_proxy = networks_guard_proxy(&s->listener->networks) && !s->trusted_proxy,
         .starttls_turns = s->starttls_turns,
     };
     decision_make(ret, &args);

@@ -262,8 +262,7 @@ bool session_start(struct engine *engine, const struct listener *listener, int f
         (void)close(fd);
         return false;
     }
-    s->trusted_proxy = listener->accept_proxy != NULL &&
-                       cidr_set_contains(listener->accept_proxy, peer);
+    s->trusted_proxy = networks_expect_proxy(&listener->networks, peer);
     if (!limit_take(&engine->args.gauge->sessions, atomic_load(&engine->args.gauge->most))) {
         session_refuse(s, LIMIT_process_max_sessions);
         return true;

@@ -13,9 +13,7 @@ static void listener_done(struct listener *listener)
     free(listener->targets);
     rules_free(listener->rules);
     tls_policy_unref(listener->policy);
-    cidr_set_free(listener->accept_proxy);
-    cidr_set_free(listener->allow);
-    cidr_set_free(listener->deny);
+    networks_release(&listener->networks);
     books_unref(listener->books);
 }
 
@@ -39,20 +37,6 @@ static const struct tls_policy *previous_policy(const struct listener *previous,
     }
     const struct model_tls *own = &previous->model->tls;
     return own->path != NULL && strcmp(own->path, path) == 0 ? previous->policy : NULL;
-}
-
-static bool compile_sets(struct listener *listener)
-{
-    const struct model_listener *model = listener->model;
-    const struct cidr_list *deny = &model->deny;
-    if (model->has_accept_proxy &&
-        !cidr_set_create(&listener->accept_proxy, model->accept_proxy.item,
-                         model->accept_proxy.count))
-        return false;
-    if (model->has_allow &&
-        !cidr_set_create(&listener->allow, model->allow.item, model->allow.count))
-        return false;
-    return deny->count == 0 || cidr_set_create(&listener->deny, deny->item, deny->count);
 }
 
 struct compilation {
@@ -115,7 +99,8 @@ static bool compile_listener(struct listener *listener, const struct model_liste
     if (!rules_compile(&listener->rules, model, c->problems))
         return false;
     good = compile_targets(listener, previous, c) && good;
-    return compile_sets(listener) && compile_books(listener, previous, c->workers) && good;
+    return networks_compile(&listener->networks, model) &&
+           compile_books(listener, previous, c->workers) && good;
 }
 
 /* --- the snapshot ---------------------------------------------------------------------------- */

@@ -209,14 +209,14 @@ START_TEST(the_address_in_a_proxy_header_counts)
     ck_assert(address_parse_ip(&source, span_text("10.1.2.3")));
     snprintf(text, sizeof text, "%sxyz", line);
     stage.args.source = &source;
-    stage.args.accept_proxy = accept_proxy;
+    stage.args.networks.accept_proxy = accept_proxy;
     ask(span_text(text));
     ck_assert_int_eq(e.proxy, EXPLAIN_PROXY_TAKEN);
     ck_assert_str_eq(taker(), "near");
     ck_assert_uint_eq(e.outer.facts.bytes.length, 3);
-    stage.args.deny = deny;
+    stage.args.networks.deny = deny;
     ask(span_text(text));
-    ck_assert_int_eq(e.admission, EXPLAIN_DENIED);
+    ck_assert_int_eq(e.admission, ADMISSION_DENIED);
     ck_assert(!e.was_asked);
     ask(span_text("xyz"));
     ck_assert_int_eq(e.proxy, EXPLAIN_PROXY_MISSING);
@@ -242,13 +242,13 @@ START_TEST(allow_is_asked_of_a_known_source_only)
     struct cidr_set *allow;
     struct address source;
     ck_assert(cidr_set_create(&allow, some.item, some.count));
-    stage.args.allow = allow;
+    stage.args.networks.allow = allow;
     ask(span_text("8=FIX.4.4"));
     ck_assert_str_eq(taker(), "fix");
     ck_assert(address_parse_ip(&source, span_text("192.0.2.1")));
     stage.args.source = &source;
     ask(span_text("8=FIX.4.4"));
-    ck_assert_int_eq(e.admission, EXPLAIN_NOT_ALLOWED);
+    ck_assert_int_eq(e.admission, ADMISSION_NOT_ALLOWED);
     cidr_set_free(allow);
 }
 END_TEST
