@@ -86,7 +86,7 @@ def test_from_nginx(launch, need, tmp_path):
 
 def test_from_sslh(launch, need, tmp_path):
     recipe = Recipe("from-sslh")
-    behind = {"22": servers.BannerServer(b"SSH-2.0-stub\r\n"), "8443": servers.NameServer("www"),
+    behind = {"22": servers.BannerServer(b"SSH-2.0-server\r\n"), "8443": servers.NameServer("www"),
               "9443": servers.NameServer("other"), "8080": servers.NameServer("http")}
     gate = launch(recipe.config({f"127.0.0.1:{port}": server for port, server in behind.items()}))
     port = net.free_port()
@@ -97,8 +97,8 @@ def test_from_sslh(launch, need, tmp_path):
         assert one.connect().send(tls.hello("www.example.com")).recv_until(b"\n") == b"www\n"
         assert one.connect().send(tls.hello("else.example.com")).recv_until(b"\n") == b"other\n"
         assert one.connect().send(b"GET / HTTP/1.1\r\n\r\n").recv_until(b"\n") == b"http\n"
-        assert one.connect().send(b"SSH-2.0-me\r\n").recv_until(b"\n") == b"SSH-2.0-stub\r\n"
-        assert one.connect().recv_until(b"\n") == b"SSH-2.0-stub\r\n"  # it said nothing for two seconds
+        assert one.connect().send(b"SSH-2.0-me\r\n").recv_until(b"\n") == b"SSH-2.0-server\r\n"
+        assert one.connect().recv_until(b"\n") == b"SSH-2.0-server\r\n"  # it said nothing for two seconds
 
 
 @pytest.mark.parametrize("program", ["stunnel", "hitch"])
