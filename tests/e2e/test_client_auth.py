@@ -223,13 +223,6 @@ def test_a_bad_ca_file_keeps_the_old_one_and_is_told_once(start, tmp_path, pair,
 
 # --- the same with other people's clients ---------------------------------------------------------
 
-class WebServer(servers.Server):
-    def handle(self, peer):
-        peer.recv_until(b"\r\n\r\n")
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-        peer.finish()
-
-
 def _openssl(port, ca, pair):
     shown = ("-cert", pair.cert, "-key", pair.key) if pair else ()
     return ("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", ca, "-quiet", "-verify_return_error",
@@ -248,7 +241,7 @@ def _curl(port, ca, pair):
 
 @pytest.mark.parametrize("of", [_openssl, _gnutls, _curl])
 def test_other_peoples_clients_show_their_certificate(start, need, command, authority, pair, clients, desk, of):
-    gate = start(pools={"app": WebServer()}, tls={"certificates": [pair], "client_auth": ask(clients.cert)})
+    gate = start(pools={"app": servers.HttpServer()}, tls={"certificates": [pair], "client_auth": ask(clients.cert)})
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     program, *args = of(gate.port, authority.cert, desk)
     status, out, error = command(need(program), *args, data=request)

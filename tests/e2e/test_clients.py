@@ -11,32 +11,8 @@ NAME = "clients.example.com"
 BROWSER_SECONDS = 40
 
 
-class HttpServer(servers.Server):
-    """Answers each request with who it is."""
-
-    def __init__(self, name, **where):
-        self.name = name
-        super().__init__(**where)
-
-    def talk(self, peer):
-        if peer.recv_until(b"\r\n\r\n"):
-            body = f"<p>this is {self.name}</p>"
-            peer.send(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
-                      f"Connection: close\r\n\r\n{body}".encode())
-            peer.finish()
-
-    handle = talk
-
-
-class HttpsServer(HttpServer):
-    """The same behind TLS of its own."""
-
-    def __init__(self, name, pair, **where):
-        self.context = servers.server_context(pair)
-        super().__init__(name, **where)
-
-    def handle(self, peer):
-        self.talk(servers.TlsPeer(peer, self.context, server_side=True))
+def web(name, pair=None):
+    return servers.HttpServer(f"<p>this is {name}</p>".encode(), pair)
 
 
 @pytest.fixture(params=clients.CLIENTS)
@@ -56,7 +32,7 @@ def target(tmp_path, authority):
 
 
 def test_a_real_client_is_terminated_and_its_request_routed(client, start, target, authority):
-    pools = {name: HttpServer(name) for name in ("web", "other")}
+    pools = {name: web(name) for name in ("web", "other")}
     gate = start([{"match": {"sni": NAME}, "tls": "terminate", "rules": [
                      {"match": {"protocol": "http"}, "pool": "web"}, {"pool": "other"}]},
                   {"pool": "other"}], pools,
@@ -70,10 +46,10 @@ def test_a_real_client_is_terminated_and_its_request_routed(client, start, targe
 
 
 def test_a_real_client_is_passed_by_its_name(client, start, target, authority):
-    web, other = HttpsServer("web", authority.known(NAME)), servers.EchoServer()
+    secure, other = web("web", authority.known(NAME)), servers.EchoServer()
     gate = start([{"match": {"sni": "*.example.com"}, "tls": "passthrough", "pool": "web"},
                   {"tls": "passthrough", "pool": "other"}, {"pool": "other"}],
-                 {"web": web, "other": other}, tls=None)
+                 {"web": secure, "other": other}, tls=None)
     said = client.ask(target(gate), BROWSER_SECONDS)
     assert "this is web" in said, said
     assert gate.session(rule="rules[0]", sni=NAME)["tls"] == "passthrough"

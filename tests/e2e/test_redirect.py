@@ -42,15 +42,11 @@ def test_a_request_is_sent_to_https_and_logged(gate):
 
 
 def test_curl_follows_it_to_the_server_behind_tls(start, need, command, authority):
-    class Web(servers.Server):
-        def handle(self, peer):
-            peer.recv_until(b"\r\n\r\n")
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
     need("curl")
-    gate = start(RULES, {"app": Web()})
+    gate = start(RULES, {"app": servers.HttpServer()})
     status, out, err = command("curl", "-sS", "-L", "--cacert", authority.cert, "--connect-to", f"::127.0.0.1:{gate.port}",
                                "-w", " %{url_effective} %{num_redirects}", "http://gateway.example.com/x?y")
-    assert (status, out) == (0, b"hello https://gateway.example.com/x?y 1"), err
+    assert (status, out) == (0, b"hello\n https://gateway.example.com/x?y 1"), err
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

@@ -14,13 +14,6 @@ pytestmark = pytest.mark.tsan
 VERSIONS = ["-tls1_2", "-tls1_3"]
 
 
-class WebServer(servers.Server):
-    def handle(self, peer):
-        peer.recv_until(b"\r\n\r\n")
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-        peer.finish()
-
-
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory):
     return certs.Authority(tmp_path_factory.mktemp("clients"), "the clients' authority")
@@ -77,12 +70,12 @@ def resumed(line):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_session_of_one_gateway_resumes_on_another(start, visit, pair, keys, version):
     policy = {"certificates": [pair], "session_tickets": {"keys": str(keys.path)}}
-    one, two = (start(pools={"app": WebServer()}, tls=policy) for _ in range(2))
+    one, two = (start(pools={"app": servers.HttpServer()}, tls=policy) for _ in range(2))
     assert one.pid != two.pid
     assert not resumed(visit(one, version, "gateway.example.com"))
     assert resumed(visit(two, version, "gateway.example.com", resume=True))
     assert resumed(visit(one, version, "gateway.example.com", resume=True))
-    stranger = start(pools={"app": WebServer()}, tls={"certificates": [pair]})
+    stranger = start(pools={"app": servers.HttpServer()}, tls={"certificates": [pair]})
     assert not resumed(visit(stranger, version, "gateway.example.com", resume=True))
 
 
@@ -92,7 +85,7 @@ def test_it_takes_its_client_along(start, visit, pair, clients, keys, version):
     policy = {"certificates": [pair], "session_tickets": {"keys": str(keys.path)},
               "client_auth": {"mode": "require", "ca": str(clients.cert)}}
     rules = [{"tls": "terminate", "rules": [{"match": {"client_cert": {"cn": "desk-1", "san": "desk-1"}}, "pool": "app"}]}]
-    one, two = (start(rules, {"app": WebServer()}, tls=policy) for _ in range(2))
+    one, two = (start(rules, {"app": servers.HttpServer()}, tls=policy) for _ in range(2))
     assert not resumed(visit(one, version, pair=desk))
     line = visit(two, version, resume=True)  # the ticket alone: nobody shows a certificate
     assert resumed(line) and line["client_cn"] == "desk-1"
@@ -108,7 +101,7 @@ def test_a_ticket_of_a_lax_name_does_not_resume_on_a_strict_one_nor_the_other_wa
     rules = [{"match": {"sni": "strict.example.com"}, "tls": "terminate", "pool": "app",
               "policy": {"client_auth": {"mode": "require"}}},
              {"match": {"sni": "lax.example.com"}, "tls": "terminate", "pool": "app"}]
-    gate = start(rules, {"app": WebServer()},
+    gate = start(rules, {"app": servers.HttpServer()},
                  tls={"certificates": [pair], "session_tickets": tickets,
                       "client_auth": {"mode": "none", "ca": str(clients.cert)}})
     assert not resumed(visit(gate, version, "lax.example.com"))
@@ -125,7 +118,7 @@ def test_a_ticket_of_a_lax_name_does_not_resume_on_a_strict_one_nor_the_other_wa
 def test_a_ticket_does_not_outlive_a_change_of_the_cas(start, visit, tmp_path, authority, pair, clients, keys, version):
     desk, ca = clients.known("desk-1"), tmp_path / "ca.pem"
     ca.write_bytes(clients.cert.read_bytes())
-    gate = start(pools={"app": WebServer()},
+    gate = start(pools={"app": servers.HttpServer()},
                  tls={"certificates": [pair], "session_tickets": {"keys": str(keys.path)},
                       "client_auth": {"mode": "require", "ca": str(ca)}})
     assert not resumed(visit(gate, version, pair=desk))
@@ -141,7 +134,8 @@ def test_a_ticket_does_not_outlive_a_change_of_the_cas(start, visit, tmp_path, a
 
 def test_keys_rotate_with_the_file_and_a_wrong_line_keeps_them(start, visit, pair, keys):
     old = keys.write(keys.line())
-    gate = start(pools={"app": WebServer()}, tls={"certificates": [pair], "session_tickets": {"keys": str(keys.path)}})
+    gate = start(pools={"app": servers.HttpServer()},
+                 tls={"certificates": [pair], "session_tickets": {"keys": str(keys.path)}})
     assert not resumed(visit(gate, "-tls1_3"))
     quiet = gate.events.count()
     keys.write("# no key", "c2xpcA==", *old)
@@ -163,7 +157,7 @@ def test_keys_rotate_with_the_file_and_a_wrong_line_keeps_them(start, visit, pai
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_without_tickets_nothing_resumes(start, visit, pair, version):
-    gate = start(pools={"app": WebServer()}, tls={"certificates": [pair], "session_tickets": False})
+    gate = start(pools={"app": servers.HttpServer()}, tls={"certificates": [pair], "session_tickets": False})
     assert not resumed(visit(gate, version))
     context = tls.client_context()
     for _ in range(2):
@@ -187,7 +181,7 @@ def _curl(gate, ca, pair):
 @pytest.mark.parametrize("of", [_gnutls, _curl])
 def test_other_peoples_clients_come_back_as_who_they_were(start, need, command, authority, pair, clients, of):
     desk = clients.known("desk-1")
-    gate = start(pools={"app": WebServer()},
+    gate = start(pools={"app": servers.HttpServer()},
                  tls={"certificates": [pair], "client_auth": {"mode": "require", "ca": str(clients.cert)}})
     args = of(gate, authority.cert, desk)
     need(args[0])

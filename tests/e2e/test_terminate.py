@@ -237,11 +237,7 @@ def test_openssl_s_client_gets_its_echo(start, authority, need, command, option,
 
 
 def test_curl_speaks_https_to_a_plain_web_server_behind_the_gateway(start, authority, need, command, tmp_path):
-    class Web(servers.Server):
-        def handle(self, peer):
-            peer.recv_until(b"\r\n\r\n")
-            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-    gate = start(pools={"app": Web()})
+    gate = start(pools={"app": servers.HttpServer()})
     status, out, err = command(need("curl"), "-sS", "--cacert", authority.cert, "--resolve",
                                f"gateway.example.com:{gate.port}:127.0.0.1", f"https://gateway.example.com:{gate.port}/")
     assert (status, out) == (0, b"hello\n"), err

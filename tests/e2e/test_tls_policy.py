@@ -10,18 +10,12 @@ import pytest
 from harness import servers, settings
 
 
-class Web(servers.Server):
-    def handle(self, peer):
-        peer.recv_until(b"\r\n\r\n")
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
-
-
 @pytest.fixture
 def gate(start, authority):
     """The default policy, with an ECDSA and an RSA certificate that scanners have nothing to say of."""
     revocable = "authorityInfoAccess=OCSP;URI:http://127.0.0.1:9/"
     pairs = [authority.issue("localhost", "127.0.0.1", kind=kind, extensions=revocable) for kind in ("ec", "rsa")]
-    return start([{"tls": "terminate", "pool": "web"}], {"web": Web()}, tls={"certificates": pairs})
+    return start([{"tls": "terminate", "pool": "web"}], {"web": servers.HttpServer()}, tls={"certificates": pairs})
 
 
 # --- scanners -------------------------------------------------------------------------------------

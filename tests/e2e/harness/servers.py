@@ -160,6 +160,22 @@ class TlsEchoServer(Server):
         inner.finish()
 
 
+class HttpServer(Server):
+    """Answers one request of each connection with `body`; with a pair, behind TLS of its own."""
+
+    def __init__(self, body: bytes = b"hello\n", pair=None, **where):
+        self.answer = (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
+                       b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.context = pair and server_context(pair)
+        super().__init__(**where)
+
+    def handle(self, peer):
+        end = TlsPeer(peer, self.context, server_side=True) if self.context else peer
+        if end.recv_until(b"\r\n\r\n"):
+            end.send(self.answer)
+            end.finish()
+
+
 class FixServer(Server):
     """A small FIX acceptor: Logon, heartbeats, Logout; BodyLength and CheckSum are checked."""
 
