@@ -186,6 +186,16 @@ struct model_health {
     struct status_list statuses;
 };
 
+/* "tls" of a pool. */
+struct model_pool_tls {
+    char *path; /* NULL: servers are spoken to in plain */
+    bool verify;
+    char *ca;         /* absolute file; NULL: the system's */
+    char *sni;        /* normal form; NULL: the server's host name */
+    char *cert, *key; /* absolute files; both or NULL */
+    struct string_list alpn;
+};
+
 struct model_pool {
     char *path, *name;
     enum balance balance;
@@ -193,6 +203,7 @@ struct model_pool {
     struct model_server *servers;
     size_t server_count;
     struct model_health health;
+    struct model_pool_tls tls;
     uint64_t connect_timeout_ms;
     unsigned connect_retries;
     unsigned queue_max; /* 0: no queue */

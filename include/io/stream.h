@@ -49,6 +49,7 @@ struct stream {
     uint8_t read_waits, write_waits;
     bool truncated; /* TLS: the end came as a FIN without close_notify */
     bool finished;  /* finish() returned STREAM_OK */
+    bool blunt;     /* set by the owner. TLS: finish() is to be a FIN without close_notify */
 };
 
 static inline bool stream_is_open(const struct stream *s)

@@ -28,6 +28,7 @@
 #include "config/problems.h"
 
 struct pool_set;
+struct tls_client;
 struct pool;
 struct server;
 
@@ -56,6 +57,7 @@ void pool_set_observe(struct pool_set *set, pool_changed *on_change, void *conte
 
 const struct model_pool *pool_model(const struct pool *pool);
 const char *pool_name(const struct pool *pool);
+struct tls_client *pool_tls(const struct pool *pool); /* NULL: servers are spoken to in plain */
 
 /* The view: a published set's as it is now, else what it will be. Control thread. */
 unsigned pool_server_count(const struct pool *pool);
@@ -71,6 +73,7 @@ struct server *pool_find_server(const struct pool *pool, const char *name); /* N
 struct pool_address {
     struct address address;
     const char *suffix; /* its name is ITEM/SUFFIX; NULL: ITEM */
+    const char *host;   /* its host name in normal form; NULL: the item's */
     unsigned weight;    /* 0 to 256; what an operator set goes first */
     bool backup;
 };
@@ -143,6 +146,7 @@ void server_unref(struct server *server);
 const char *server_name(const struct server *server);
 const char *server_pool_name(const struct server *server);
 const struct address *server_address(const struct server *server);
+const char *server_host(const struct server *server);  /* in normal form; NULL: only an address */
 unsigned server_sessions(const struct server *server); /* now, over all workers */
 bool server_is_up(const struct server *server);
 enum server_state server_state(const struct server *server);

@@ -15,6 +15,7 @@
 #include "session/limits.h"
 #include "session/snapshot.h"
 #include "session/tally.h"
+#include "tls/client.h"
 
 #include <ev.h>
 
@@ -61,8 +62,9 @@ struct engine {
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
     struct pipes *pipes;
-    struct refusals *refusals; /* owned */
-    struct text line;          /* the log line being written */
+    struct tls_sessions *tls_sessions; /* owned; to resume with servers */
+    struct refusals *refusals;         /* owned */
+    struct text line;                  /* the log line being written */
     uint64_t next_id;
     size_t session_count;
     bool draining;

@@ -98,8 +98,9 @@ struct session {
     bool folded;              /* its line is one with others' (refusals) */
     bool trusted_proxy;       /* its PROXY header counts */
     bool truncated;           /* a TLS client's end came without close_notify */
-    bool server_first;        /* the server finished before the client */
-    bool settled;             /* RELAY: keep-alive to the server is set */
+    bool server_truncated;
+    bool server_first; /* the server finished before the client */
+    bool settled;      /* RELAY: keep-alive to the server is set */
 };
 
 /* Takes a fresh connection over: on false (out of memory) fd is closed. */
@@ -179,6 +180,7 @@ struct pool_key connect_key(const struct session *s); /* points into the session
 void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);
+void phase_connect_turn(struct session *s); /* of the handshake with the server */
 
 /* The rule's pool chooses by the CompID of a FIX Logon: it is waited for, within the inspect delay.
  */
@@ -215,6 +217,9 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
 /* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
  * they pass, for the log only. */
 void inspect_note_first_bytes(struct session *s, struct span bytes);
+
+/* RELAY, in the turn that was asked for: takes what lies inside the TLS layers. */
+void phase_relay_turn(struct session *s);
 
 /* RELAY, after each step and behind session_update_watches(): input inside the TLS layer is
  * announced by nobody, so the step is called again in the next turn of the loop. */

@@ -5,6 +5,7 @@
 
 #include "inspect/client_cert.h"
 #include "io/stream.h"
+#include "tls/sessions.h"
 #include "tls/trust.h"
 #include "tls/wire.h"
 
@@ -18,6 +19,9 @@
 struct tls_connection {
     SSL *ssl;
     struct tls_wire wire;
+    struct tls_client *client;     /* counted; NULL: the peer is a client, and we are the server */
+    struct tls_sessions *sessions; /* borrowed; where the server's sessions go; NULL: nowhere */
+    unsigned char session_key[TLS_SESSION_KEY_BYTES];
     char *expected_sni;              /* owned; normal form; NULL: no name may come */
     struct tls_trust *trust;         /* counted, in the handshake; NULL: no client certificate */
     char *fault;                     /* owned; a person's words; NULL for none */
@@ -41,7 +45,9 @@ void tls_connection_free(struct tls_connection *connection); /* does not close t
 /* Notes who the client is; false, with the fault set, where that cannot be told for certain. */
 bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate) MUST_CHECK;
 
-/* Puts the callbacks that watch a connection onto a context: name check, alerts, KeyUpdates. */
+/* Puts the callbacks that watch a connection onto a context: name check, alerts, KeyUpdates.
+ * Towards servers there is no name to check by: OpenSSL would ask there, too. */
 void tls_connection_watch(SSL_CTX *context);
+void tls_connection_watch_server(SSL_CTX *context);
 
 #endif

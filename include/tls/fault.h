@@ -13,6 +13,10 @@ void tls_forget_errors(void);
  * in the connection, the latter with its reason. Leaves the error queue empty. */
 enum stream_status tls_judge(struct tls_connection *connection, int result, uint8_t *ret_waits);
 
+/* The reason, where the peer is a server: false when there are no better words than the library's.
+ */
+bool tls_blame_server(struct tls_connection *connection, unsigned long code);
+
 /* Sets the reason, once: the first one counts. */
 void tls_fault_set(struct tls_connection *connection, const char *format, ...) PRINTF(2, 3);
 

@@ -112,7 +112,7 @@ enum tls_progress { TLS_DONE, TLS_AGAIN, TLS_FAILED, TLS_CLIENT_CLOSED, TLS_CLIE
 /* Goes on with the handshake. TLS_AGAIN: wait for stream.read_waits. TLS_FAILED: an alert was sent
  * where one is due; stream_fault() has the reason in a person's words. After TLS_DONE ask
  * stream_pending(): the client's first bytes may already be inside. */
-enum tls_progress tls_handshake(struct stream *stream);
+enum tls_progress tls_handshake(struct stream *stream); /* of either side; "client": the peer */
 
 /* Facts of a finished handshake. Spans and strings live as long as the stream. */
 struct tls_facts {

@@ -1,4 +1,6 @@
+#include "base/name.h"
 #include "build.h"
+#include "host.h"
 #include "status.h"
 #include "tlv.h"
 
@@ -32,6 +34,30 @@ static void build_servers(struct build *b, struct model_pool *ret, const json_t 
         build_server(b, &ret->servers[ret->server_count++], json_array_get(servers, i),
                      build_format(b, "%s.servers[%zu]", ret->path, i));
     }
+}
+
+static char *optional_file(struct build *b, const char *file)
+{
+    char *path = file == NULL ? NULL : host_resolve_file(b->folder, file);
+    b->failed = b->failed || (file != NULL && path == NULL);
+    return path;
+}
+
+static void build_pool_tls(struct build *b, struct model_pool_tls *ret, const json_t *tls,
+                           const char *pool_path)
+{
+    char name[NAME_MAX_LENGTH + 1];
+    const char *sni = build_get_text(tls, KEY_pool_tls_sni);
+    if (!json_is_object(tls))
+        return;
+    ret->path = build_format(b, "%s.tls", pool_path);
+    ret->verify = build_get_boolean(tls, KEY_pool_tls_verify);
+    ret->ca = optional_file(b, build_get_text(tls, KEY_pool_tls_ca));
+    ret->cert = optional_file(b, build_get_text(tls, KEY_pool_tls_cert));
+    ret->key = optional_file(b, build_get_text(tls, KEY_pool_tls_key));
+    if (sni != NULL && name_normalise(name, span_text(sni)))
+        ret->sni = build_text(b, name);
+    build_strings(b, &ret->alpn, json_object_get(tls, "alpn"));
 }
 
 static void build_talk(struct build *b, struct model_health *ret, const json_t *check)
@@ -94,6 +120,7 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     ret->balance = balances[build_get_choice(pool, KEY_pool_balance)];
     ret->hash_on = facts[build_get_choice(pool, KEY_pool_hash_on)];
     build_servers(b, ret, json_object_get(pool, "servers"));
+    build_pool_tls(b, &ret->tls, json_object_get(pool, "tls"), ret->path);
     build_health(b, &ret->health, json_object_get(pool, "health_check"), ret->path);
     build_queue(ret, json_object_get(pool, "queue"));
     ret->slow_start_ms = build_get_duration(pool, KEY_pool_slow_start);

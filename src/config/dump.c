@@ -140,6 +140,20 @@ static void dump_server(struct json_writer *w, const struct model_server *server
     json_close(w, '}');
 }
 
+static void dump_pool_tls(struct json_writer *w, const struct model_pool_tls *tls)
+{
+    if (tls->path == NULL)
+        return;
+    json_open(w, "tls", '{');
+    dump_boolean(w, KEY_pool_tls_verify, tls->verify);
+    dump_text(w, KEY_pool_tls_ca, tls->ca);
+    dump_text(w, KEY_pool_tls_sni, tls->sni);
+    dump_text(w, KEY_pool_tls_cert, tls->cert);
+    dump_text(w, KEY_pool_tls_key, tls->key);
+    dump_strings(w, KEY_pool_tls_alpn, &tls->alpn);
+    json_close(w, '}');
+}
+
 static void dump_talk(struct json_writer *w, const struct model_health *health)
 {
     if (health->type == HEALTH_SCRIPT) {
@@ -211,6 +225,7 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_choice(w, KEY_pool_balance, pool->balance);
     if (pool->balance == BALANCE_HASH)
         dump_choice(w, KEY_pool_hash_on, pool->hash_on);
+    dump_pool_tls(w, &pool->tls);
     dump_health(w, &pool->health);
     dump_duration(w, KEY_pool_connect_timeout, pool->connect_timeout_ms);
     json_put_number(w, "connect_retries", pool->connect_retries);

@@ -326,6 +326,16 @@ static void check_sni(struct form *f, const struct key *key, const json_t *value
         unexpected(f, "a host name or \"*.example.com\"", value, "");
 }
 
+static void check_name(struct form *f, const struct key *key, const json_t *value)
+{
+    (void)key;
+    char normal[NAME_MAX_LENGTH + 1];
+    struct address address;
+    struct span text = span_text(json_string_value(value));
+    if (text.length == 0 || address_parse_ip(&address, text) || !name_normalise(normal, text))
+        unexpected(f, "a host name", value, "such as \"db.example.com\"");
+}
+
 static void check_cidr(struct form *f, const struct key *key, const json_t *value)
 {
     (void)key;
@@ -424,6 +434,7 @@ static scalar_check *const checks[TYPE_LATER + 1] = {
     [TYPE_MODE] = check_mode,
     [TYPE_HOST] = check_host,
     [TYPE_SNI] = check_sni,
+    [TYPE_NAME] = check_name,
     [TYPE_CIDR] = check_cidr,
     [TYPE_TLV] = check_tlv,
     [TYPE_ORIGIN] = check_origin,

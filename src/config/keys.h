@@ -29,6 +29,7 @@ enum object_kind {
     OBJECT_pool,
     OBJECT_server,
     OBJECT_queue,
+    OBJECT_pool_tls,
     OBJECT_health_check,
     OBJECT_KINDS,
 };
@@ -57,8 +58,9 @@ enum key_type {
     TYPE_SNI,
     TYPE_ALPN,
     TYPE_PROTOCOL,
-    TYPE_JA4, /* exact, or ends in a star */
-    TYPE_HEX, /* pairs of hexadecimal digits */
+    TYPE_JA4,  /* exact, or ends in a star */
+    TYPE_HEX,  /* pairs of hexadecimal digits */
+    TYPE_NAME, /* a host name, and no pattern */
     TYPE_HTTP_PATH,
     TYPE_HTTP_HOST,
     TYPE_STATUS, /* "200-299,404" */

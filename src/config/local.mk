@@ -23,6 +23,7 @@ src_libconfig_a_SOURCES = \
 	src/config/relations_origin.c \
 	src/config/relations_health.c \
 	src/config/relations_rules.c \
+	src/config/relations_upstream.c \
 	src/config/status.c src/config/status.h \
 	src/config/relations_tls.c \
 	src/config/scan.c src/config/scan.h \

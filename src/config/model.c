@@ -120,6 +120,16 @@ static void free_listener(struct model_listener *listener)
     free_rules(listener->rules, listener->rule_count);
 }
 
+static void free_pool_tls(struct model_pool_tls *tls)
+{
+    free(tls->path);
+    free(tls->ca);
+    free(tls->sni);
+    free(tls->cert);
+    free(tls->key);
+    free_strings(&tls->alpn);
+}
+
 static void free_health(struct model_health *health)
 {
     free(health->path);
@@ -144,6 +154,7 @@ static void free_pool(struct model_pool *pool)
     free(pool->name);
     free_health(&pool->health);
     free(pool->pass_tlvs);
+    free_pool_tls(&pool->tls);
 }
 
 static void free_admin(struct model_admin *admin)

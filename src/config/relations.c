@@ -166,6 +166,7 @@ static bool check_listeners(struct relations *r)
         relations_check_tickets(r, policy, policy);
         form_leave(f, tls);
         relations_check_rules(r, listener);
+        relations_check_double_tls(r, listener);
         form_leave(f, back);
     }
     form_leave(f, map);
@@ -221,6 +222,7 @@ static bool check_pools(struct relations *r)
         done = check_pool(f, pool) && done;
         relations_check_origin(f, pool);
         relations_check_health(f, pool);
+        relations_check_pool_tls(f, pool);
         form_leave(f, back);
     }
     form_leave(f, map);

@@ -28,6 +28,12 @@ void relations_check_rules(struct relations *r, const json_t *listener);
 
 /* A pool's "source", "transparent" and "pass_tlvs"; the form's path is "pools.NAME". */
 void relations_check_origin(struct form *f, const json_t *pool);
+/* The pool's "tls"; the form's path is "pools.NAME". */
+void relations_check_pool_tls(struct form *f, const json_t *pool);
+
+/* Rules that pass TLS on to pools with "tls"; the form's path is "listeners.NAME". */
+void relations_check_double_tls(struct relations *r, const json_t *listener);
+
 /* The pool's health check; the form's path is "pools.NAME". */
 void relations_check_health(struct form *f, const json_t *pool);
 

@@ -63,19 +63,28 @@ void core_unuse(struct pool_core *core)
 
 /* --- servers ---------------------------------------------------------------------------------- */
 
-static bool is(const struct server *server, const char *name, const struct address *address)
+static bool is_known_by(const struct server *server, const char *host)
 {
-    return strcmp(server->name, name) == 0 && address_equal(&server->address, address);
+    if (host == NULL || server->host == NULL)
+        return host == server->host;
+    return strcmp(server->host, host) == 0;
 }
 
-struct server *core_find(const struct pool_core *core, const char *name,
+static bool is(const struct server *server, const char *name, const char *host,
+               const struct address *address)
+{
+    return strcmp(server->name, name) == 0 && is_known_by(server, host) &&
+           address_equal(&server->address, address);
+}
+
+struct server *core_find(const struct pool_core *core, const char *name, const char *host,
                          const struct address *address)
 {
     const struct member *m = view_find(core->view, name);
-    if (m != NULL && is(m->server, name, address))
+    if (m != NULL && is(m->server, name, host, address))
         return m->server;
     for (unsigned i = 0; i < core->departed_count; i++) {
-        if (is(core->departed[i], name, address))
+        if (is(core->departed[i], name, host, address))
             return core->departed[i];
     }
     return NULL;

@@ -35,8 +35,9 @@ struct health {
     struct list watched; /* owned */
     health_changed *on_change;
     void *context;
-    uint32_t random; /* never 0 */
-    double place;    /* of the last first check within the spread, 0 to 1 */
+    uint32_t random;        /* never 0 */
+    struct tls_client *lax; /* owned; for handshakes with servers of pools without "tls" */
+    double place;           /* of the last first check within the spread, 0 to 1 */
 };
 
 /* --- verdicts -------------------------------------------------------------------------------- */
@@ -194,18 +195,23 @@ void health_look(struct health *health)
 
 /* --- start and stop -------------------------------------------------------------------------- */
 
+#define HOST_TEXT_MAX 320
+
 /* What an HTTP check names where it is told nothing else. */
 static void host_of(const struct server *server, const struct model_health *settings,
-                    char ret[ADDRESS_TEXT_MAX])
+                    char ret[HOST_TEXT_MAX])
 {
     struct address address = server->address;
     if (!address_is_ip(&address)) {
-        snprintf(ret, ADDRESS_TEXT_MAX, "localhost");
+        snprintf(ret, HOST_TEXT_MAX, "localhost");
         return;
     }
     if (settings->port != 0)
         address_set_port(&address, settings->port);
-    address_format(&address, ret);
+    if (server->host != NULL)
+        snprintf(ret, HOST_TEXT_MAX, "%s:%u", server->host, address_port(&address));
+    else
+        address_format(&address, ret);
 }
 
 static struct check check_of(struct health *health, const struct pool *pool,
@@ -228,9 +234,18 @@ static struct check check_of(struct health *health, const struct pool *pool,
     return check;
 }
 
+/* tcp only connects, whatever the pool speaks. */
+static struct tls_client *tls_of(const struct health *health, const struct pool *pool)
+{
+    enum health_type type = pool->model->health.type;
+    if (type == HEALTH_TCP)
+        return NULL;
+    return pool->tls == NULL && type == HEALTH_TLS ? health->lax : pool->tls;
+}
+
 static bool watch(struct health *health, const struct pool *pool, struct server *server)
 {
-    char host[ADDRESS_TEXT_MAX];
+    char host[HOST_TEXT_MAX];
     struct watched *w = calloc(1, sizeof *w);
     host_of(server, &pool->model->health, host);
     if (w == NULL || !talk_init(&w->talk, &pool->model->health, host)) {
@@ -244,6 +259,8 @@ static bool watch(struct health *health, const struct pool *pool, struct server 
     w->settings = &pool->model->health;
     w->check = check_of(health, pool, server);
     w->check.talk = &w->talk;
+    w->check.tls = tls_of(health, pool);
+    w->check.host = server->host;
     check_init(&w->check);
     ev_init(&w->next, on_due);
     w->next.data = w;
@@ -299,6 +316,10 @@ bool health_start(struct health **ret, struct ev_loop *loop, struct pool_set *se
     health->on_change = on_change;
     health->context = context;
     health->random = (uint32_t)clock_monotonic_us() | 1u;
+    if (!tls_client_create_lax(&health->lax, error)) {
+        free(health);
+        return false;
+    }
     ev_now_update(loop); /* names may just have been resolved: the loop's idea of now is old */
     bool good = true;
     for (unsigned i = 0; i < set->count; i++)
@@ -355,5 +376,6 @@ void health_stop(struct health *health)
         return;
     LIST_EACH(&health->watched, node)
     unwatch(LIST_ENTRY(node, struct watched, link));
+    tls_client_unref(health->lax);
     free(health);
 }

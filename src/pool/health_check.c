@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "inspect/proxy_header.h"
 #include "io/socket.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -163,41 +164,89 @@ static void go_on_talking(struct check *check)
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
+static struct span header_of(const struct check *check, unsigned char room[PROXY_HEADER_MAX])
+{
+    switch (check->proxy) {
+    case PROXY_OFF:
+        return span_of(NULL, 0);
+    case PROXY_V1:
+        return span_text("PROXY UNKNOWN\r\n");
+    default:
+        return span_of(room, proxy_header_write_v2_local(room));
+    }
+}
+
 /* A fresh socket has room for a header, so that one call either takes it whole or has failed. Gives
  * the errno. */
-static int send_header(struct check *check)
+static int send_header(struct check *check, struct span header)
 {
-    static const char unknown[] = "PROXY UNKNOWN\r\n";
-    unsigned char room[PROXY_HEADER_MAX];
-    const void *header = unknown;
-    size_t length = sizeof unknown - 1;
-    if (check->proxy == PROXY_OFF)
+    if (header.length == 0)
         return 0;
-    if (check->proxy != PROXY_V1) {
-        header = room;
-        length = proxy_header_write_v2_local(room);
-    }
-    ssize_t sent = send(check->stream.fd, header, length, MSG_NOSIGNAL);
+    ssize_t sent = send(check->stream.fd, header.data, header.length, MSG_NOSIGNAL);
     if (sent < 0)
         return errno;
-    return sent == (ssize_t)length ? 0 : EIO;
+    return sent == (ssize_t)header.length ? 0 : EIO;
+}
+
+static void begin_talking(struct check *check, const char *reason)
+{
+    if (!talk_is_needed(check->talk)) {
+        conclude(check, CHECK_GOOD, reason);
+        return;
+    }
+    check->step = CHECK_TALKING;
+    go_on_talking(check);
+}
+
+static void go_on_securing(struct check *check)
+{
+    const char *fault;
+    switch (tls_handshake(&check->stream)) {
+    case TLS_DONE:
+        begin_talking(check, "TLS handshake done");
+        break;
+    case TLS_AGAIN:
+        watch(check, check->stream.read_waits);
+        break;
+    case TLS_CLIENT_CLOSED:
+        fail(check, CHECK_BAD, "closed within the TLS handshake");
+        break;
+    case TLS_CLIENT_RESET:
+        fail(check, CHECK_BAD, "reset within the TLS handshake");
+        break;
+    default:
+        fault = stream_fault(&check->stream);
+        fail(check, CHECK_BAD, fault != NULL ? fault : "the TLS handshake failed");
+    }
+}
+
+static void begin_securing(struct check *check, struct span header)
+{
+    struct error error;
+    struct tls_target target = {.host = check->host, .address = &check->address, .preface = header};
+    if (!tls_connect(&check->stream, check->tls, check->stream.fd, &target, &error)) {
+        fail(check, CHECK_UNKNOWN, error.text);
+        return;
+    }
+    check->step = CHECK_SECURING;
+    go_on_securing(check);
 }
 
 static void end_connect(struct check *check)
 {
+    unsigned char room[PROXY_HEADER_MAX];
+    struct span header = header_of(check, room);
     int number = socket_connect_result(check->stream.fd);
     if (number == 0 && socket_reaches_itself(check->stream.fd, &check->address))
         number = ECONNREFUSED;
-    if (number == 0)
-        number = send_header(check);
-    if (number != 0) {
+    if (number == 0 && check->tls == NULL)
+        number = send_header(check, header);
+    if (number != 0)
         fail_call(check, number);
-    } else if (!talk_is_needed(check->talk)) {
-        conclude(check, CHECK_GOOD, "connected");
-    } else {
-        check->step = CHECK_TALKING;
-        go_on_talking(check);
-    }
+    else if (check->tls != NULL)
+        begin_securing(check, header);
+    else
+        begin_talking(check, "connected");
 }
 
 static void on_ready(struct ev_loop *loop, ev_io *io, int events)
@@ -209,6 +258,9 @@ static void on_ready(struct ev_loop *loop, ev_io *io, int events)
     switch (check->step) {
     case CHECK_CONNECTING:
         end_connect(check);
+        break;
+    case CHECK_SECURING:
+        go_on_securing(check);
         break;
     case CHECK_TALKING:
         go_on_talking(check);
@@ -230,7 +282,10 @@ static void on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
     if (check_is_open(check)) {
         duration_format(check->timeout_ms, after);
         snprintf(reason, sizeof reason, "%s within %s",
-                 buffer_length(&check->heard) > 0 ? "not the expected answer" : "no answer", after);
+                 buffer_length(&check->heard) > 0 ? "not the expected answer"
+                 : check->step == CHECK_SECURING  ? "no TLS handshake"
+                                                  : "no answer",
+                 after);
         check->on_result(check, CHECK_BAD, reason);
     }
     finish(check);

@@ -1,6 +1,6 @@
 /* health_check: one check of one server: connects, says a PROXY header that names nobody where the
- * pool speaks PROXY, talks where its type does, and closes so that the server sees a FIN and never
- * a reset.
+ * pool speaks PROXY, shakes hands and talks where its type does, and closes so that the server sees
+ * a FIN and never a reset.
  *
  * One at a time per struct, on one loop. Counts nothing and decides nothing: that is health.c. */
 #ifndef POOL_HEALTH_CHECK_H
@@ -10,6 +10,7 @@
 #include "config/model.h"
 #include "health_talk.h"
 #include "io/stream.h"
+#include "tls/client.h"
 
 #include <ev.h>
 
@@ -19,7 +20,7 @@ enum check_result {
     CHECK_UNKNOWN, /* ours: no descriptor, no memory, no port */
 };
 
-enum check_step { CHECK_IDLE, CHECK_CONNECTING, CHECK_TALKING, CHECK_CLOSING };
+enum check_step { CHECK_IDLE, CHECK_CONNECTING, CHECK_SECURING, CHECK_TALKING, CHECK_CLOSING };
 
 struct check;
 
@@ -35,6 +36,8 @@ struct check {
     enum proxy_protocol proxy;
     struct origin source;    /* where from */
     const struct talk *talk; /* borrowed */
+    struct tls_client *tls;  /* borrowed; NULL: no handshake */
+    const char *host;        /* the server's, for TLS; NULL: it has none */
     check_told *on_result;
     check_done *on_done;
 
@@ -64,7 +67,7 @@ static inline bool check_is_idle(const struct check *check)
 /* Begun, and its result not yet told. */
 static inline bool check_is_open(const struct check *check)
 {
-    return check->step == CHECK_CONNECTING || check->step == CHECK_TALKING;
+    return check->step != CHECK_IDLE && check->step != CHECK_CLOSING;
 }
 
 #endif

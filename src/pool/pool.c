@@ -1,6 +1,7 @@
 #include "balance.h"
 #include "pool_private.h"
 #include "resolve.h"
+#include "tls/client.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +72,12 @@ static bool compile_pool(struct pool_set *set, const struct model_pool *model,
     pool->set = set;
     pool->model = model;
     pool->core = previous == NULL ? core_create() : core_use(previous->core);
-    if (pool->core != NULL)
-        return compile_view(pool, problems);
-    problems_error(problems, model->path, "out of memory");
-    return false;
+    if (pool->core == NULL) {
+        problems_error(problems, model->path, "out of memory");
+        return false;
+    }
+    bool tls = model->tls.path == NULL || tls_client_compile(&pool->tls, &model->tls, problems);
+    return compile_view(pool, problems) && tls;
 }
 
 static bool compile_pools(struct pool_set *set, const struct model *model,
@@ -113,6 +116,7 @@ void pool_set_free(struct pool_set *set)
     for (unsigned i = 0; i < set->count; i++) {
         view_free(set->pools[i].draft);
         core_unuse(set->pools[i].core);
+        tls_client_unref(set->pools[i].tls);
     }
     free(set->pools);
     free(set);
@@ -254,6 +258,11 @@ struct pool *pool_set_at(const struct pool_set *set, unsigned at)
 const struct model_pool *pool_model(const struct pool *pool)
 {
     return pool->model;
+}
+
+struct tls_client *pool_tls(const struct pool *pool)
+{
+    return pool->tls;
 }
 
 const char *pool_name(const struct pool *pool)

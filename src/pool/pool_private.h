@@ -9,6 +9,7 @@ struct pool {
     struct pool_core *core;         /* one use */
     struct view *draft;             /* owned; NULL once it is published */
     struct pool_set *set;           /* the one it is in */
+    struct tls_client *tls;         /* one reference; NULL: plain */
 };
 
 struct pool_set {

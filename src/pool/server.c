@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
-                             const struct address *address)
+                             const char *host, const struct address *address)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL)
@@ -23,8 +23,10 @@ struct server *server_create(struct pool_core *core, const char *pool_name, cons
     server->address = *address;
     server->name = strdup(name);
     server->pool_name = strdup(pool_name);
+    server->host = host == NULL ? NULL : strdup(host);
     pthread_mutex_init(&server->error_lock, NULL);
-    if (server->name == NULL || server->pool_name == NULL) {
+    if (server->name == NULL || server->pool_name == NULL ||
+        (host != NULL && server->host == NULL)) {
         server_unref(server);
         return NULL;
     }
@@ -44,6 +46,7 @@ void server_unref(struct server *server)
     core_unref(server->core);
     free(server->name);
     free(server->pool_name);
+    free(server->host);
     free(server);
 }
 
@@ -74,6 +77,11 @@ const char *server_pool_name(const struct server *server)
 const struct address *server_address(const struct server *server)
 {
     return &server->address;
+}
+
+const char *server_host(const struct server *server)
+{
+    return server->host;
 }
 
 unsigned server_sessions(const struct server *server)

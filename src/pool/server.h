@@ -33,6 +33,7 @@ struct server {
     _Atomic uint64_t returned_us; /* monotonic; 0: was there from the beginning */
     struct pool_core *core;       /* counted */
     char *name, *pool_name;
+    char *host; /* what it is known by; NULL: its address alone */
     struct address address;
     int64_t turn; /* smooth rotation; guarded by the pool's lock */
     struct server_checks checks;
@@ -45,7 +46,7 @@ struct server {
 
 /* Up, without sessions, one reference. NULL: memory is out. */
 struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
-                             const struct address *address);
+                             const char *host, const struct address *address);
 
 /* One more reference and one more session. */
 void server_take(struct server *server);

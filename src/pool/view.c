@@ -75,11 +75,11 @@ bool view_add_member(struct view_draft *draft, const struct member *member)
 
 /* The live server goes on where name and address are still the same. */
 static struct server *carry_or_create(const struct view_draft *draft, const char *name,
-                                      const struct address *address)
+                                      const char *host, const struct address *address)
 {
-    struct server *live = core_find(draft->core, name, address);
+    struct server *live = core_find(draft->core, name, host, address);
     if (live == NULL)
-        return server_create(draft->core, draft->model->name, name, address);
+        return server_create(draft->core, draft->model->name, name, host, address);
     server_ref(live);
     return live;
 }
@@ -91,8 +91,9 @@ static bool add_named(struct view_draft *draft, unsigned item, const struct pool
         return error_input(
             error, "the pool already has a server named \"%s\" (give one of them a \"name\")",
             name);
+    const char *host = found->host != NULL ? found->host : draft->model->servers[item].address.name;
     struct member member = {
-        .server = carry_or_create(draft, name, &found->address),
+        .server = carry_or_create(draft, name, host, &found->address),
         .item = item,
         .configured = found->weight,
         .backup = found->backup,

@@ -235,6 +235,7 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
     engine->pipes = pipes_create(args->most_pipes);
+    engine->tls_sessions = tls_sessions_create();
     ev_async_init(&engine->bell, on_bell);
     engine->bell.data = engine;
     ev_async_start(engine->loop, &engine->bell);
@@ -244,7 +245,7 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
-        engine->pipes == NULL || !tally_create(&engine->tally) ||
+        engine->pipes == NULL || engine->tls_sessions == NULL || !tally_create(&engine->tally) ||
         !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
@@ -268,6 +269,7 @@ void engine_free(struct engine *engine)
     reap(engine);
     retire_current(engine);
     pipes_free(engine->pipes);
+    tls_sessions_free(engine->tls_sessions);
     free(engine->facts);
     free(engine->hello_scratch);
     free(engine->scratch);

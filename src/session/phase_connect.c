@@ -78,26 +78,33 @@ static void end_round(struct session *s)
 
 static void try_next(struct session *s);
 
+static void note_detail(struct session *s, const char *why)
+{
+    struct notes *notes = session_notes(s);
+    if (notes != NULL)
+        (void)snprintf(notes->detail, sizeof notes->detail, "%.60s: %.90s", server_name(s->chosen),
+                       why);
+}
+
 /* A fault of ours says nothing about the server; `why` then says more than the number. */
 static void note_failure(struct session *s, int number, const char *why)
 {
-    struct notes *notes = session_notes(s);
     bool ours = socket_fault_is_ours(number, server_address(s->chosen));
     if (!ours)
         session_tell_trouble(s, server_note_connect_failure(s->chosen, number));
     if (!ours || why == NULL)
         why = strerrordesc_np(number) == NULL ? "failed" : strerrordesc_np(number);
-    if (notes != NULL)
-        (void)snprintf(notes->detail, sizeof notes->detail, "%.60s: %s", server_name(s->chosen),
-                       why);
+    note_detail(s, why);
 }
 
-static void try_failed(struct session *s, int number, const char *why)
+/* A plain connection leaves nothing behind, should it have met itself; on one with TLS an alert may
+ * be under way, which a reset would overtake. */
+static void drop_try(struct session *s)
 {
+    list_remove(&s->queue); /* a handshake may have waited for its turn */
     ev_io_stop(s->engine->loop, &s->server_io);
     ev_io_set(&s->server_io, -1, EV_WRITE); /* the next socket may get the same number */
-    stream_close(&s->server, true);         /* leaves nothing behind, should it have met itself */
-    note_failure(s, number, why);
+    stream_close(&s->server, stream_is_plain(&s->server));
     bool remembered = remember_try(s);
     give_slot_back(s);
     if (!remembered)
@@ -106,6 +113,20 @@ static void try_failed(struct session *s, int number, const char *why)
         end_round(s);
     else
         try_next(s);
+}
+
+static void try_failed(struct session *s, int number, const char *why)
+{
+    note_failure(s, number, why);
+    drop_try(s);
+}
+
+/* The fault belongs to the stream. */
+static void tls_failed(struct session *s, const char *why)
+{
+    session_tell_trouble(s, server_note_failure(s->chosen, "tls", why));
+    note_detail(s, why);
+    drop_try(s);
 }
 
 /* Nothing but the client's address will do where that was asked for: a server that goes by it must
@@ -168,10 +189,53 @@ static void connected(struct session *s)
     s->tries = NULL;
     if (s->notes != NULL)
         s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
-    if (!proxy_out_put(s))
+    if (!stream_is_plain(&s->server))
+        proxy_out_forget(s); /* it went in front of the handshake */
+    else if (!proxy_out_put(s)) {
         session_fail(s, END_internal, "out of memory");
-    else
-        session_enter(s, phase_starttls_is_due(s) ? PHASE_STARTTLS : PHASE_RELAY);
+        return;
+    }
+    session_enter(s, phase_starttls_is_due(s) ? PHASE_STARTTLS : PHASE_RELAY);
+}
+
+/* --- TLS with the server ---------------------------------------------------------------------- */
+
+/* Part of the try: it has the time that is left for the connect, and where it fails another server
+ * is tried. A PROXY header goes in front of it, in clear, in one segment with the hello. */
+static void begin_tls(struct session *s)
+{
+    struct error error;
+    struct tls_target target = {.host = server_host(s->chosen),
+                                .address = server_address(s->chosen),
+                                .preface = proxy_out_write(s),
+                                .sessions = s->engine->tls_sessions};
+    if (tls_connect(&s->server, pool_tls(connect_pool(s)), s->server.fd, &target, &error)) {
+        engine_queue_handshake(s->engine, &s->queue);
+        return;
+    }
+    note_detail(s, error.text);
+    drop_try(s);
+}
+
+void phase_connect_turn(struct session *s)
+{
+    const char *fault;
+    switch (tls_handshake(&s->server)) {
+    case TLS_DONE:
+        connected(s);
+        break;
+    case TLS_AGAIN:
+        break;
+    case TLS_CLIENT_CLOSED:
+        tls_failed(s, "closed within the TLS handshake");
+        break;
+    case TLS_CLIENT_RESET:
+        tls_failed(s, "reset within the TLS handshake");
+        break;
+    default:
+        fault = stream_fault(&s->server);
+        tls_failed(s, fault != NULL ? fault : "the TLS handshake failed");
+    }
 }
 
 /* With a dead server on this machine the kernel may choose the server's own port for our end, and
@@ -180,10 +244,12 @@ static void conclude_try(struct session *s, int number)
 {
     if (number == 0 && socket_reaches_itself(s->server.fd, server_address(s->chosen)))
         number = ECONNREFUSED;
-    if (number == 0)
-        connected(s);
-    else
+    if (number != 0)
         try_failed(s, number, NULL);
+    else if (pool_tls(connect_pool(s)) != NULL)
+        begin_tls(s);
+    else
+        connected(s);
 }
 
 /* --- the client meanwhile --------------------------------------------------------------------- */
@@ -224,13 +290,18 @@ void phase_connect_step(struct session *s, int client_events, int server_events)
         look_at_client(s);
     if (session_is_over(s) || server_events == 0 || !stream_is_open(&s->server))
         return;
-    conclude_try(s, socket_connect_result(s->server.fd));
+    if (stream_is_plain(&s->server))
+        conclude_try(s, socket_connect_result(s->server.fd));
+    else
+        engine_queue_handshake(s->engine, &s->queue);
 }
 
 void phase_connect_expire(struct session *s)
 {
-    if (s->chosen != NULL)
+    if (s->chosen == NULL)
+        try_next(s);
+    else if (stream_is_plain(&s->server))
         try_failed(s, ETIMEDOUT, NULL);
     else
-        try_next(s);
+        tls_failed(s, "no TLS handshake in time");
 }

@@ -26,6 +26,8 @@ static void broken(struct session *s, enum side side)
 {
     const char *fault = stream_fault(side == SIDE_CLIENT ? &s->client : &s->server);
     enum end_reason reason = side == SIDE_CLIENT ? END_client_reset : END_server_reset;
+    if (side == SIDE_SERVER && fault != NULL)
+        session_tell_trouble(s, server_note_failure(s->chosen, "tls", fault));
     session_fail(s, reason, "%s", fault == NULL ? "I/O error" : fault);
 }
 
@@ -68,15 +70,31 @@ static void note_ends(struct session *s)
     const struct relay_lane *down = &s->relay.lane[DIRECTION_DOWN];
     if (down->ended && !up->ended)
         s->server_first = true;
-    if (s->client.truncated)
+    /* Who cuts off first is told. */
+    if (s->client.truncated && !s->server_truncated)
         s->truncated = true;
+    if (s->server.truncated && !s->truncated)
+        s->server_truncated = true;
+}
+
+static bool has_more_inside(const struct relay_lane *lane, const struct stream *from)
+{
+    return !lane->ended && !relay_lane_blocked(lane) && stream_pending(from);
 }
 
 void phase_relay_come_back(struct session *s)
 {
-    const struct relay_lane *up = &s->relay.lane[DIRECTION_UP];
-    if (!up->ended && !relay_lane_blocked(up) && stream_pending(&s->client))
+    if (has_more_inside(&s->relay.lane[DIRECTION_UP], &s->client) ||
+        has_more_inside(&s->relay.lane[DIRECTION_DOWN], &s->server))
         engine_queue_again(s->engine, &s->queue);
+}
+
+void phase_relay_turn(struct session *s)
+{
+    const int any = EV_READ | EV_WRITE;
+    int client = stream_pending(&s->client) ? any : 0,
+        server = stream_pending(&s->server) ? any : 0;
+    phase_relay_step(s, client, server);
 }
 
 /* Who resets may have spoken before: a server that refuses a long order says so and leaves. It is

@@ -90,18 +90,29 @@ static bool put_in_front(struct buffer *held, struct span header)
     return true;
 }
 
-bool proxy_out_put(struct session *s)
+struct span proxy_out_write(struct session *s)
 {
     const struct model_pool *model = pool_model(s->listener->targets[s->rule->index].pool);
     unsigned char *room = s->engine->scratch;
-    if (model->proxy_protocol != PROXY_OFF &&
-        !put_in_front(&s->relay.lane[DIRECTION_UP].held,
-                      span_of(room, write_header(s, model, room))))
+    if (model->proxy_protocol == PROXY_OFF)
+        return span_of(NULL, 0);
+    return span_of(room, write_header(s, model, room));
+}
+
+void proxy_out_forget(struct session *s)
+{
+    if (s->notes == NULL)
+        return;
+    free(s->notes->tlvs);
+    s->notes->tlvs = NULL;
+    s->notes->tlvs_length = 0;
+}
+
+bool proxy_out_put(struct session *s)
+{
+    struct span header = proxy_out_write(s);
+    if (header.length > 0 && !put_in_front(&s->relay.lane[DIRECTION_UP].held, header))
         return false;
-    if (s->notes != NULL) {
-        free(s->notes->tlvs);
-        s->notes->tlvs = NULL;
-        s->notes->tlvs_length = 0;
-    }
+    proxy_out_forget(s);
     return true;
 }

@@ -4,6 +4,12 @@
 
 #include "session/session.h"
 
+/* Writes it, as the pool wants it, into the worker's scratch; empty where it wants none. */
+struct span proxy_out_write(struct session *s);
+
+/* The server has it: frees the received fields that were kept for it. */
+void proxy_out_forget(struct session *s);
+
 /* Puts it, as the pool wants it, in front of everything that the relay holds for the server. The
  * received fields that were kept for it are freed. False: out of memory. */
 bool proxy_out_put(struct session *s) MUST_CHECK;

@@ -158,7 +158,11 @@ static void add_outcome(struct line *l, const struct session *s, enum end_reason
     add_string(l, "end", end_reason_name(end));
     const char *detail = s->notes == NULL ? NULL : s->notes->detail;
     bool told = detail != NULL && detail[0] != '\0';
-    add_string(l, "detail", told ? detail : s->truncated ? "truncated" : NULL);
+    add_string(l, "detail",
+               told                  ? detail
+               : s->truncated        ? "truncated"
+               : s->server_truncated ? "server truncated"
+                                     : NULL);
 }
 
 /* --- the line --------------------------------------------------------------------------------- */

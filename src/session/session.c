@@ -95,6 +95,10 @@ void session_take_turn(struct session *s)
 {
     if (s->phase == PHASE_HANDSHAKE)
         phase_handshake_turn(s);
+    else if (s->phase == PHASE_CONNECT)
+        phase_connect_turn(s);
+    else if (s->phase == PHASE_RELAY)
+        phase_relay_turn(s);
     else
         phases[s->phase].step(s, EV_READ | EV_WRITE, 0);
     after_step(s);
@@ -144,8 +148,10 @@ static int server_waits(const struct session *s, struct stream *const sides[2])
 {
     if (!stream_is_open(&s->server))
         return 0;
-    if (s->phase == PHASE_CONNECT)
+    if (s->phase == PHASE_CONNECT && stream_is_plain(&s->server))
         return EV_WRITE;
+    if (s->phase == PHASE_CONNECT)
+        return list_empty(&s->queue) ? s->server.read_waits : 0;
     if (s->phase == PHASE_STARTTLS)
         return EV_READ | (relay_lane_blocked(&s->relay.lane[DIRECTION_UP]) ? EV_WRITE : 0);
     return s->phase == PHASE_RELAY ? relay_waits(&s->relay, SIDE_SERVER, sides) : 0;

@@ -92,6 +92,11 @@ void tls_connection_watch(SSL_CTX *context)
     SSL_CTX_set_msg_callback(context, on_message);
 }
 
+void tls_connection_watch_server(SSL_CTX *context)
+{
+    SSL_CTX_set_msg_callback(context, on_message);
+}
+
 bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate)
 {
     struct client_cert *client = calloc(1, sizeof *client);
@@ -154,6 +159,7 @@ void tls_connection_free(struct tls_connection *connection)
     if (connection->ssl != NULL)
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(connection->ssl); /* and the BIO */
+    tls_client_unref(connection->client);
     tls_wire_release(&connection->wire);
     if (connection->client_cert != NULL)
         client_cert_release(connection->client_cert);
@@ -240,10 +246,10 @@ enum tls_progress tls_handshake(struct stream *stream)
     struct tls_connection *connection = stream->state;
     tls_wire_ready(&connection->wire);
     tls_forget_errors();
-    int result = SSL_accept(connection->ssl);
+    int result = SSL_do_handshake(connection->ssl);
     if (result != 1)
         return handshake_failed(stream, result);
-    if (!recall_client(connection))
+    if (connection->client == NULL && !recall_client(connection))
         return TLS_FAILED;
     tls_trust_unref(connection->trust);
     connection->trust = NULL;

@@ -120,6 +120,8 @@ static bool is_reset(int number)
 static enum stream_status condemn(struct tls_connection *connection)
 {
     unsigned long code = ERR_peek_last_error(); /* the TLS layer's own, above the cipher's */
+    if (connection->client != NULL && tls_blame_server(connection, code))
+        return STREAM_BROKEN;
     if (connection->alert != 0)
         blame_client(connection);
     else if (code != 0)

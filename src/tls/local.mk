@@ -1,16 +1,19 @@
 noinst_LIBRARIES += src/libtls.a
 src_libtls_a_SOURCES = \
+	include/tls/authorities.h src/tls/authorities.c \
 	include/tls/client_auth.h src/tls/client_auth.c \
 	include/tls/chain.h src/tls/chain.c \
+	include/tls/client.h include/tls/client_private.h src/tls/client.c \
 	include/tls/connection.h src/tls/connection.c \
 	include/tls/credential.h src/tls/credential.c \
-	include/tls/fault.h src/tls/fault.c \
+	include/tls/fault.h src/tls/fault.c src/tls/fault_server.c \
 	include/tls/file.h src/tls/file.c \
 	include/tls/names.h src/tls/names.c \
 	include/tls/peer.h src/tls/peer.c \
 	include/tls/origin.h src/tls/origin.c \
 	include/tls/policy.h src/tls/policy.c \
 	include/tls/report.h src/tls/report.c \
+	include/tls/sessions.h src/tls/sessions.c \
 	include/tls/store.h src/tls/store.c \
 	include/tls/suites.h src/tls/suites.c \
 	include/tls/ticket_file.h src/tls/ticket_file.c \

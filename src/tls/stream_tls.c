@@ -80,7 +80,7 @@ static enum stream_status tls_finish(struct stream *s)
     struct tls_connection *connection = s->state;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
-    if (connection->established && !connection->notified) {
+    if (connection->established && !connection->notified && !s->blunt) {
         enum stream_status status = notify(s);
         if (status != STREAM_OK)
             return status;

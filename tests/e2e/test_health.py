@@ -62,11 +62,15 @@ def test_a_server_that_accepts_and_never_answers_is_down(start):
     stop.set()
 
 
+def first_check_is_over(server):
+    wait.until(lambda: server.peers and server.peers[0].fileno() < 0, "the first check is over", 5)
+
+
 def test_failed_connects_of_sessions_take_a_server_down(start):
     server = servers.NameServer("a")
     check = {"interval": "1h", "fall": 3}
     gate = start(PLAIN, {"app": {"servers": [server], "health_check": check, "connect_retries": 1}}, tls=None)
-    wait.until(lambda: server.count >= 1, "the first check", 5)
+    first_check_is_over(server)
     server.kill()
     first, second = gate.connect().send(b"x"), gate.connect().send(b"x")
     line = gate.event("server.down")
@@ -84,7 +88,7 @@ def test_a_connection_that_stands_between_failures_keeps_a_server_up(start):
     check = {"interval": "1h", "fall": 2}
     listener = servers.NameServer("a", port=port)
     gate = start(PLAIN, {"app": {"servers": [f"{net.HOST}:{port}"], "health_check": check, "connect_retries": 1}}, tls=None)
-    wait.until(lambda: listener.count >= 1, "the first check", 5)
+    first_check_is_over(listener)
     for _ in range(3):
         listener.kill()
         refused = gate.connect().send(b"x")  # one try now, one in the next round, a second later
@@ -111,7 +115,7 @@ class ResetServer(servers.Server):
 def test_what_a_client_sends_takes_no_server_away(start):
     server = ResetServer()
     gate = start(PLAIN, {"app": {"servers": [server], "health_check": {"interval": "2s", "fall": 2}}}, tls=None)
-    wait.until(lambda: server.count >= 1, "the first check", 5)
+    first_check_is_over(server)
     for _ in range(8):
         client = gate.connect().send(b"poison")
         client.expect_reset()
@@ -136,7 +140,7 @@ def test_resets_before_anyone_has_spoken_take_a_server_down(start):
     check = {"interval": "1h", "fall": 2}
     gate = start(rules, {"app": {"servers": [server], "health_check": check, "connect_retries": 0}}, tls=None,
                  inspect_delay="20ms")
-    wait.until(lambda: server.count >= 1, "the first check", 5)
+    first_check_is_over(server)
     for _ in range(2):
         gate.connect().expect_reset()
     # a reset that comes while connect() still runs counts as a failed connect

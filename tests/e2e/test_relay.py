@@ -12,7 +12,8 @@ import pytest
 from harness import books, net, servers, settings, tls, wait
 from harness.wait import Stopwatch
 
-KINDS = ["plain", "terminate", "passthrough"]
+# client, server: plain to plain, TLS to plain, TLS passed through, plain to TLS, TLS to TLS of ours
+KINDS = ["plain", "terminate", "passthrough", "reencrypt", "both"]
 RULES = [{"match": {"sni": "passed.example.com"}, "tls": "passthrough", "pool": "app"},
          {"tls": "terminate", "pool": "app"}, {"pool": "app"}]
 MEGABYTE = 1 << 20
@@ -24,19 +25,25 @@ class Session:
     def __init__(self, gate, server, kind, authority, **how):
         self.gate, self.kind = gate, kind
         client = gate.connect(**how)
-        if kind == "passthrough":
-            ends = []
+        ends = []
+        if kind in ("passthrough", "reencrypt", "both"):
             context = tls.server_context(authority.known("passed.example.com"))
             thread = threading.Thread(target=lambda: ends.append(
                 tls.TlsPeer(server.accept(), context, server_side=True)))
             thread.start()
+        if kind == "passthrough":
             self.client = tls.TlsPeer(client, name="passed.example.com")
             thread.join()
             self.server = ends[0]
         else:
-            self.client = client if kind == "plain" else tls.TlsPeer(client, name="gateway.example.com")
+            secure = kind in ("terminate", "both")
+            self.client = tls.TlsPeer(client, name="gateway.example.com") if secure else client
             self.client.send(b">")
-            self.server = server.accept()
+            if kind in ("reencrypt", "both"):
+                thread.join()
+                self.server = ends[0]
+            else:
+                self.server = server.accept()
             assert self.server.recv(1) == b">"
             self.server.send(b"<")
             assert self.client.recv(1) == b"<"
@@ -56,7 +63,10 @@ def session(start, authority):
     def make(kind, **listener):
         server = servers.Listener()
         how = {"receive_buffer": listener.pop("receive_buffer")} if "receive_buffer" in listener else {}
-        return Session(start(RULES, {"app": server}, **listener), server, kind, authority, **how)
+        pool = {"servers": [server]}
+        if kind in ("reencrypt", "both"):
+            pool["tls"] = {"ca": str(authority.cert), "sni": "passed.example.com"}
+        return Session(start(RULES, {"app": pool}, **listener), server, kind, authority, **how)
     return make
 
 
@@ -220,8 +230,10 @@ def test_the_client_finishes_and_the_server_still_answers(session, kind):
     answer = os.urandom(200_000)
     received = both(lambda: s.server.send(answer).finish(), s.client.recv_all)[1]
     assert digest(received) == digest(answer)
-    if kind == "terminate":
+    if kind in ("terminate", "both"):
         assert not s.client.truncated
+    if kind in ("reencrypt", "both"):
+        assert not s.server.truncated
     if kind == "passthrough":
         s.client.peer.finish()
         s.server.peer.expect_eof()
@@ -234,7 +246,7 @@ def test_the_server_finishes_and_the_client_still_speaks(session, kind):
     s = session(kind)
     s.server.send(b"farewell").finish()
     assert s.client.recv_all() == b"farewell"
-    if kind == "terminate":
+    if kind in ("terminate", "both"):
         assert not s.client.truncated, "the server's FIN must arrive as a close_notify"
     message = os.urandom(200_000)
     received = both(lambda: s.client.send(message).finish(), s.server.recv_all)[1]
@@ -246,17 +258,17 @@ def test_the_server_finishes_and_the_client_still_speaks(session, kind):
     s.log("server_closed")
 
 
-@pytest.mark.parametrize("kind", ["plain", "terminate"])
+@pytest.mark.parametrize("kind", ["plain", "terminate", "reencrypt", "both"])
 def test_data_and_fin_in_one_go_are_both_delivered(session, kind):
     s = session(kind)
     data = os.urandom(300_000)
-    received = both(lambda: s.server.send(data).close(), lambda: s.client.recv_all())[1]
+    received = both(lambda: s.server.send(data).finish().close(), lambda: s.client.recv_all())[1]
     assert digest(received) == digest(data)
     s.client.finish()
     s.log("server_closed")
 
 
-@pytest.mark.parametrize("kind", ["plain", "terminate"])
+@pytest.mark.parametrize("kind", ["plain", "terminate", "reencrypt", "both"])
 def test_both_finish_at_once(session, kind):
     s = session(kind)
     s.client.send(b"last").finish()
@@ -306,6 +318,30 @@ def test_data_and_a_bad_record_in_one_segment_end_the_session_at_once(session):
     assert s.log()["detail"]
 
 
+@pytest.mark.parametrize("kind", ["reencrypt", "both"])
+def test_a_tls_servers_fin_without_close_notify_stays_one(session, kind):
+    s = session(kind)
+    s.server.send(b"half an ans")
+    s.server.peer.finish()
+    assert s.client.recv_all() == b"half an ans"
+    if kind == "both":
+        assert s.client.truncated, "what was cut off must not look whole"
+        s.client.peer.close()
+        s.client.at_end = True
+    else:
+        s.client.finish()
+    assert s.log("server_closed")["detail"] == "server truncated"
+
+
+def test_a_tls_clients_fin_without_close_notify_stays_one(session):
+    s = session("both")
+    s.client.send(b"question")
+    s.client.peer.finish()
+    assert s.server.recv_all() == b"question" and s.server.truncated
+    s.server.peer.close()
+    assert s.log("client_closed")["detail"] == "truncated"
+
+
 def test_a_clean_tls_end_is_not_called_truncated(session):
     s = session("terminate")
     s.client.finish()
@@ -333,7 +369,7 @@ def test_a_servers_reset_is_a_reset_for_the_client(session, kind):
     s.log("server_reset")
 
 
-@pytest.mark.parametrize("kind", ["plain", "terminate"])
+@pytest.mark.parametrize("kind", ["plain", "terminate", "reencrypt", "both"])
 def test_a_reset_after_the_other_side_has_finished_is_still_a_reset(session, kind):
     s = session(kind)
     s.server.finish()
@@ -384,7 +420,7 @@ def test_traffic_in_one_direction_keeps_a_session(session, talker):
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
-@pytest.mark.parametrize("kind", ["plain", "terminate"])
+@pytest.mark.parametrize("kind", ["plain", "terminate", "reencrypt", "both"])
 def test_a_half_closed_session_has_a_time_of_its_own(session, kind, who):
     s = session(kind, timeouts={"idle": "1h", "half_closed": "500ms"})
     end, other = (s.client, s.server) if who == "client" else (s.server, s.client)

@@ -78,6 +78,7 @@ static void add_type(struct text *t, const struct key *k)
                                         [TYPE_TLV] = "PROXY v2 field",
                                         [TYPE_CIDR] = "network",
                                         [TYPE_SNI] = "host name",
+                                        [TYPE_NAME] = "host name",
                                         [TYPE_ALPN] = "text",
                                         [TYPE_PROTOCOL] = "protocol",
                                         [TYPE_HEX] = "hexadecimal",

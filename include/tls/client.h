@@ -1,0 +1,51 @@
+/* client: TLS towards servers.
+ *
+ *   client    what a pool demands of its servers: whom to trust, our own certificate, ALPN. One
+ *             SSL_CTX, compiled once per configuration, immutable, counted, used by any threads.
+ *   sessions  what one worker remembers for resumption: of each server the latest session, of at
+ *             most TLS_SESSIONS_MAX of them. Survives reloads; one that was made under other
+ *             demands, for another name or at another address is never offered.
+ *   stream    tls_connect(), then tls_handshake() until it is done, then a struct stream like any.
+ *
+ * A resumed session is not verified again: it was when it was made. Checks give no sessions, so
+ * that each looks at the certificate. */
+#ifndef TLS_CLIENT_H
+#define TLS_CLIENT_H
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "config/model.h"
+#include "config/problems.h"
+#include "io/stream.h"
+
+#define TLS_SESSIONS_MAX 256u
+
+struct tls_client;
+struct tls_sessions;
+
+/* Problems (no authority, unreadable file, key that does not match) go to `problems` at the paths
+ * of the model; so does the warning of a certificate of ours that expires within 30 days. */
+bool tls_client_compile(struct tls_client **ret, const struct model_pool_tls *model,
+                        struct problems *problems) MUST_CHECK;
+/* One that asks for a handshake and verifies nothing. */
+bool tls_client_create_lax(struct tls_client **ret, struct error *error) MUST_CHECK;
+struct tls_client *tls_client_ref(struct tls_client *client);
+void tls_client_unref(struct tls_client *client); /* accepts NULL; any thread */
+
+struct tls_sessions *tls_sessions_create(void);        /* NULL: memory is out */
+void tls_sessions_free(struct tls_sessions *sessions); /* accepts NULL */
+
+struct tls_target {
+    const char *host;              /* the server's host name in normal form; NULL: it has none */
+    const struct address *address; /* verified where there is no name */
+    struct span preface;           /* goes out in clear in front of the hello; copied */
+    struct tls_sessions *sessions; /* this worker's; must outlive the stream. NULL: none */
+};
+
+/* Begins a handshake on a connected socket. On success the stream owns fd and holds the client; on
+ * failure nothing was taken. */
+bool tls_connect(struct stream *ret, struct tls_client *client, int fd,
+                 const struct tls_target *target, struct error *error) MUST_CHECK;
+
+#endif
