@@ -65,6 +65,7 @@ struct server *pool_server_at(const struct pool *pool, unsigned at); /* no slot 
 unsigned pool_server_item(const struct pool *pool, unsigned at);     /* of model->servers */
 unsigned pool_server_weight(const struct pool *pool, unsigned at);   /* the effective one */
 bool pool_server_is_backup(const struct pool *pool, unsigned at);
+unsigned pool_server_max_sessions(const struct pool *pool, unsigned at); /* 0: no limit */
 struct server *pool_find_server(const struct pool *pool, const char *name); /* NULL: none */
 
 /* --- changes at run time (control thread) ----------------------------------------------------- */

@@ -121,6 +121,8 @@ static void add_server(struct text *t, const struct pool *pool, unsigned at)
     text_format(t, ", \"up\": %s, \"weight\": %u, \"backup\": %s, \"sessions\": %u",
                 truth(server_is_up(server)), pool_server_weight(pool, at),
                 truth(pool_server_is_backup(pool, at)), server_sessions(server));
+    if (pool_server_max_sessions(pool, at) > 0)
+        text_format(t, ", \"max_sessions\": %u", pool_server_max_sessions(pool, at));
     add_string(t, ", ", "last_error", last);
     text_add(t, "}");
 }
@@ -136,7 +138,7 @@ static void work_pools(struct control_job *job, const struct snapshot *snapshot,
         add_string(t, i == 0 ? "\n{" : ",\n{", "name", pool_name(pool));
         config_name_balance(pool_model(pool)->balance, balance);
         add_string(t, ", ", "balance", balance);
-        text_add(t, ", \"servers\": [");
+        text_format(t, ", \"waiting\": %u, \"servers\": [", pool_waiting(pool));
         for (unsigned s = 0; s < pool_server_count(pool); s++) {
             text_add(t, s == 0 ? "\n  " : ",\n  ");
             add_server(t, pool, s);

@@ -248,6 +248,15 @@ static void add_servers(struct text *t, const struct snapshot *snapshot, enum me
     }
 }
 
+static void add_waiting(struct text *t, const struct snapshot *snapshot)
+{
+    metric_begin(t, METRIC_pool_waiting);
+    for (unsigned p = 0; p < pool_set_count(snapshot->pools); p++) {
+        const struct pool *pool = pool_set_at(snapshot->pools, p);
+        metric_add(t, METRIC_pool_waiting, "", LABELS("pool", pool_name(pool)), pool_waiting(pool));
+    }
+}
+
 static void add_certificate(void *context, const char *name, int64_t not_after)
 {
     metric_add(context, METRIC_certificate_not_after_seconds, "", LABELS("name", name),
@@ -260,6 +269,7 @@ static void work_metrics(struct control_job *job, const struct snapshot *snapsho
     struct text *t = &job->body;
     add_servers(t, snapshot, METRIC_server_up);
     add_servers(t, snapshot, METRIC_server_sessions);
+    add_waiting(t, snapshot);
     metric_begin(t, METRIC_certificate_not_after_seconds);
     inventory_each_name(snapshot, add_certificate, t);
 }

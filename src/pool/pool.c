@@ -295,6 +295,11 @@ bool pool_server_is_backup(const struct pool *pool, unsigned at)
     return pool_view(pool)->items[at].backup;
 }
 
+unsigned pool_server_max_sessions(const struct pool *pool, unsigned at)
+{
+    return pool_view(pool)->items[at].most;
+}
+
 struct server *pool_find_server(const struct pool *pool, const char *name)
 {
     struct member *m = view_find(pool_view(pool), name);

@@ -249,10 +249,13 @@ void record_count(struct session *s, enum end_reason end)
 static const char *state_of(const struct session *s)
 {
     static const char *const names[PHASE_COUNT] = {
-        [PHASE_NEW] = "new",         [PHASE_PROXY_HEADER] = "proxy_header",
-        [PHASE_INSPECT] = "inspect", [PHASE_HANDSHAKE] = "handshake",
-        [PHASE_CONNECT] = "connect", [PHASE_STARTTLS] = "starttls",
-        [PHASE_RELAY] = "relay",     [PHASE_CLOSED] = "closed"};
+        [PHASE_NEW] = "new",           [PHASE_PROXY_HEADER] = "proxy_header",
+        [PHASE_INSPECT] = "inspect",   [PHASE_HANDSHAKE] = "handshake",
+        [PHASE_REDIRECT] = "redirect", [PHASE_ANSWER] = "answer",
+        [PHASE_QUEUE] = "queue",       [PHASE_CONNECT] = "connect",
+        [PHASE_STARTTLS] = "starttls", [PHASE_RELAY] = "relay",
+        [PHASE_CLOSED] = "closed"};
+    _Static_assert(COUNT_OF(names) == 11, "every phase has a name");
     return names[s->phase];
 }
 

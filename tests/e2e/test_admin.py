@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import net, servers, settings, tls, wait
+from harness import fix, net, servers, settings, tls, wait
 from harness.admin import Admin
 from harness.gate import run
 
@@ -106,6 +106,48 @@ def test_a_session_is_listed_with_what_is_known_of_it(start, pair):
     client.close()
     waiting.close()
     assert gate.session(client)["id"] == row["id"]
+
+
+def test_a_session_is_listed_in_whatever_phase_it_is(start):
+    """Each of them waits for something that does not come."""
+    server, port = servers.Listener(), net.free_port()
+    starttls = [{"starttls": "postgres", "match": {"sni": "db.example.com"}, "tls": "passthrough", "pool": "app"}]
+    rules = [{"name": "redirect", "match": {"protocol": "http"}, "redirect": "https"},
+             {"name": "queue", "match": {"prefix": "queue"}, "pool": "one"}, {"tls": "terminate", "pool": "app"}, *starttls]
+    queue = {"servers": [{"address": server.address, "max_sessions": 1}], "queue": {"max": 5, "timeout": "30s"}}
+    gate = start(rules, {"app": server, "one": queue}, admin=True, accept_proxy=["127.0.0.2/32"])
+    proxied = gate.connect(source="127.0.0.2")
+    proxied.send(b"PROXY ")
+    starts = {b"queue first": "relay", b"queue second": "queue", b"GET / HTTP/1.1\r\nHost: a": "redirect",
+              b"\x16\x03\x01": "inspect"}
+    states = {proxied.name: "proxy_header"}
+    for first, state in starts.items():
+        client = gate.connect().send(first)
+        states[client.name] = state
+        wait.until(lambda: client.name in [r["client"] for r in gate.admin.sessions() if r["state"] == state], state)
+    hello = tls.TlsPeer(gate.connect(), handshake=False, name="gateway.example.com")
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.tls.do_handshake()
+    hello.peer.send(hello.outgoing.read())
+    states[hello.peer.name] = "handshake"
+    wait.until(lambda: {r["client"]: r["state"] for r in gate.admin.sessions()} == states, "all are there")
+    pool = next(p for p in gate.admin.get("/v1/pools") if p["name"] == "one")
+    assert pool["waiting"] == 1 and pool["servers"][0]["max_sessions"] == 1
+    assert gate.admin.metric("pool_waiting", pool="one") == 1 and gate.admin.metric("pool_waiting", pool="app") == 0
+    server.accept().close()
+
+
+def test_compids_of_live_sessions_are_listed(start, pair):
+    """Where a rule asks for them; plain, and inside of TLS."""
+    ask = [{"match": {"fix": {"SenderCompID": ["ACME", "CORP"]}}, "pool": "app"}, {"pool": "app"}]
+    gate = start([{"tls": "terminate", "rules": ask}, *ask], {"app": servers.EchoServer()}, admin=True)
+    plain, inner = gate.connect(), tls.TlsPeer(gate.connect(), name="gateway.example.com")
+    plain.echo(fix.logon("ACME", "GATE"))
+    inner.echo(fix.logon("CORP", "GATE"))
+    rows = {row["client"]: row for row in gate.admin.sessions()}
+    assert rows[plain.name]["fix_sender"] == "ACME" and rows[plain.name]["fix_target"] == "GATE"
+    assert rows[inner.name]["fix_sender"] == "CORP" and rows[inner.name]["inner_protocol"] == "fix"
+    assert [r["client"] for r in gate.admin.get("/v1/sessions?contains=CORP")] == [inner.name]
 
 
 def test_sessions_are_told_by_generation(plain):
