@@ -1,4 +1,5 @@
 # docs: documents and manual pages. Installed in the shape of the source tree, so that links hold.
+dist_man1_MANS = man/muxgatectl.1
 dist_man8_MANS = man/muxgate.8
 dist_man5_MANS = man/muxgate.json.5
 
