@@ -8,15 +8,24 @@
 #include "base/keepalive.h"
 #include "base/origin.h"
 
-/* Fails when another process (or another socket of ours) already listens there. A SO_REUSEPORT
- * group can be joined silently by any process of the same user, so this is tried before the first
- * socket of a group is opened. */
+/* Fails when another process (or another socket of ours) already listens there, hidden ones apart.
+ * A SO_REUSEPORT group can be joined silently by any process of the same user, so this is tried
+ * before the first socket of a group is opened. */
 bool socket_probe_free(const struct address *address, struct error *error) MUST_CHECK;
 
 /* A listening socket; TCP ones join their SO_REUSEPORT group. [::] takes both families; where the
  * kernel has no IPv6, it becomes 0.0.0.0. A UNIX path that a dead process left behind is replaced.
  */
 bool socket_listen(int *ret, const struct address *address, struct error *error) MUST_CHECK;
+
+/* Before a listening socket is closed, which resets the connections that are still in it: no new
+ * client comes to it any more. Whoever else listens there gets them from now on (a less specific
+ * address, a new socket of the same one), or they are refused. What it has begun already goes on:
+ * handshakes end in its queue.
+ *
+ * true: it may stay open until they have. false: it cannot be hidden (Linux before 5.7) or has
+ * nothing half open (UNIX), and is best emptied and closed at once. */
+bool socket_hide(int fd);
 
 /* The address a socket is bound to (the port that was chosen for port 0). */
 bool socket_local(int fd, struct address *ret) MUST_CHECK;

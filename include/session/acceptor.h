@@ -25,7 +25,8 @@ struct binding {
     unsigned workers;
     dev_t device; /* of a UNIX path, once it is bound: what is unlinked must still be ours */
     ino_t inode;
-    _Atomic int fds[]; /* one per worker; -1 once that worker's acceptor has taken it */
+    bool lingers; /* retired, and its sockets may stay open until handshakes have ended */
+    int fds[];    /* one per worker; owned, and closed with the last reference */
 };
 
 /* `among_ours`: sockets of this process hold (a part of) the address already, and may share it.
@@ -33,12 +34,12 @@ struct binding {
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
                   unsigned workers, bool among_ours, struct error *error) MUST_CHECK;
 
-/* For the sockets that no acceptor has taken yet: clients that come before it does get theirs from
- * here, later ones as the listener's snapshot says. */
+/* For clients that come before an acceptor watches the sockets; later ones get theirs as the
+ * listener's snapshot says. */
 void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive);
 
 struct binding *binding_ref(struct binding *binding);
-void binding_unref(struct binding *binding); /* accepts NULL; closes sockets nobody took */
+void binding_unref(struct binding *binding); /* accepts NULL */
 
 /* The bindings of one snapshot: which address leads to which of its listeners. Counted. */
 struct bound_listener {
@@ -55,15 +56,22 @@ struct bindings {
 struct bindings *bindings_create(size_t count); /* NULL: out of memory; items are zeroed */
 struct bindings *bindings_ref(struct bindings *bindings);
 void bindings_unref(struct bindings *bindings); /* accepts NULL */
+bool bindings_have(const struct bindings *bindings, const struct binding *binding); /* NULL: none */
 
-/* Closes the worker's acceptors that are not in `bindings`, taking what waits in them first. */
-void acceptors_close_others(struct engine *engine, const struct bindings *bindings);
+/* Those that are not in `kept` (NULL: all) get no new clients from now on: before the workers are
+ * told to leave them. A UNIX path is free. Control thread. */
+void bindings_retire_others(struct bindings *bindings, const struct bindings *kept);
+
+/* The worker's acceptors that are not in `bindings` (NULL: all) leave: they take what waits in
+ * their sockets, of retired ones also what is still on its way, for the snapshot they had; then
+ * they close. */
+void acceptors_leave_others(struct engine *engine, const struct bindings *bindings);
 
 /* Points the acceptors of `bindings` to the listeners of the engine's current snapshot; adds new
  * ones. */
 bool acceptors_update(struct engine *engine, const struct bindings *bindings) MUST_CHECK;
 
-/* Takes what waits, then closes all listening sockets of the worker. */
+/* Takes what waits, then closes all listening sockets of the worker, at once. */
 void acceptors_close(struct engine *engine);
 
 #endif

@@ -27,8 +27,8 @@ struct refusals;
 
 struct generation {
     struct list link;
-    struct snapshot *snapshot; /* counted */
-    size_t sessions;
+    struct snapshot *snapshot;      /* counted */
+    size_t holders;                 /* its sessions, and acceptors that still take some */
     struct tally_traffic **traffic; /* owned; rows of the tally, by the place of the listener */
 };
 
@@ -97,8 +97,8 @@ void engine_queue_handshake(struct engine *engine, struct list *session);
 /* In the next turn, whatever else is ready then. */
 void engine_queue_again(struct engine *engine, struct list *session);
 
-/* For the session: counts it in and out of a generation. */
-struct generation *engine_enter_generation(struct engine *engine);
+/* For sessions and acceptors: counts one in and out of a generation. */
+void engine_enter_generation(struct generation *generation);
 void engine_leave_generation(struct engine *engine, struct generation *generation);
 
 #endif

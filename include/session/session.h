@@ -103,9 +103,10 @@ struct session {
     bool settled;      /* RELAY: keep-alive to the server is set */
 };
 
-/* Takes a fresh connection over: on false (out of memory) fd is closed. */
-bool session_start(struct engine *engine, const struct listener *listener, int fd,
-                   const struct address *peer);
+/* Takes a fresh connection over, for a listener of that generation: on false (out of memory) fd is
+ * closed. */
+bool session_start(struct engine *engine, struct generation *generation,
+                   const struct listener *listener, int fd, const struct address *peer);
 
 void session_enter(struct session *s, enum phase phase);
 void session_end(struct session *s, enum end_reason reason);

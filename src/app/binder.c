@@ -12,6 +12,16 @@ static struct binding *find(const struct bindings *bindings, const char *text)
     return NULL;
 }
 
+/* By another name the same address. New sockets would be of one SO_REUSEPORT group with the old
+ * ones, and clients be given to those that leave. */
+static struct binding *find_address(const struct bindings *bindings, const struct address *address)
+{
+    for (size_t i = 0; bindings != NULL && i < bindings->count; i++)
+        if (address_equal(&bindings->item[i].binding->actual, address))
+            return bindings->item[i].binding;
+    return NULL;
+}
+
 /* A name to listen on ("localhost:9018"): its first address. */
 static bool resolve(struct address *ret, const struct model_address *model, struct error *error)
 {
@@ -71,12 +81,20 @@ static bool is_ours(const struct binder *b, const struct address *a)
 }
 
 static bool open_new(struct binding **ret, const struct model_address *model,
-                     const struct binder *b, struct error *error)
+                     const struct keepalive *keepalive, const struct binder *b, struct error *error)
 {
     struct address address = model->address;
     if (model->kind == HOST_NAME && !resolve(&address, model, error))
         return false;
-    return binding_open(ret, model->text, &address, b->workers, is_ours(b, &address), error);
+    struct binding *same = find_address(b->previous, &address);
+    if (same != NULL && !bindings_have(b->now, same)) {
+        *ret = binding_ref(same);
+        return true;
+    }
+    if (!binding_open(ret, model->text, &address, b->workers, is_ours(b, &address), error))
+        return false;
+    binding_set_keepalive(*ret, keepalive);
+    return true;
 }
 
 static size_t count_binds(const struct snapshot *snapshot)
@@ -101,14 +119,13 @@ bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
             struct bound_listener *bound = &bindings->item[next++];
             struct binding *kept = find(previous, model->binds[b].text);
             bound->listener = i;
-            if (kept != NULL) {
+            if (kept != NULL && !bindings_have(bindings, kept)) {
                 bound->binding = binding_ref(kept);
-            } else if (!open_new(&bound->binding, &model->binds[b], &binder, error)) {
+            } else if (!open_new(&bound->binding, &model->binds[b], &model->keepalive, &binder,
+                                 error)) {
                 error_prefix(error, "listener %s", model->name);
                 bindings_unref(bindings);
                 return false;
-            } else {
-                binding_set_keepalive(bound->binding, &model->keepalive);
             }
         }
     }

@@ -231,6 +231,7 @@ static void commit(struct muxgate *m, const struct change *change)
 {
     struct error error;
     struct snapshot *old = m->snapshot;
+    bindings_retire_others(m->bindings, change->bindings);
     bindings_unref(m->bindings);
     endpoints_unref(m->endpoints);
     m->snapshot = change->snapshot;
@@ -326,8 +327,11 @@ static void drain(struct muxgate *m)
         ev_timer_set(&m->drain_timer, (double)model_of(m)->drain_timeout_ms / 1000.0, 0);
         ev_timer_start(m->loop, &m->drain_timer);
     }
+    bindings_retire_others(m->bindings, NULL);
     for (unsigned i = 0; i < m->worker_count; i++)
         worker_drain(m->workers[i]);
+    bindings_unref(m->bindings); /* the sockets go with the last worker's acceptor */
+    m->bindings = NULL;
 }
 
 /* --- signals

@@ -1,10 +1,15 @@
 #include "io/socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Numbers of network devices that there will never be: no packet comes from one. */
+#define DEVICE_OF_THE_HIDDEN INT_MAX
+#define DEVICE_OF_A_PROBE    (INT_MAX - 1)
 
 /* As many as the kernel allows (net.core.somaxconn cuts it): a burst waits instead of failing. */
 #define LISTEN_BACKLOG 65535
@@ -58,6 +63,15 @@ static void remove_dead_path(const struct address *address)
     (void)close(fd);
 }
 
+/* Sockets of two devices are not in each other's way, those of any device are in everyone's. One
+ * IPv6 address cannot be asked for at a device that is not there: for a moment its hidden sockets
+ * are in the way. */
+static void overlook_hidden(int fd, const struct address *address)
+{
+    if (address->any.sa_family == AF_INET || IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr))
+        set_option(fd, SOL_SOCKET, SO_BINDTOIFINDEX, DEVICE_OF_A_PROBE);
+}
+
 bool socket_probe_free(const struct address *wanted, struct error *error)
 {
     struct address address = *wanted;
@@ -73,6 +87,7 @@ bool socket_probe_free(const struct address *wanted, struct error *error)
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* leftovers in TIME_WAIT do not count */
     if (address.any.sa_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr));
+    overlook_hidden(fd, &address);
     if (bind(fd, &address.any, address.length) != 0)
         return fail(error, fd, &address, "cannot listen on");
     (void)close(fd);
@@ -99,6 +114,24 @@ bool socket_listen(int *ret, const struct address *wanted, struct error *error)
         return fail(error, fd, &address, "cannot listen on");
     *ret = fd;
     return true;
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+/* Linux binds a client to a listening socket with its SYN, and closing one resets all of them:
+ * those in the handshake, those in the queue, and any that gets there between the last accept() and
+ * the close(). tcp_migrate_req would hand them on, but to the same address only, and is off. There
+ * is no un-listen; but a socket that is tied to a device is not found for packets of another, while
+ * what it has begun, tied to none, still finds it. */
+bool socket_hide(int fd)
+{
+    struct address own;
+    int nowhere = DEVICE_OF_THE_HIDDEN;
+    if (!socket_local(fd, &own) || !address_is_ip(&own)) {
+        (void)shutdown(fd, SHUT_RD); /* UNIX: connect() is refused, the queue stays */
+        return false;
+    }
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof nowhere) == 0;
 }
 
 bool socket_local(int fd, struct address *ret)

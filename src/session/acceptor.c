@@ -23,13 +23,18 @@
  * for, whoever goes on coming. */
 #define LEAVE_BATCH 65536
 
+/* How long a retired socket stays open for those whose handshake it has begun: a round trip, and an
+ * answer that is lost and said again after a second. */
+#define LINGER_MS 2000
+
 struct acceptor {
     struct list link;                /* in engine->acceptors */
     struct engine *engine;           /* borrowed */
     struct binding *binding;         /* counted */
-    const struct listener *listener; /* borrowed from the engine's current snapshot */
+    struct generation *left_to;      /* leaving: the generation of its clients, counted in it */
+    const struct listener *listener; /* borrowed from that, or from the engine's current one */
     ev_io io;
-    ev_timer pause;
+    ev_timer pause, linger;
     int reserve;   /* a descriptor kept so that connections can be shed when there are no more */
     unsigned shed; /* since the pause began */
     bool pausing;
@@ -133,7 +138,8 @@ static bool accept_one(struct acceptor *a)
         return goes_on_after(a, errno);
     struct address peer = address_of((const struct sockaddr *)&storage, length);
     note_recovery(a);
-    (void)session_start(a->engine, a->listener, fd, &peer);
+    struct generation *generation = a->left_to != NULL ? a->left_to : a->engine->current;
+    (void)session_start(a->engine, generation, a->listener, fd, &peer);
     return true;
 }
 
@@ -166,6 +172,56 @@ static void set_options(const struct acceptor *a)
         socket_set_keepalive(a->io.fd, &a->listener->model->keepalive);
 }
 
+/* Closing a listening socket resets the clients in its queue: they are taken first. */
+static void acceptor_close(struct acceptor *a)
+{
+    bool paused = ev_is_active(&a->pause);
+    for (int i = 0; i < LEAVE_BATCH && !paused && accept_one(a); i++)
+        paused = ev_is_active(&a->pause);
+    ev_io_stop(a->engine->loop, &a->io);
+    ev_timer_stop(a->engine->loop, &a->pause);
+    ev_timer_stop(a->engine->loop, &a->linger);
+    if (a->reserve >= 0)
+        (void)close(a->reserve);
+    if (a->left_to != NULL)
+        engine_leave_generation(a->engine, a->left_to);
+    list_remove(&a->link);
+    binding_unref(a->binding);
+    free(a);
+}
+
+static void on_linger_over(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    acceptor_close(watcher->data);
+}
+
+/* What waits is taken now: a draining worker must not seem to be without sessions. */
+static void acceptor_leave(struct acceptor *a)
+{
+    if (a->left_to != NULL)
+        return;
+    if (!a->binding->lingers) {
+        acceptor_close(a);
+        return;
+    }
+    a->left_to = a->engine->current;
+    engine_enter_generation(a->left_to);
+    ev_timer_start(a->engine->loop, &a->linger);
+    on_readable(a->engine->loop, &a->io, EV_READ);
+}
+
+void acceptors_leave_others(struct engine *engine, const struct bindings *bindings)
+{
+    LIST_EACH(&engine->acceptors, node)
+    {
+        struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
+        if (!bindings_have(bindings, a->binding))
+            acceptor_leave(a);
+    }
+}
+
 static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding)
 {
     struct acceptor *a = calloc(1, sizeof *a);
@@ -175,47 +231,13 @@ static struct acceptor *acceptor_create(struct engine *engine, struct binding *b
     a->binding = binding_ref(binding);
     a->reserve = -1;
     keep_reserve(a);
-    int fd = atomic_exchange(&binding->fds[engine->args.index], -1);
-    ev_io_init(&a->io, on_readable, fd, EV_READ);
+    ev_io_init(&a->io, on_readable, binding->fds[engine->args.index], EV_READ);
     ev_timer_init(&a->pause, on_pause_over, 0, 0);
-    a->io.data = a->pause.data = a;
+    ev_timer_init(&a->linger, on_linger_over, LINGER_MS / 1000.0, 0);
+    a->io.data = a->pause.data = a->linger.data = a;
     list_append(&engine->acceptors, &a->link);
     ev_io_start(engine->loop, &a->io);
     return a;
-}
-
-/* Closing a listening socket resets the clients in its queue: they are taken first. */
-static void acceptor_close(struct acceptor *a)
-{
-    bool paused = ev_is_active(&a->pause);
-    for (int i = 0; i < LEAVE_BATCH && !paused && accept_one(a); i++)
-        paused = ev_is_active(&a->pause);
-    ev_io_stop(a->engine->loop, &a->io);
-    ev_timer_stop(a->engine->loop, &a->pause);
-    (void)close(a->io.fd);
-    if (a->reserve >= 0)
-        (void)close(a->reserve);
-    list_remove(&a->link);
-    binding_unref(a->binding);
-    free(a);
-}
-
-static bool is_wanted(const struct bindings *bindings, const struct binding *binding)
-{
-    for (size_t i = 0; i < bindings->count; i++)
-        if (bindings->item[i].binding == binding)
-            return true;
-    return false;
-}
-
-void acceptors_close_others(struct engine *engine, const struct bindings *bindings)
-{
-    LIST_EACH(&engine->acceptors, node)
-    {
-        struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
-        if (!is_wanted(bindings, a->binding))
-            acceptor_close(a);
-    }
 }
 
 /* Goes on when memory is out: those that are open must not keep a listener of the old snapshot. */

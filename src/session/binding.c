@@ -47,7 +47,7 @@ static bool open_one(struct binding *binding, unsigned worker, struct error *err
     } else if (!socket_listen(&fd, &binding->actual, error)) {
         return false;
     }
-    atomic_store(&binding->fds[worker], fd);
+    binding->fds[worker] = fd;
     if (worker > 0)
         return true;
     remember_path(binding);
@@ -78,7 +78,7 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
     binding->actual = *wanted;
     binding->workers = workers;
     for (unsigned i = 0; i < workers; i++)
-        atomic_init(&binding->fds[i], -1);
+        binding->fds[i] = -1;
     if (binding->text == NULL || !open_all(binding, error)) {
         bool memory = binding->text == NULL;
         binding_unref(binding);
@@ -91,8 +91,16 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
 void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive)
 {
     for (unsigned i = 0; i < binding->workers && address_is_ip(&binding->actual); i++)
-        if (binding->fds[i] >= 0)
-            socket_set_keepalive(binding->fds[i], keepalive);
+        socket_set_keepalive(binding->fds[i], keepalive);
+}
+
+static void retire(struct binding *binding)
+{
+    remove_path(binding);
+    binding->inode = 0;
+    binding->lingers = true;
+    for (unsigned i = 0; i < binding->workers; i++)
+        binding->lingers = socket_hide(binding->fds[i]) && binding->lingers;
 }
 
 struct binding *binding_ref(struct binding *binding)
@@ -127,6 +135,21 @@ struct bindings *bindings_ref(struct bindings *bindings)
 {
     atomic_fetch_add(&bindings->references, 1);
     return bindings;
+}
+
+bool bindings_have(const struct bindings *bindings, const struct binding *binding)
+{
+    for (size_t i = 0; bindings != NULL && i < bindings->count; i++)
+        if (bindings->item[i].binding == binding)
+            return true;
+    return false;
+}
+
+void bindings_retire_others(struct bindings *bindings, const struct bindings *kept)
+{
+    for (size_t i = 0; bindings != NULL && i < bindings->count; i++)
+        if (!bindings_have(kept, bindings->item[i].binding))
+            retire(bindings->item[i].binding);
 }
 
 void bindings_unref(struct bindings *bindings)

@@ -35,16 +35,15 @@ static void generation_free(struct generation *generation)
     free(generation);
 }
 
-struct generation *engine_enter_generation(struct engine *engine)
+void engine_enter_generation(struct generation *generation)
 {
-    engine->current->sessions++;
-    return engine->current;
+    generation->holders++;
 }
 
 void engine_leave_generation(struct engine *engine, struct generation *generation)
 {
-    generation->sessions--;
-    if (generation->sessions == 0 && generation != engine->current)
+    generation->holders--;
+    if (generation->holders == 0 && generation != engine->current)
         generation_free(generation);
 }
 
@@ -52,7 +51,7 @@ static void retire_current(struct engine *engine)
 {
     struct generation *old = engine->current;
     engine->current = NULL;
-    if (old != NULL && old->sessions == 0)
+    if (old != NULL && old->holders == 0)
         generation_free(old);
 }
 
@@ -94,9 +93,8 @@ bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindi
         snapshot_unref(snapshot);
         return false;
     }
-    /* Closing a socket takes what waits in it: by the old snapshot, which still is the current one.
-     */
-    acceptors_close_others(engine, bindings);
+    /* They take what waits: by the old snapshot, which still is the current one. */
+    acceptors_leave_others(engine, bindings);
     if (engine->current != NULL)
         refusals_flush(engine->refusals); /* in the form of the old log */
     retire_current(engine);
@@ -210,7 +208,7 @@ void engine_drain(struct engine *engine)
 {
     if (engine->draining)
         return;
-    acceptors_close(engine);
+    acceptors_leave_others(engine, NULL);
     refusals_flush(engine->refusals);
     engine->draining = true;
 }

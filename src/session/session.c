@@ -232,14 +232,15 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 
 /* --- beginning -------------------------------------------------------------------------------- */
 
-static struct session *create(struct engine *engine, const struct listener *listener, int fd,
-                              const struct address *peer)
+static struct session *create(struct engine *engine, struct generation *generation,
+                              const struct listener *listener, int fd, const struct address *peer)
 {
     struct session *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
     s->engine = engine;
-    s->generation = engine_enter_generation(engine);
+    s->generation = generation;
+    engine_enter_generation(generation);
     s->listener = listener;
     list_init(&s->queue);
     list_append(&engine->sessions, &s->link);
@@ -259,10 +260,10 @@ static struct session *create(struct engine *engine, const struct listener *list
     return s;
 }
 
-bool session_start(struct engine *engine, const struct listener *listener, int fd,
-                   const struct address *peer)
+bool session_start(struct engine *engine, struct generation *generation,
+                   const struct listener *listener, int fd, const struct address *peer)
 {
-    struct session *s = create(engine, listener, fd, peer);
+    struct session *s = create(engine, generation, listener, fd, peer);
     if (s == NULL) {
         socket_set_reset(fd);
         (void)close(fd);

@@ -5,7 +5,9 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,66 @@ def test_a_reload_may_widen_or_narrow_an_address(launch, build, before, after):
     for _ in range(20):
         gate.connect().echo(b"behind the new socket")
     old.echo(b"still there")
+
+
+class Crowd:
+    """Clients that come one after another, as fast as they can, until the end; each wants an answer."""
+
+    def __init__(self, gate, threads=3):
+        self.gate, self.over, self.served, self.failures = gate, threading.Event(), [0] * threads, []
+        self.threads = [threading.Thread(target=self._come, args=(i,), daemon=True) for i in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def _come(self, number):
+        while not self.over.is_set():
+            try:
+                with socket.create_connection((net.HOST, self.gate.port), settings.seconds(10)) as sock:
+                    sock.sendall(b"?")
+                    if sock.recv(1) != b"?":
+                        raise EOFError("no answer")
+            except (OSError, EOFError) as error:
+                self.failures.append(repr(error))
+            self.served[number] += 1
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(settings.seconds(15))
+        assert not self.failures, f"{len(self.failures)} of {sum(self.served)} clients: {self.failures[:5]}"
+
+
+def test_no_client_is_lost_while_reloads_move_the_address(launch, build):
+    server = servers.EchoServer()
+    places = [build(PLAIN, {"app": server}, tls=None, bind=bind)
+              for bind in ("127.0.0.1:@combined", "*:@combined", "localhost:@combined", "0.0.0.0:@combined",
+                           ["127.0.0.1:@combined", "*:@combined"])]
+    gate = launch(places[0])
+    crowd = Crowd(gate)
+    for number in range(1, 201):
+        seen, before = gate.events.count(), sum(crowd.served)
+        gate.reload(places[number % len(places)])
+        gate.event("reload.done", start=seen)
+        wait.until(lambda: sum(crowd.served) > before, "clients come", 10)
+    crowd.end()
+
+
+def test_an_address_that_is_given_up_refuses_and_can_be_taken_again(launch, build):
+    server = servers.EchoServer()
+    both = build(PLAIN, {"app": server}, tls=None)
+    both["listeners"]["more"] = {"bind": "127.0.0.1:@more", "rules": PLAIN}
+    one = build(PLAIN, {"app": server}, tls=None)
+    gate = launch(both)
+    for _ in range(3):
+        for config, there in ((one, False), (both, True)):
+            seen = gate.events.count()
+            gate.reload(config)
+            gate.event("reload.done", start=seen)
+            if there:
+                gate.connect("more").echo(b"at once")
+            else:
+                with pytest.raises(ConnectionRefusedError):
+                    gate.connect("more")
 
 
 def test_a_reload_to_an_address_of_another_process_is_refused(launch, build):

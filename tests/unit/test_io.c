@@ -65,6 +65,123 @@ START_TEST(an_address_in_use_is_found_out_before_a_group_is_joined)
 }
 END_TEST
 
+/* The same port at another address. */
+static int listen_beside(const char *host, const struct address *beside, struct address *ret)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "%s:%u", host, address_port(beside));
+    return listen_on(text, ret);
+}
+
+static int connect_to(const struct address *to)
+{
+    struct error error;
+    bool done;
+    int fd;
+    ck_assert_msg(socket_connect(&fd, to, &done, &error), "%s", error.text);
+    return fd;
+}
+
+/* Waits for a client to be there; it is told by its port. */
+static bool takes(int listener, int client)
+{
+    struct address peer, own;
+    socklen_t length = sizeof peer.storage;
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+    int fd = accept(listener, (struct sockaddr *)&peer.storage, &length);
+    if (fd < 0)
+        return false;
+    peer = address_of((struct sockaddr *)&peer.storage, length);
+    ck_assert(socket_local(client, &own));
+    (void)close(fd);
+    return address_port(&peer) == address_port(&own);
+}
+
+START_TEST(a_hidden_socket_keeps_its_clients_and_gets_no_more)
+{
+    struct address narrow, wide;
+    int old = listen_on("127.0.0.1:0", &narrow);
+    int new = listen_beside("0.0.0.0", &narrow, &wide);
+    int before = connect_to(&narrow);
+    ck_assert(socket_hide(old));
+    int after = connect_to(&narrow);
+    ck_assert(takes(old, before));
+    ck_assert(takes(new, after));
+    ck_assert_int_eq(accept(old, NULL, NULL), -1);
+    (void)close(new);
+    int late = connect_to(&narrow);
+    ck_assert_int_eq(socket_connect_result(late), ECONNREFUSED);
+    (void)close(late);
+    (void)close(after);
+    (void)close(before);
+    (void)close(old);
+}
+END_TEST
+
+/* With TCP_DEFER_ACCEPT a handshake ends with the first byte. */
+START_TEST(a_handshake_that_has_begun_ends_at_the_hidden_socket)
+{
+    struct address narrow, wide;
+    int yes = 10;
+    int old = listen_on("127.0.0.1:0", &narrow);
+    int new = listen_beside("0.0.0.0", &narrow, &wide);
+    ck_assert_int_eq(setsockopt(old, IPPROTO_TCP, TCP_DEFER_ACCEPT, &yes, sizeof yes), 0);
+    int client = connect_to(&narrow);
+    ck_assert_int_eq(accept(old, NULL, NULL), -1);
+    ck_assert(socket_hide(old));
+    ck_assert_int_eq(write(client, "x", 1), 1);
+    ck_assert(takes(old, client));
+    ck_assert_int_eq(accept(new, NULL, NULL), -1);
+    (void)close(client);
+    (void)close(new);
+    (void)close(old);
+}
+END_TEST
+
+START_TEST(hidden_sockets_are_not_in_the_way)
+{
+    struct error error;
+    struct address a, again, any;
+    int old = listen_on("127.0.0.1:0", &a);
+    any = a;
+    any.v4.sin_addr.s_addr = htonl(INADDR_ANY);
+    ck_assert(!socket_probe_free(&a, &error) && !socket_probe_free(&any, &error));
+    ck_assert(socket_hide(old));
+    ck_assert_msg(socket_probe_free(&a, &error), "%s", error.text);
+    ck_assert_msg(socket_probe_free(&any, &error), "%s", error.text);
+    int new = listen_beside("127.0.0.1", &a, &again);
+    for (int i = 0; i < 50; i++) {
+        int client = connect_to(&a);
+        ck_assert(takes(new, client));
+        (void)close(client);
+    }
+    (void)close(new);
+    (void)close(old);
+}
+END_TEST
+
+START_TEST(a_hidden_unix_socket_refuses_and_keeps_its_queue)
+{
+    struct error error;
+    struct address a;
+    bool done;
+    int old, before, after;
+    char name[64];
+    (void)snprintf(name, sizeof name, "unix:@muxgate-hide-%d", (int)getpid());
+    old = listen_on(name, &a);
+    ck_assert(socket_connect(&before, &a, &done, &error));
+    ck_assert(!socket_hide(old));
+    ck_assert(!socket_connect(&after, &a, &done, &error) && error.number == ECONNREFUSED);
+    int fd = accept(old, NULL, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(accept(old, NULL, NULL), -1);
+    (void)close(fd);
+    (void)close(before);
+    (void)close(old);
+}
+END_TEST
+
 START_TEST(any_address_takes_both_families)
 {
     struct address a, v4;
@@ -510,6 +627,10 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, an_address_in_use_is_found_out_before_a_group_is_joined);
     tcase_add_test(tests, any_address_takes_both_families);
+    tcase_add_test(tests, a_hidden_socket_keeps_its_clients_and_gets_no_more);
+    tcase_add_test(tests, a_handshake_that_has_begun_ends_at_the_hidden_socket);
+    tcase_add_test(tests, hidden_sockets_are_not_in_the_way);
+    tcase_add_test(tests, a_hidden_unix_socket_refuses_and_keeps_its_queue);
     tcase_add_test(tests, a_refused_connection_is_told);
     tcase_add_test(tests, a_socket_connected_to_itself_is_told_from_others);
     tcase_add_test(tests, each_port_of_a_range_serves_one_connection_to_each_server);
