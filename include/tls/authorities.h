@@ -3,12 +3,19 @@
 #define TLS_AUTHORITIES_H
 
 #include "base/error.h"
+#include "tls/file.h"
 
-#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
-/* Puts the certificates of `file`, or the system's where it is NULL, into the context's store, and
- * their digest into `ret`. All are read now: nothing is read in a handshake. */
-bool tls_authorities_load(SSL_CTX *context, const char *file, unsigned char ret[32],
-                          struct error *error) MUST_CHECK;
+/* The file with the system's authorities; NULL: there is none. */
+const char *tls_authorities_find(void);
+
+/* The certificates of `file`, at least one; all are read now, nothing is in a handshake. `digest`
+ * is that of the bytes, or zero where they could not be read. */
+enum tls_file_status tls_authorities_load(X509_STORE **ret, const char *file,
+                                          unsigned char digest[32], struct error *error);
+
+/* None of them is valid any more. */
+bool tls_authorities_expired(X509_STORE *authorities);
 
 #endif

@@ -1,14 +1,16 @@
 /* client: TLS towards servers.
  *
- *   client    what a pool demands of its servers: whom to trust, our own certificate, ALPN. One
- *             SSL_CTX, compiled once per configuration, immutable, counted, used by any threads.
+ *   client    what a pool demands of its servers: whom to trust, our own certificate, ALPN.
+ * Compiled once per configuration, counted, used by any threads. What its files say is replaced
+ *             whole when they change; a handshake goes on with what it began with.
  *   sessions  what one worker remembers for resumption: of each server the latest session, of at
  *             most TLS_SESSIONS_MAX of them. Survives reloads; one that was made under other
  *             demands, for another name or at another address is never offered.
  *   stream    tls_connect(), then tls_handshake() until it is done, then a struct stream like any.
  *
- * A resumed session is not verified again: it was when it was made. Checks give no sessions, so
- * that each looks at the certificate. */
+ * A resumed session is not verified again: it was when it was made. So none is offered when the
+ * certificate that was seen then has expired, or a day later, however often it was renewed since.
+ * Checks give no sessions: each looks at the certificate. */
 #ifndef TLS_CLIENT_H
 #define TLS_CLIENT_H
 
@@ -18,6 +20,7 @@
 #include "config/model.h"
 #include "config/problems.h"
 #include "io/stream.h"
+#include "tls/tls.h"
 
 #define TLS_SESSIONS_MAX 256u
 
@@ -32,6 +35,17 @@ bool tls_client_compile(struct tls_client **ret, const struct model_pool_tls *mo
 bool tls_client_create_lax(struct tls_client **ret, struct error *error) MUST_CHECK;
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_unref(struct tls_client *client); /* accepts NULL; any thread */
+
+/* Files to watch, and to refresh from. A NULL-terminated list owned by the client; empty for one
+ * that verifies nothing and has no certificate. */
+const char *const *tls_client_files(const struct tls_client *client);
+
+/* As tls_policy_refresh(), each for its own part; with TLS_REFRESH_NEW it is in use already, for
+ * handshakes that begin from now on. *ret_file is the file to name in the log. Control thread. */
+enum tls_refresh tls_client_refresh_authorities(struct tls_client *client, const char **ret_file,
+                                                struct error *error);
+enum tls_refresh tls_client_refresh_certificate(struct tls_client *client, const char **ret_file,
+                                                struct error *error);
 
 struct tls_sessions *tls_sessions_create(void);        /* NULL: memory is out */
 void tls_sessions_free(struct tls_sessions *sessions); /* accepts NULL */

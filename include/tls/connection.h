@@ -22,9 +22,10 @@ struct tls_connection {
     struct tls_client *client;     /* counted; NULL: the peer is a client, and we are the server */
     struct tls_sessions *sessions; /* borrowed; where the server's sessions go; NULL: nowhere */
     unsigned char session_key[TLS_SESSION_KEY_BYTES];
-    char *expected_sni;              /* owned; normal form; NULL: no name may come */
-    struct tls_trust *trust;         /* counted, in the handshake; NULL: no client certificate */
-    char *fault;                     /* owned; a person's words; NULL for none */
+    uint64_t verified_us;    /* when the server was, if the session that was offered is resumed */
+    char *expected_sni;      /* owned; normal form; NULL: no name may come */
+    struct tls_trust *trust; /* counted, in the handshake; NULL: no client certificate */
+    char *fault;             /* owned; a person's words; NULL for none */
     struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
     enum stream_status outcome;      /* not STREAM_OK: broken or reset, and stays so */
     bool established;

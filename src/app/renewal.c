@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "io/watch.h"
+#include "tls/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct renewal {
@@ -95,10 +97,42 @@ static void refresh(void *context, struct tls_policy *policy)
     refresh_tickets(policy);
 }
 
+/* --- pools with tls --------------------------------------------------------------------------- */
+
+static void tell_refresh(const struct pool *pool, enum tls_refresh result, const char *what,
+                         const char *file, const struct error *error)
+{
+    char event[24];
+    if (result == TLS_REFRESH_SAME)
+        return;
+    bool taken = result == TLS_REFRESH_NEW;
+    (void)snprintf(event, sizeof event, "%s.%s", what, taken ? "load" : "refuse");
+    if (taken)
+        log_event(LOG_LEVEL_INFO, event, "pool=%s file=%s", pool_name(pool), file);
+    else
+        log_event(LOG_LEVEL_ERROR, event, "pool=%s reason=\"%s\" kept=previous", pool_name(pool),
+                  error->text);
+}
+
+static void refresh_pool(const struct pool *pool)
+{
+    struct tls_client *client = pool_tls(pool);
+    struct error error;
+    const char *file = NULL;
+    if (client == NULL)
+        return;
+    enum tls_refresh ca = tls_client_refresh_authorities(client, &file, &error);
+    tell_refresh(pool, ca, "ca", file, &error);
+    enum tls_refresh certificate = tls_client_refresh_certificate(client, &file, &error);
+    tell_refresh(pool, certificate, "cert", file, &error);
+}
+
 static void on_change(void *context)
 {
     struct renewal *renewal = context;
     snapshot_each_policy(renewal->snapshot, refresh, renewal);
+    for (unsigned i = 0; i < pool_set_count(renewal->snapshot->pools); i++)
+        refresh_pool(pool_set_at(renewal->snapshot->pools, i));
 }
 
 /* --- the list of files ------------------------------------------------------------------------ */
@@ -109,16 +143,30 @@ struct file_list {
     bool failed;
 };
 
-static void collect(void *context, struct tls_policy *policy)
+static void add_files(struct file_list *list, const char *const *file)
 {
-    struct file_list *list = context;
-    for (const char *const *file = tls_policy_files(policy); *file != NULL; file++) {
+    for (; *file != NULL; file++) {
         const char **item = realloc(list->item, (list->count + 1) * sizeof *item);
         list->failed = list->failed || item == NULL;
         if (item == NULL)
             return;
         list->item = item;
         list->item[list->count++] = *file;
+    }
+}
+
+static void collect(void *context, struct tls_policy *policy)
+{
+    add_files(context, tls_policy_files(policy));
+}
+
+static void collect_all(struct file_list *list, const struct snapshot *snapshot)
+{
+    snapshot_each_policy(snapshot, collect, list);
+    for (unsigned i = 0; i < pool_set_count(snapshot->pools); i++) {
+        const struct tls_client *client = pool_tls(pool_set_at(snapshot->pools, i));
+        if (client != NULL)
+            add_files(list, tls_client_files(client));
     }
 }
 
@@ -132,7 +180,7 @@ bool renewal_start(struct renewal **ret, struct ev_loop *loop, struct snapshot *
     renewal->snapshot = snapshot_ref(snapshot);
     renewal->workers = workers;
     renewal->worker_count = worker_count;
-    snapshot_each_policy(snapshot, collect, &files);
+    collect_all(&files, snapshot);
     bool good = !files.failed || error_memory(error);
     if (good && files.count > 0)
         good =

@@ -19,7 +19,7 @@ static const char *const bundles[] = {
 };
 
 /* OpenSSL's own idea comes first, so that SSL_CERT_FILE works as elsewhere. */
-static const char *find_bundle(void)
+const char *tls_authorities_find(void)
 {
     const char *named = secure_getenv(X509_get_default_cert_file_env());
     if (named != NULL && named[0] != '\0')
@@ -32,45 +32,51 @@ static const char *find_bundle(void)
     return NULL;
 }
 
-static bool add_all(SSL_CTX *context, const STACK_OF(X509) * all)
+static bool add_all(X509_STORE *store, const STACK_OF(X509) * all)
 {
-    X509_STORE *store = SSL_CTX_get_cert_store(context);
     for (int i = 0; i < sk_X509_num(all); i++)
         if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1)
             return false;
     return true;
 }
 
-static bool load_read(SSL_CTX *context, const struct tls_file *file, struct error *error)
+static bool parse(X509_STORE **ret, const struct tls_file *file, struct error *error)
 {
     STACK_OF(X509) *all = NULL;
     if (!tls_chain_read(&all, file, error))
         return false;
-    bool good = add_all(context, all) || error_memory(error);
+    X509_STORE *store = X509_STORE_new();
+    bool good = (store != NULL && add_all(store, all)) || error_memory(error);
     sk_X509_pop_free(all, X509_free);
     ERR_clear_error();
+    if (good)
+        *ret = store;
+    else
+        X509_STORE_free(store);
     return good;
 }
 
-bool tls_authorities_load(SSL_CTX *context, const char *name, unsigned char ret[32],
-                          struct error *error)
+enum tls_file_status tls_authorities_load(X509_STORE **ret, const char *name,
+                                          unsigned char digest[32], struct error *error)
 {
     struct tls_file file;
-    if (name == NULL)
-        name = find_bundle();
-    if (name == NULL)
-        return error_input(error, "this system has no certificates of authorities (install "
-                                  "ca-certificates, name a \"ca\", or set \"verify\": false)");
-    switch (tls_file_read(&file, name, error)) {
-    case TLS_FILE_OK:
-        break;
-    case TLS_FILE_UNSTABLE:
-        return error_input(error, "%s is being written to just now (try again)", name);
-    default:
-        return false;
-    }
-    SHA256(file.bytes, file.length, ret);
-    bool good = load_read(context, &file, error);
+    memset(digest, 0, 32);
+    enum tls_file_status status = tls_file_read(&file, name, error);
+    if (status != TLS_FILE_OK)
+        return status;
+    SHA256(file.bytes, file.length, digest);
+    bool good = parse(ret, &file, error);
     tls_file_release(&file);
-    return good;
+    return good ? TLS_FILE_OK : TLS_FILE_FAILED;
+}
+
+bool tls_authorities_expired(X509_STORE *authorities)
+{
+    const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(authorities);
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        const X509 *one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+        if (one != NULL && X509_cmp_current_time(X509_get0_notAfter(one)) > 0)
+            return false;
+    }
+    return true;
 }

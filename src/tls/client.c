@@ -5,7 +5,6 @@
 #include "tls/authorities.h"
 #include "tls/client_private.h"
 #include "tls/connection.h"
-#include "tls/credential.h"
 #include "tls/report.h"
 
 #include <ev.h>
@@ -18,57 +17,99 @@
 #define SECONDS_PER_DAY    INT64_C(86400)
 #define EXPIRY_NOTICE_DAYS 30
 
-/* --- the context ------------------------------------------------------------------------------ */
-
-/* Called by the library in the worker that reads: a session came, in or behind the handshake. */
-static int on_session(SSL *ssl, SSL_SESSION *session)
+static bool out_of_memory(struct problems *problems, const struct model_pool_tls *model)
 {
-    struct tls_connection *connection = SSL_get_app_data(ssl);
-    if (connection->sessions == NULL)
-        return 0;
-    tls_sessions_put(connection->sessions, connection->session_key, session);
-    return 1; /* the reference is ours now */
+    problems_error(problems, model->path, "out of memory");
+    return false;
 }
 
-static void set_habits(SSL_CTX *context)
+/* --- what does not change --------------------------------------------------------------------- */
+
+static bool copy(char **ret, const char *text)
 {
-    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
-                                     SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
-                                  SSL_MODE_AUTO_RETRY);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(context, on_session);
-    SSL_CTX_set_read_ahead(context, 1);
-    tls_connection_watch_server(context);
+    *ret = text == NULL ? NULL : strdup(text);
+    return *ret != NULL || text == NULL;
 }
 
-/* --- whom to trust ---------------------------------------------------------------------------- */
-
-static bool set_trust(struct tls_client *client, const struct model_pool_tls *model,
-                      struct digests *digests, struct problems *problems)
+static bool set_alpn(struct tls_client *client, const struct model_pool_tls *model,
+                     struct problems *problems)
 {
-    struct error error;
+    struct text list = {0};
+    bool good = true;
+    for (size_t i = 0; good && i < model->alpn.count; i++) {
+        size_t length = strlen(model->alpn.item[i]);
+        good = (length > 0 && length <= 255) ||
+               tls_report(problems, model->path, "alpn",
+                          "a protocol's name has 1 to 255 bytes, this one %zu", length);
+        text_add_char(&list, (char)(unsigned char)length);
+        text_add(&list, model->alpn.item[i]);
+    }
+    if (good && list.length > 0) {
+        client->alpn = malloc(list.length);
+        good = (client->alpn != NULL && !list.failed) || out_of_memory(problems, model);
+        if (good)
+            memcpy(client->alpn, list.data, list.length);
+        client->alpn_length = list.length;
+    }
+    text_release(&list);
+    return good;
+}
+
+static void list_files(struct tls_client *client)
+{
+    const char *const all[] = {client->ca, client->cert, client->key};
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        if (all[i] != NULL)
+            client->files[count++] = all[i];
+}
+
+static bool copy_model(struct tls_client *client, const struct model_pool_tls *model,
+                       struct problems *problems)
+{
+    const char *ca = model->ca;
     client->verify = model->verify;
-    SSL_CTX_set_verify(client->context, model->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-    if (!model->verify)
-        return true;
-    if (!tls_authorities_load(client->context, model->ca, digests->authorities, &error))
-        return tls_report(problems, model->path, model->ca == NULL ? "verify" : "ca", "%s",
-                          error.text);
-    /* Who names a file trusts what is in it, be it an intermediate or the server's own. */
-    if (model->ca != NULL)
-        X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(client->context), X509_V_FLAG_PARTIAL_CHAIN);
-    return true;
+    client->named = model->verify && model->ca != NULL;
+    if (model->verify && ca == NULL && (ca = tls_authorities_find()) == NULL)
+        return tls_report(problems, model->path, "verify",
+                          "this system has no certificates of authorities (install "
+                          "ca-certificates, name a \"ca\", or set \"verify\": false)");
+    if (!copy(&client->name, model->sni) || !copy(&client->ca, model->verify ? ca : NULL) ||
+        !copy(&client->cert, model->cert) || !copy(&client->key, model->key))
+        return out_of_memory(problems, model);
+    list_files(client);
+    return set_alpn(client, model, problems);
 }
 
-/* --- our own certificate ---------------------------------------------------------------------- */
+/* --- the files at start ----------------------------------------------------------------------- */
+
+static bool report(struct problems *problems, const struct model_pool_tls *model, const char *key,
+                   enum tls_file_status status, const struct error *error)
+{
+    return tls_report(problems, model->path, key, "%s",
+                      status == TLS_FILE_UNSTABLE
+                          ? "the file is being written to just now (try again)"
+                          : error->text);
+}
+
+static bool load_authorities(const struct tls_client *client, X509_STORE **ret,
+                             unsigned char digest[32], const struct model_pool_tls *model,
+                             struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    memset(digest, 0, 32);
+    if (client->ca == NULL)
+        return true;
+    enum tls_file_status status = tls_means_load_authorities(client, ret, digest, &error);
+    return status == TLS_FILE_OK ||
+           report(problems, model, client->named ? "ca" : "verify", status, &error);
+}
 
 static void warn_of(const struct tls_credential *credential, const struct model_pool_tls *model,
                     struct problems *problems)
 {
     char date[TLS_DATE_MAX];
-    int64_t days = (credential->not_after - (int64_t)(clock_wall_ms() / 1000)) / SECONDS_PER_DAY;
+    int64_t days = (credential->not_after - (int64_t)problems_now(problems)) / SECONDS_PER_DAY;
     tls_date_format(credential->not_after, date);
     if (days < EXPIRY_NOTICE_DAYS)
         tls_report_warning(problems, model->path, "cert", "the certificate expires on %s", date);
@@ -77,117 +118,39 @@ static void warn_of(const struct tls_credential *credential, const struct model_
                            "group or others may read the key %s (chmod 600)", model->key);
 }
 
-static bool use_credential(struct tls_client *client, const struct tls_credential *credential,
-                           struct error *error)
+static bool load_credential(const struct tls_client *client, struct tls_credential **ret,
+                            const struct model_pool_tls *model, struct problems *problems)
 {
-    ERR_clear_error();
-    if (SSL_CTX_use_cert_and_key(client->context, credential->leaf, credential->key,
-                                 credential->chain, 1) == 1)
+    struct error error = {.kind = ERROR_NONE};
+    unsigned char digest[32];
+    enum tls_part part;
+    if (client->cert == NULL || client->key == NULL)
         return true;
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    error_tls(error, "OpenSSL does not take this certificate: %s",
-              reason != NULL ? reason : "no reason given");
-    ERR_clear_error();
-    return false;
+    enum tls_file_status status = tls_means_load_credential(client, ret, digest, &part, &error);
+    if (status != TLS_FILE_OK)
+        return report(problems, model, part == TLS_PART_KEY ? "key" : "cert", status, &error);
+    warn_of(*ret, model, problems);
+    return true;
 }
 
-static enum tls_file_status read_both(struct tls_file *certificate, struct tls_file *key,
-                                      const struct model_pool_tls *model, enum tls_part *ret_part,
-                                      struct error *error)
+static bool load(struct tls_client *client, const struct model_pool_tls *model,
+                 struct problems *problems)
 {
-    *ret_part = TLS_PART_CERTIFICATE;
-    enum tls_file_status status = tls_file_read(certificate, model->cert, error);
-    if (status != TLS_FILE_OK)
-        return status;
-    *ret_part = TLS_PART_KEY;
-    status = tls_file_read(key, model->key, error);
-    if (status != TLS_FILE_OK)
-        tls_file_release(certificate);
-    return status;
-}
-
-static bool load_credential(struct tls_client *client, const struct model_pool_tls *model,
-                            struct digests *digests, struct problems *problems,
-                            enum tls_part *ret_part, struct error *error)
-{
-    struct tls_file certificate, key;
+    X509_STORE *authorities = NULL;
     struct tls_credential *credential = NULL;
-    switch (read_both(&certificate, &key, model, ret_part, error)) {
-    case TLS_FILE_OK:
-        break;
-    case TLS_FILE_UNSTABLE:
-        return error_input(error, "the file is being written to just now (try again)");
-    default:
-        return false;
-    }
-    tls_credential_digest(digests->credential, &certificate, &key);
-    bool good = tls_credential_parse(&credential, &certificate, &key, ret_part, error);
-    tls_file_release(&certificate);
-    tls_file_release(&key);
-    if (good)
-        good = use_credential(client, credential, error);
-    if (good)
-        warn_of(credential, model, problems);
+    unsigned char digest[32];
+    struct error error;
+    bool good = load_authorities(client, &authorities, digest, model, problems);
+    good = load_credential(client, &credential, model, problems) && good;
+    good = good &&
+           (tls_means_make(&client->means, client, authorities, digest, credential, &error) ||
+            tls_report(problems, model->path, "cert", "%s", error.text));
+    X509_STORE_free(authorities);
     tls_credential_unref(credential);
     return good;
 }
 
-static bool set_credential(struct tls_client *client, const struct model_pool_tls *model,
-                           struct digests *digests, struct problems *problems)
-{
-    enum tls_part part;
-    struct error error;
-    if (model->cert == NULL || model->key == NULL ||
-        load_credential(client, model, digests, problems, &part, &error))
-        return true;
-    return tls_report(problems, model->path, part == TLS_PART_KEY ? "key" : "cert", "%s",
-                      error.text);
-}
-
-/* --- ALPN ------------------------------------------------------------------------------------- */
-
-static bool set_alpn(struct tls_client *client, const struct model_pool_tls *model,
-                     struct text *list, struct problems *problems)
-{
-    for (size_t i = 0; i < model->alpn.count; i++) {
-        size_t length = strlen(model->alpn.item[i]);
-        if (length == 0 || length > 255)
-            return tls_report(problems, model->path, "alpn",
-                              "a protocol's name has 1 to 255 bytes, this one %zu", length);
-        text_add_char(list, (char)(unsigned char)length);
-        text_add(list, model->alpn.item[i]);
-    }
-    /* This one function of OpenSSL gives 0 when it is done. */
-    if (list->failed || (list->length > 0 &&
-                         SSL_CTX_set_alpn_protos(client->context, (const unsigned char *)list->data,
-                                                 (unsigned)list->length) != 0))
-        return tls_report(problems, model->path, "alpn", "out of memory");
-    return true;
-}
-
 /* --- life ------------------------------------------------------------------------------------- */
-
-static bool set_name(struct tls_client *client, const struct model_pool_tls *model)
-{
-    if (model->sni == NULL)
-        return true;
-    client->name = strdup(model->sni);
-    return client->name != NULL;
-}
-
-/* What a session must have been made under to be offered again. */
-static void digest_demands(struct tls_client *client, const struct digests *digests,
-                           const struct text *alpn)
-{
-    struct text all = {0};
-    text_format(&all, "%d %s\n", client->verify, client->name != NULL ? client->name : "");
-    text_add_span(&all, span_of(digests, sizeof *digests));
-    text_add_span(&all, span_of(alpn->data, alpn->length));
-    client->remembers = !all.failed;
-    if (!all.failed)
-        SHA256((const unsigned char *)all.data, all.length, client->demands);
-    text_release(&all);
-}
 
 static struct tls_client *create(void)
 {
@@ -195,39 +158,17 @@ static struct tls_client *create(void)
     if (client == NULL)
         return NULL;
     atomic_init(&client->references, 1);
-    client->context = SSL_CTX_new(TLS_client_method());
-    if (client->context == NULL ||
-        SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION) != 1) {
-        tls_client_unref(client);
-        return NULL;
-    }
-    set_habits(client->context);
+    pthread_mutex_init(&client->mutex, NULL);
     return client;
-}
-
-static bool set_up(struct tls_client *client, const struct model_pool_tls *model,
-                   struct problems *problems)
-{
-    struct digests digests = {0};
-    struct text alpn = {0};
-    bool trust = set_trust(client, model, &digests, problems);
-    bool credential = set_credential(client, model, &digests, problems);
-    bool protocols = set_alpn(client, model, &alpn, problems);
-    digest_demands(client, &digests, &alpn);
-    text_release(&alpn);
-    return trust && credential && protocols;
 }
 
 bool tls_client_compile(struct tls_client **ret, const struct model_pool_tls *model,
                         struct problems *problems)
 {
     struct tls_client *client = create();
-    if (client == NULL || !set_name(client, model)) {
-        problems_error(problems, model->path, "out of memory");
-        tls_client_unref(client);
-        return false;
-    }
-    if (!set_up(client, model, problems)) {
+    if (client == NULL)
+        return out_of_memory(problems, model);
+    if (!copy_model(client, model, problems) || !load(client, model, problems)) {
         tls_client_unref(client);
         return false;
     }
@@ -237,9 +178,14 @@ bool tls_client_compile(struct tls_client **ret, const struct model_pool_tls *mo
 
 bool tls_client_create_lax(struct tls_client **ret, struct error *error)
 {
-    struct tls_client *client = create(); /* OpenSSL's clients verify nothing unless told to */
+    static const unsigned char none[32];
+    struct tls_client *client = create();
     if (client == NULL)
         return error_memory(error);
+    if (!tls_means_make(&client->means, client, NULL, none, NULL, error)) {
+        tls_client_unref(client);
+        return false;
+    }
     *ret = client;
     return true;
 }
@@ -255,9 +201,19 @@ void tls_client_unref(struct tls_client *client)
     if (client == NULL ||
         atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
         return;
-    SSL_CTX_free(client->context);
+    tls_means_release(&client->means);
+    pthread_mutex_destroy(&client->mutex);
     free(client->name);
+    free(client->ca);
+    free(client->cert);
+    free(client->key);
+    free(client->alpn);
     free(client);
+}
+
+const char *const *tls_client_files(const struct tls_client *client)
+{
+    return client->files;
 }
 
 /* --- connecting ------------------------------------------------------------------------------- */
@@ -302,31 +258,52 @@ static bool name_server(struct tls_connection *connection, const struct tls_clie
                         : demand_address(connection->ssl, target->address);
 }
 
-static void offer_session(struct tls_connection *connection, const struct tls_client *client,
-                          const struct tls_target *target)
+static void make_session_key(struct tls_connection *connection, const unsigned char demands[32],
+                             const struct tls_target *target)
 {
-    if (target->sessions == NULL || !client->remembers)
-        return;
     char address[ADDRESS_TEXT_MAX];
     unsigned char all[SHA256_DIGEST_LENGTH * 3];
     address_format(target->address, address);
-    memcpy(all, client->demands, SHA256_DIGEST_LENGTH);
+    memcpy(all, demands, SHA256_DIGEST_LENGTH);
     SHA256((const unsigned char *)connection->expected_sni, strlen(connection->expected_sni),
            all + SHA256_DIGEST_LENGTH);
     SHA256((const unsigned char *)address, strlen(address), all + 2 * SHA256_DIGEST_LENGTH);
     SHA256(all, sizeof all, connection->session_key);
+}
+
+static void offer_session(struct tls_connection *connection, const unsigned char demands[32],
+                          const struct tls_target *target)
+{
+    if (target->sessions == NULL)
+        return;
+    make_session_key(connection, demands, target);
     connection->sessions = target->sessions;
-    SSL_SESSION *session = tls_sessions_take(target->sessions, connection->session_key);
+    SSL_SESSION *session = tls_sessions_take(target->sessions, connection->session_key,
+                                             clock_monotonic_us(), &connection->verified_us);
     if (session == NULL)
         return;
     (void)SSL_set_session(connection->ssl, session); /* refused: a full handshake */
     SSL_SESSION_free(session);
 }
 
+/* The means of this moment: the context with a reference, and what sessions of it are bound to. */
+static SSL_CTX *take_means(struct tls_client *client, unsigned char demands[32])
+{
+    pthread_mutex_lock(&client->mutex);
+    SSL_CTX *context = client->means.context;
+    SSL_CTX_up_ref(context);
+    memcpy(demands, client->means.demands, 32);
+    pthread_mutex_unlock(&client->mutex);
+    return context;
+}
+
 static bool begin(struct tls_connection *connection, struct tls_client *client,
                   const struct tls_target *target)
 {
-    connection->ssl = SSL_new(client->context);
+    unsigned char demands[32];
+    SSL_CTX *context = take_means(client, demands);
+    connection->ssl = SSL_new(context);
+    SSL_CTX_free(context);
     if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
         return false;
     BIO *bio = tls_wire_bio(&connection->wire);
@@ -337,7 +314,7 @@ static bool begin(struct tls_connection *connection, struct tls_client *client,
     if (!name_server(connection, client, target) ||
         !buffer_append(&connection->wire.held, target->preface))
         return false;
-    offer_session(connection, client, target);
+    offer_session(connection, demands, target);
     return true;
 }
 

@@ -48,6 +48,7 @@ static const struct words verify_words[] = {
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "unknown CA"},
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "unknown CA"},
     {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "unknown CA"},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, "unknown CA (another of the same name)"},
     {X509_V_ERR_INVALID_PURPOSE, "not made for a server"},
 };
 

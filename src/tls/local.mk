@@ -3,7 +3,7 @@ src_libtls_a_SOURCES = \
 	include/tls/authorities.h src/tls/authorities.c \
 	include/tls/client_auth.h src/tls/client_auth.c \
 	include/tls/chain.h src/tls/chain.c \
-	include/tls/client.h include/tls/client_private.h src/tls/client.c \
+	include/tls/client.h include/tls/client_private.h src/tls/client.c src/tls/client_refresh.c src/tls/means.c \
 	include/tls/connection.h src/tls/connection.c \
 	include/tls/credential.h src/tls/credential.c \
 	include/tls/fault.h src/tls/fault.c src/tls/fault_server.c \

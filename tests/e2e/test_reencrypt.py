@@ -253,20 +253,51 @@ def test_without_one_the_log_says_what_the_server_wanted(start, authority, trust
     assert wanted in line["detail"]
 
 
-def test_files_are_read_again_at_a_reload(start, secure, authority, trusting, tmp_path):
+@pytest.mark.tsan
+def test_new_authorities_count_without_a_reload(start, secure, authority, trusting, tmp_path):
     server = secure()
     ca = tmp_path / "ca.crt"
     ca.write_bytes(certs.Authority(tmp_path / "other").cert.read_bytes())
-    config = pool(server, tls=trusting(ca=str(ca)), connect_retries=0)
-    gate = start(PLAIN, config, tls=None)
+    gate = start(PLAIN, pool(server, tls=trusting(ca=str(ca)), connect_retries=0), tls=None)
     assert "unknown CA" in refused(gate, server.address)
-    ca.write_bytes(authority.cert.read_bytes())
-    reload(gate)
+    certs.replace(ca, authority.cert)
+    gate.event("ca.load", "pool=app", f"file={ca}")
     talk(gate)
+    ca.write_text("nonsense")
+    gate.event("ca.refuse", "pool=app", "kept=previous")
+    talk(gate)
+
+
+def test_authorities_that_are_no_good_refuse_a_reload(start, secure, authority, trusting, tmp_path):
+    server = secure()
+    ca = tmp_path / "ca.crt"
+    ca.write_bytes(authority.cert.read_bytes())
+    gate = start(PLAIN, pool(server, tls=trusting(ca=str(ca)), connect_retries=0), tls=None)
     ca.write_text("nonsense")
     gate.reload()
     assert "kept=true" in gate.event("reload.refused")
     talk(gate)
+
+
+@pytest.mark.tsan
+def test_a_renewed_certificate_of_ours_is_shown_and_live_sessions_stay(start, authority, trusting, tmp_path):
+    server = Secure(authority.known(NAME), client_ca=authority.cert)
+    first, second = authority.issue("gateway-1.example.com"), authority.issue("gateway-2.example.com")
+    cert, key = tmp_path / "gateway.crt", tmp_path / "gateway.key"
+    certs.replace(cert, first.cert)
+    certs.replace(key, first.key)
+    gate = start(PLAIN, pool(server, tls=trusting(cert=str(cert), key=str(key))), tls=None)
+    live = gate.connect()
+    live.echo(b"before")
+    certs.replace(cert, second.cert)  # its key comes later
+    gate.event("cert.refuse", "pool=app", "kept=previous")
+    talk(gate)
+    certs.replace(key, second.key)
+    gate.event("cert.load", "pool=app", f"file={cert}")
+    talk(gate)
+    shown = [dict(part[0] for part in seen["subject"])["commonName"] for seen in server.clients]
+    assert shown == ["gateway-1.example.com"] * 2 + ["gateway-2.example.com"]
+    live.echo(b"after")
 
 
 # --- sessions ----------------------------------------------------------------------------------

@@ -40,3 +40,7 @@ check_PROGRAMS += tests/unit/test_tls_ticket_file
 tests_unit_test_tls_ticket_file_SOURCES = tests/unit/test_tls_ticket_file.c $(TLS_KIT)
 tests_unit_test_tls_ticket_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_tls_ticket_file_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)
+check_PROGRAMS += tests/unit/test_tls_client
+tests_unit_test_tls_client_SOURCES = tests/unit/test_tls_client.c $(TLS_KIT)
+tests_unit_test_tls_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_tls_client_LDADD = $(FLOOR_TLS) $(CHECK_LIBS) $(MG_LIBS)

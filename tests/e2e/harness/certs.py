@@ -95,3 +95,10 @@ def copy(pair: Pair, folder: Path, stem: str = "site") -> Pair:
     shutil.copy(pair.cert, target.cert)
     shutil.copy(pair.key, target.key)
     return target
+
+
+def replace(target: Path, source: Path):
+    """Puts the content of `source` in the place of `target`, whole, as renewals do."""
+    temporary = target.with_name(target.name + ".new")
+    shutil.copy(source, temporary)
+    temporary.rename(target)
