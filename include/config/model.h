@@ -218,13 +218,21 @@ struct model_pool {
     struct keepalive keepalive;
 };
 
-enum log_target { LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF, LOG_TARGET_FILE };
+enum log_target {
+    LOG_TARGET_STDOUT,
+    LOG_TARGET_STDERR,
+    LOG_TARGET_OFF,
+    LOG_TARGET_SYSLOG,
+    LOG_TARGET_JOURNALD,
+    LOG_TARGET_FILE
+};
 enum log_format { LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
 struct model_log {
     enum log_target access;
     char *file; /* LOG_TARGET_FILE; absolute */
     enum log_format format;
+    char *template; /* not yet compiled; NULL: every field that is known */
     enum log_level level;
 };
 

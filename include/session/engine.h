@@ -13,6 +13,7 @@
 #include "io/pipes.h"
 #include "session/crew.h"
 #include "session/limits.h"
+#include "session/log_line.h"
 #include "session/snapshot.h"
 #include "session/tally.h"
 #include "tls/client.h"
@@ -64,7 +65,9 @@ struct engine {
     struct pipes *pipes;
     struct tls_sessions *tls_sessions; /* owned; to resume with servers */
     struct refusals *refusals;         /* owned */
-    struct text line;                  /* the log line being written */
+    struct log_values values;          /* of the log line being written, */
+    struct text line;                  /* and the line itself, */
+    enum line_form line_form;          /* in this form */
     uint64_t next_id;
     size_t session_count;
     bool draining;

@@ -14,6 +14,7 @@
 #include "route/rules.h"
 #include "session/end_reasons.h"
 #include "session/limits.h"
+#include "session/log_line.h"
 #include "tls/tls.h"
 
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ struct snapshot {
     uint64_t generation; /* 1, 2, … one for each configuration taken */
     struct config config;
     struct pool_set *pools;
+    struct log_template *log_template; /* owned; NULL without `template` */
     struct listener *listeners;
     size_t listener_count;
 };

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/libapp.a
 src_libapp_a_SOURCES = \
+	include/app/access_log.h src/app/access_log.c \
 	include/app/audit.h src/app/audit.c \
 	include/app/binder.h src/app/binder.c \
 	include/app/dates.h src/app/dates.c \

@@ -3,6 +3,7 @@
 #include "app/muxgate.h"
 
 #include "admin/admin.h"
+#include "app/access_log.h"
 #include "app/audit.h"
 #include "app/binder.h"
 #include "app/dates.h"
@@ -170,26 +171,9 @@ static bool follow_admin(struct muxgate *m, struct error *error)
 /* --- reload
  * ------------------------------------------------------------------------------------------ */
 
-static struct line_target log_target(const struct muxgate *m)
-{
-    const struct model_log *log = &model_of(m)->log;
-    return (struct line_target){.file = log->access == LOG_TARGET_FILE ? log->file : NULL,
-                                .fd = log->access == LOG_TARGET_STDERR ? STDERR_FILENO
-                                                                       : STDOUT_FILENO};
-}
-
 static void reopen_log(struct muxgate *m)
 {
-    struct error error;
-    struct line_target target = log_target(m);
-    if (line_writer_reopen(m->log, &target, &error))
-        log_event(LOG_LEVEL_INFO, "log.reopen", "target=%s",
-                  target.file != NULL          ? target.file
-                  : target.fd == STDERR_FILENO ? "stderr"
-                                               : "stdout");
-    else
-        log_event(LOG_LEVEL_ERROR, "log.reopen", "failed=true reason=\"%s\" kept=previous",
-                  error.text);
+    access_log_reopen(m->log, &model_of(m)->log);
 }
 
 static void warn_of_workers(const struct muxgate *m)
@@ -385,13 +369,12 @@ static bool load_first(struct muxgate *m)
 static bool bind_and_drop(struct muxgate *m, struct error *error)
 {
     const struct model *model = model_of(m);
-    struct line_target target = log_target(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
     return binder_bind(&m->bindings, m->snapshot, NULL, m->worker_count, error) &&
            endpoints_open(&m->endpoints, model, NULL, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
            endpoints_read_token(m->endpoints, &model->admin, error) &&
-           line_writer_start(&m->log, &target, m->worker_count, error);
+           access_log_start(&m->log, &model->log, m->worker_count, error);
 }
 
 static bool start_workers(struct muxgate *m, struct error *error)

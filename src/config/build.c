@@ -17,7 +17,8 @@ void build_keepalive(struct keepalive *ret, const json_t *value)
 
 static void build_log(struct build *b, struct model_log *ret, const json_t *log)
 {
-    static const enum log_target targets[] = {LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF};
+    static const enum log_target targets[] = {LOG_TARGET_STDOUT, LOG_TARGET_STDERR, LOG_TARGET_OFF,
+                                              LOG_TARGET_SYSLOG, LOG_TARGET_JOURNALD};
     static const enum log_format formats[] = {LOG_FORMAT_JSON, LOG_FORMAT_TEXT};
     static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
                                             LOG_LEVEL_DEBUG};
@@ -28,6 +29,7 @@ static void build_log(struct build *b, struct model_log *ret, const json_t *log)
         b->failed = b->failed || ret->file == NULL;
     }
     ret->format = formats[build_get_choice(log, KEY_log_format)];
+    ret->template = build_text(b, build_get_text(log, KEY_log_template));
     ret->level = levels[build_get_choice(log, KEY_log_level)];
 }
 

@@ -249,6 +249,7 @@ static void dump_log(struct json_writer *w, const struct model_log *log)
     else
         dump_choice(w, KEY_log_access, log->access);
     dump_choice(w, KEY_log_format, log->format);
+    dump_text(w, KEY_log_template, log->template);
     dump_choice(w, KEY_log_level, log->level);
     json_close(w, '}');
 }

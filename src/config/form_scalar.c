@@ -200,17 +200,19 @@ static void check_access(struct form *f, const struct key *key, const json_t *va
     struct suggestion s = {.word = text == NULL ? "" : text};
     form_show(value, shown);
     if (text == NULL || text[0] == '\0') {
-        unexpected(f, "\"stdout\", \"stderr\", \"off\" or a file", value, "");
+        unexpected(f, "\"stdout\", \"stderr\", \"off\", \"syslog\", \"journald\" or a file", value,
+                   "");
         return;
     }
     enum choice choice = find_choice(key->values, text, &s);
     if (choice == CHOICE_LATER)
         form_error(f, "%s is not supported by this version", shown);
     else if (choice == CHOICE_UNKNOWN && s.best[0] != '\0' && strpbrk(text, "./") == NULL)
-        form_error(f,
-                   "expected \"stdout\", \"stderr\", \"off\" or a file, got %s "
-                   "(did you mean \"%s\"? a file is written \"./%s\")",
-                   shown, s.best, text);
+        form_error(
+            f,
+            "expected \"stdout\", \"stderr\", \"off\", \"syslog\", \"journald\" or a file, got %s "
+            "(did you mean \"%s\"? a file is written \"./%s\")",
+            shown, s.best, text);
 }
 
 static void check_text(struct form *f, const struct key *key, const json_t *value)

@@ -178,6 +178,7 @@ void model_free(struct model *model)
     free(model->file);
     free(model->folder);
     free(model->log.file);
+    free(model->log.template);
     free_admin(&model->admin);
     free(model->user);
     free(model->group);

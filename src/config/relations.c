@@ -149,6 +149,17 @@ static void check_admin(struct relations *r, json_t *seen)
     form_leave(f, back);
 }
 
+/* JSON has a form of its own. */
+static void check_log(struct form *f, const json_t *log)
+{
+    const char *format = json_string_value(json_object_get(log, "format"));
+    size_t back = form_enter_key(f, "log"), inner = form_enter_key(f, "template");
+    if (json_object_get(log, "template") != NULL && (format == NULL || strcmp(format, "text") != 0))
+        form_error(f, "goes with \"format\": \"text\" only");
+    form_leave(f, inner);
+    form_leave(f, back);
+}
+
 static bool check_listeners(struct relations *r)
 {
     struct form *f = r->form;
@@ -252,6 +263,7 @@ bool relations_check(struct form *f, const json_t *merged, struct locations *loc
     struct relations r = {f, merged, json_object(), locations};
     bool done = r.used_pools != NULL && check_listeners(&r);
     done = check_pools(&r) && done;
+    check_log(f, json_object_get(merged, "log"));
     if (done && problems_errors(f->problems) == 0)
         warn_of_pools(&r);
     json_decref(r.used_pools);

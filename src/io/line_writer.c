@@ -1,16 +1,13 @@
 #include "io/line_writer.h"
 
 #include "base/clock.h"
+#include "line_outlet.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,70 +17,58 @@
 /* While lines keep coming the thread looks this often instead of being woken for each. */
 #define NAP_MS 20
 
-/* How long one wait for a stuck reader lasts before the thread looks up again. */
-#define STUCK_MS 100
-
 struct ring {
     _Alignas(64) _Atomic size_t head; /* written by the producer: bytes ever put */
     _Alignas(64) _Atomic size_t tail; /* written by the thread: bytes ever taken */
     unsigned char *bytes;             /* owned; RING_BYTES */
 };
 
+/* What stands before each line in a ring. */
+struct head {
+    uint32_t length : 31, fields : 1;
+};
+
 struct line_writer {
     pthread_t thread;
     struct ring *rings; /* owned */
     unsigned ring_count;
-    int wake; /* eventfd */
-    int fd;   /* the target now; the thread's own while it runs */
-    bool fd_owned;
-    _Atomic int next; /* handed over by reopen(): pack()ed; NO_TARGET for none */
+    int wake;                      /* eventfd */
+    struct outlet *outlet;         /* owned; the thread's own while it runs */
+    struct text packet, wrapped;   /* owned; likewise */
+    _Atomic(struct outlet *) next; /* owned; handed over by reopen() */
     _Atomic bool asleep, stopping;
     _Atomic uint64_t stop_by_us; /* with `stopping` */
     _Atomic uint64_t dropped;
 };
 
-#define NO_TARGET (-1)
-
-/* A descriptor and whether it is ours to close, handed over in one piece. */
-static int pack(int fd, bool owned)
-{
-    return fd << 1 | owned;
-}
-
-static bool open_target(const struct line_target *target, int *ret, struct error *error)
-{
-    *ret = target->fd;
-    if (target->file == NULL)
-        return true;
-    *ret =
-        open(target->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    return *ret >= 0 || error_system(error, errno, "cannot open the access log %s", target->file);
-}
-
 /* --- producer -------------------------------------------------------------------------------- */
 
-static void copy_in(struct ring *ring, size_t at, struct span line)
+static void copy_in(struct ring *ring, size_t at, const void *bytes, size_t count)
 {
     size_t offset = at % RING_BYTES, first = RING_BYTES - offset;
-    if (first > line.length)
-        first = line.length;
-    memcpy(ring->bytes + offset, line.data, first);
-    memcpy(ring->bytes, line.data + first, line.length - first);
+    if (first > count)
+        first = count;
+    memcpy(ring->bytes + offset, bytes, first);
+    memcpy(ring->bytes, (const unsigned char *)bytes + first, count - first);
 }
 
-bool line_writer_put(struct line_writer *writer, unsigned producer, struct span line)
+bool line_writer_put(struct line_writer *writer, unsigned producer, enum line_form form,
+                     struct span line)
 {
     struct ring *ring = &writer->rings[producer];
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-    if (line.length > RING_BYTES - (head - tail)) {
+    struct head front = {.length = (uint32_t)line.length & INT32_MAX,
+                         .fields = form == LINE_FIELDS};
+    if (line.length > RING_BYTES || line.length + sizeof front > RING_BYTES - (head - tail)) {
         atomic_fetch_add_explicit(&writer->dropped, 1, memory_order_relaxed);
         return false;
     }
-    copy_in(ring, head, line);
+    copy_in(ring, head, &front, sizeof front);
+    copy_in(ring, head + sizeof front, line.data, line.length);
     /* Sequentially consistent with `asleep`: either the thread sees the line before it sleeps, or
      * this producer sees it asleep and wakes it. */
-    atomic_store(&ring->head, head + line.length);
+    atomic_store(&ring->head, head + sizeof front + line.length);
     if (atomic_load(&writer->asleep) && atomic_exchange(&writer->asleep, false))
         (void)eventfd_write(writer->wake, 1);
     return true;
@@ -97,40 +82,95 @@ static bool past_deadline(const struct line_writer *writer)
            clock_monotonic_us() >= atomic_load(&writer->stop_by_us);
 }
 
-static void take_over_target(struct line_writer *writer)
+static void take_over_outlet(struct line_writer *writer)
 {
-    int next = atomic_exchange(&writer->next, NO_TARGET);
-    if (next == NO_TARGET)
+    struct outlet *next = atomic_exchange(&writer->next, NULL);
+    if (next == NULL)
         return;
-    if (writer->fd_owned)
-        (void)close(writer->fd);
-    writer->fd = next >> 1;
-    writer->fd_owned = (next & 1) != 0;
+    outlet_close(writer->outlet);
+    writer->outlet = next;
 }
 
-static uint64_t count_lines(const unsigned char *bytes, size_t count)
+static void copy_out(const struct ring *ring, size_t at, void *ret, size_t count)
+{
+    size_t offset = at % RING_BYTES, first = RING_BYTES - offset;
+    if (first > count)
+        first = count;
+    memcpy(ret, ring->bytes + offset, first);
+    memcpy((unsigned char *)ret + first, ring->bytes, count - first);
+}
+
+/* Adds one line to the packet; the two halves of one that wraps around are put together first. */
+static void add_line(struct line_writer *writer, struct ring *ring, size_t at, struct head front)
+{
+    enum line_form form = front.fields ? LINE_FIELDS : LINE_TEXT;
+    size_t offset = at % RING_BYTES, first = RING_BYTES - offset;
+    if (front.length <= first) {
+        outlet_add(writer->outlet, &writer->packet, form,
+                   span_of(ring->bytes + offset, front.length));
+        return;
+    }
+    text_clear(&writer->wrapped);
+    text_add_span(&writer->wrapped, span_of(ring->bytes + offset, first));
+    text_add_span(&writer->wrapped, span_of(ring->bytes, front.length - first));
+    if (writer->wrapped.failed)
+        writer->packet.failed = true;
+    else
+        outlet_add(writer->outlet, &writer->packet, form,
+                   span_of(writer->wrapped.data, writer->wrapped.length));
+}
+
+/* Makes a packet of the lines at `tail`, whole ones only: one, or as many as go out in one go.
+ * Returns where the next line begins. */
+static size_t gather(struct line_writer *writer, struct ring *ring, size_t tail, size_t head,
+                     uint64_t *ret_lines)
+{
+    text_clear(&writer->packet);
+    *ret_lines = 0;
+    while (tail != head) {
+        struct head front;
+        copy_out(ring, tail, &front, sizeof front);
+        if (*ret_lines > 0 &&
+            (!outlet_takes_many(writer->outlet) || writer->packet.length + front.length > PIPE_BUF))
+            break;
+        add_line(writer, ring, tail + sizeof front, front);
+        tail += sizeof front + front.length;
+        *ret_lines += 1;
+    }
+    return tail;
+}
+
+static uint64_t count_lines(struct span bytes)
 {
     uint64_t lines = 0;
-    for (size_t i = 0; i < count; i++)
-        lines += bytes[i] == '\n';
+    for (size_t i = 0; i < bytes.length; i++)
+        lines += bytes.data[i] == '\n';
     return lines;
 }
 
-/* Writes what the target takes now. At most PIPE_BUF at a time: after POLLOUT a pipe takes so much
- * without blocking, even if its other owner left it in blocking mode. */
-static size_t write_some(struct line_writer *writer, const unsigned char *bytes, size_t count)
+static void count_lost(struct line_writer *writer, uint64_t lines)
 {
-    struct pollfd target = {.fd = writer->fd, .events = POLLOUT};
-    if (poll(&target, 1, STUCK_MS) <= 0)
-        return 0;
-    ssize_t written = write(target.fd, bytes, count > PIPE_BUF ? PIPE_BUF : count);
-    if (written >= 0)
-        return (size_t)written;
-    if (errno == EAGAIN || errno == EINTR)
-        return 0;
-    /* A closed pipe or a full disk: the lines are lost, and say so. */
-    atomic_fetch_add(&writer->dropped, count_lines(bytes, count));
-    return count;
+    atomic_fetch_add(&writer->dropped, lines);
+}
+
+/* Returns false when nothing of the packet went out before another outlet took over, or before the
+ * end: it is gathered again, in the form of that one. */
+static bool deliver(struct line_writer *writer, uint64_t lines)
+{
+    struct span rest = span_of(writer->packet.data, writer->packet.length);
+    while (rest.length > 0) {
+        size_t taken = outlet_write(writer->outlet, rest);
+        bool lost = taken == OUTLET_LOST, untouched = rest.length == writer->packet.length;
+        bool given_up = taken == 0 && (past_deadline(writer) || atomic_load(&writer->next) != NULL);
+        if (given_up && untouched)
+            return false;
+        if (lost || given_up) {
+            count_lost(writer, outlet_takes_many(writer->outlet) ? count_lines(rest) : lines);
+            return true;
+        }
+        rest = span_skip(rest, taken);
+    }
+    return true;
 }
 
 /* true when something was there. */
@@ -141,10 +181,16 @@ static bool drain(struct line_writer *writer, struct ring *ring)
     if (head == tail)
         return false;
     while (tail != head && !past_deadline(writer)) {
-        size_t offset = tail % RING_BYTES, count = head - tail;
-        if (count > RING_BYTES - offset)
-            count = RING_BYTES - offset;
-        tail += write_some(writer, ring->bytes + offset, count);
+        uint64_t lines;
+        /* Between lines, so that none is split over two files; and before those that were put after
+         * the call that said where to, so that they are there. */
+        take_over_outlet(writer);
+        size_t next = gather(writer, ring, tail, head, &lines);
+        if (writer->packet.failed)
+            count_lost(writer, lines);
+        else if (!deliver(writer, lines))
+            continue;
+        tail = next;
         atomic_store_explicit(&ring->tail, tail, memory_order_release);
     }
     return true;
@@ -155,8 +201,7 @@ static bool drain_all(struct line_writer *writer)
     bool any = false;
     for (unsigned i = 0; i < writer->ring_count; i++)
         any = drain(writer, &writer->rings[i]) || any;
-    /* Between lines: a line never is split over two files. */
-    take_over_target(writer);
+    take_over_outlet(writer);
     return any;
 }
 
@@ -193,8 +238,10 @@ static void destroy(struct line_writer *writer)
     free(writer->rings);
     if (writer->wake >= 0)
         (void)close(writer->wake);
-    if (writer->fd_owned)
-        (void)close(writer->fd);
+    outlet_close(writer->outlet);
+    outlet_close(atomic_load(&writer->next));
+    text_release(&writer->packet);
+    text_release(&writer->wrapped);
     free(writer);
 }
 
@@ -220,15 +267,11 @@ bool line_writer_start(struct line_writer **ret, const struct line_target *targe
     struct line_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return error_memory(error);
-    writer->next = NO_TARGET;
     writer->wake = -1;
-    int fd;
-    if (!open_target(target, &fd, error)) {
+    if (!outlet_open(&writer->outlet, target, error)) {
         destroy(writer);
         return false;
     }
-    writer->fd = fd;
-    writer->fd_owned = target->file != NULL;
     writer->wake = eventfd(0, EFD_CLOEXEC);
     if (!make_rings(writer, producers) || writer->wake < 0) {
         destroy(writer);
@@ -251,12 +294,10 @@ static void wake(struct line_writer *writer)
 bool line_writer_reopen(struct line_writer *writer, const struct line_target *target,
                         struct error *error)
 {
-    int fd;
-    if (!open_target(target, &fd, error))
+    struct outlet *outlet;
+    if (!outlet_open(&outlet, target, error))
         return false;
-    int unclaimed = atomic_exchange(&writer->next, pack(fd, target->file != NULL));
-    if (unclaimed != NO_TARGET && (unclaimed & 1) != 0)
-        (void)close(unclaimed >> 1);
+    outlet_close(atomic_exchange(&writer->next, outlet));
     wake(writer);
     return true;
 }

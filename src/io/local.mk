@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libio.a
 src_libio_a_SOURCES = \
-	include/io/line_writer.h src/io/line_writer.c \
+	include/io/line_writer.h src/io/line_writer.c src/io/line_outlet.c src/io/line_outlet.h \
 	include/io/mailbox.h src/io/mailbox.c \
 	include/io/pipes.h src/io/pipes.c \
 	include/io/socket.h src/io/connect.c src/io/socket.c \

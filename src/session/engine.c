@@ -272,6 +272,7 @@ void engine_free(struct engine *engine)
     free(engine->hello_scratch);
     free(engine->scratch);
     text_release(&engine->line);
+    text_release(&engine->values.bytes);
     tally_free(engine->tally);
     free(engine);
 }

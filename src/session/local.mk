@@ -6,6 +6,7 @@ src_libsession_a_SOURCES = \
 	include/session/crew.h src/session/crew.c \
 	include/session/desks.h src/session/desks.c \
 	include/session/limits.def include/session/limits.h src/session/limits.c \
+	include/session/log_fields.def include/session/log_line.h src/session/log_line.c \
 	include/session/rates.h src/session/rates.c \
 	include/session/refusals.h src/session/refusals.c \
 	include/session/sources.h src/session/sources.c \

@@ -6,84 +6,55 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* --- one writer for both formats -------------------------------------------------------------- */
-
-struct line {
-    struct text *text;
-    bool json;
-    bool any;
-};
-
-static void begin_field(struct line *l, const char *key)
-{
-    if (l->any)
-        text_add_char(l->text, l->json ? ',' : ' ');
-    l->any = true;
-    if (l->json)
-        text_add_char(l->text, '"');
-    text_add(l->text, key);
-    text_add(l->text, l->json ? "\":" : "=");
-}
-
-static void add_span(struct line *l, const char *key, struct span value)
-{
-    begin_field(l, key);
-    if (l->json)
-        text_add_json(l->text, value);
-    else
-        text_add_plain(l->text, value);
-}
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* Left out where unknown. */
-static void add_string(struct line *l, const char *key, const char *value)
+static void add_string(struct log_values *l, enum log_field field, const char *value)
 {
     if (value != NULL && value[0] != '\0')
-        add_span(l, key, span_text(value));
+        log_values_set(l, field, span_text(value));
 }
 
-static void add_number(struct line *l, const char *key, uint64_t value)
+static void add_number(struct log_values *l, enum log_field field, uint64_t value)
 {
-    begin_field(l, key);
-    text_format(l->text, "%" PRIu64, value);
+    log_values_format(l, field, "%" PRIu64, value);
 }
 
-static void add_ms(struct line *l, const char *key, uint64_t us)
+static void add_ms(struct log_values *l, enum log_field field, uint64_t us)
 {
-    begin_field(l, key);
-    text_format(l->text, "%" PRIu64 ".%03u", us / 1000, (unsigned)(us % 1000));
+    log_values_format(l, field, "%" PRIu64 ".%03u", us / 1000, (unsigned)(us % 1000));
 }
 
-static void add_ms_if_known(struct line *l, const char *key, uint32_t us)
+static void add_ms_if_known(struct log_values *l, enum log_field field, uint32_t us)
 {
     if (us != UINT32_MAX)
-        add_ms(l, key, us);
+        add_ms(l, field, us);
 }
 
-static void add_boolean(struct line *l, const char *key, bool value)
+static void add_boolean(struct log_values *l, enum log_field field, bool value)
 {
-    begin_field(l, key);
-    text_add(l->text, value ? "true" : "false");
+    log_values_format(l, field, "%s", value ? "true" : "false");
 }
 
-/* --- the fields, in the order of the reference ------------------------------------------------ */
+/* --- the fields ------------------------------------------------------------------------------- */
 
-static void add_client(struct line *l, const struct ip_address *ip)
+static void add_client(struct log_values *l, const struct ip_address *ip)
 {
     char text[ADDRESS_TEXT_MAX] = "unix:";
     struct address client = address_from_ip(ip);
     if (client.length != 0)
         address_format(&client, text);
-    add_string(l, "client", text);
+    add_string(l, LOG_FIELD_client, text);
 }
 
-static void add_identity(struct line *l, const struct session *s)
+static void add_identity(struct log_values *l, const struct session *s)
 {
     char text[ADDRESS_TEXT_MAX];
     clock_format(s->started_ms, text);
-    add_string(l, "time", text);
+    add_string(l, LOG_FIELD_time, text);
     session_format_id(s, text);
-    add_string(l, "id", text);
-    add_string(l, "listener", session_model(s)->name);
+    add_string(l, LOG_FIELD_id, text);
+    add_string(l, LOG_FIELD_listener, session_model(s)->name);
     add_client(l, &s->client_ip);
 }
 
@@ -99,66 +70,65 @@ static const char *protocol_of(const struct session *s)
     return s->is_silent ? "silent" : protocol_name((enum protocol)s->protocol);
 }
 
-static void add_decision(struct line *l, const struct session *s)
+static void add_decision(struct log_values *l, const struct session *s)
 {
-    add_string(l, "protocol", protocol_of(s));
+    add_string(l, LOG_FIELD_protocol, protocol_of(s));
     if (s->inner_known)
-        add_string(l, "inner_protocol", inner_protocol_of(s));
+        add_string(l, LOG_FIELD_inner_protocol, inner_protocol_of(s));
     if (s->rule == NULL)
         return;
-    add_string(l, "rule", s->rule->model->name);
+    add_string(l, LOG_FIELD_rule, s->rule->model->name);
     if (s->is_tls)
-        add_string(l, "tls", s->terminates ? "terminate" : "passthrough");
+        add_string(l, LOG_FIELD_tls, s->terminates ? "terminate" : "passthrough");
 }
 
-static void add_tls(struct line *l, const struct session *s)
+static void add_tls(struct log_values *l, const struct session *s)
 {
     if (s->notes != NULL) {
-        add_string(l, "sni", s->notes->sni);
-        add_string(l, "alpn", s->notes->alpn);
+        add_string(l, LOG_FIELD_sni, s->notes->sni);
+        add_string(l, LOG_FIELD_alpn, s->notes->alpn);
     }
     if (s->handshake_us != UINT32_MAX) {
         struct tls_facts facts;
         tls_get_facts(&s->client, &facts);
-        add_string(l, "tls_version", facts.version);
-        add_string(l, "tls_cipher", facts.cipher);
-        add_boolean(l, "tls_resumed", facts.resumed);
+        add_string(l, LOG_FIELD_tls_version, facts.version);
+        add_string(l, LOG_FIELD_tls_cipher, facts.cipher);
+        add_boolean(l, LOG_FIELD_tls_resumed, facts.resumed);
         if (facts.client_cert != NULL)
-            add_string(l, "client_cn", facts.client_cert->cn);
+            add_string(l, LOG_FIELD_client_cn, facts.client_cert->cn);
     }
     if (s->notes != NULL)
-        add_string(l, "ja4", s->notes->ja4);
+        add_string(l, LOG_FIELD_ja4, s->notes->ja4);
 }
 
-static void add_server(struct line *l, const struct session *s)
+static void add_server(struct log_values *l, const struct session *s)
 {
     if (s->notes != NULL) {
-        add_string(l, "fix_sender", s->notes->fix_sender);
-        add_string(l, "fix_target", s->notes->fix_target);
+        add_string(l, LOG_FIELD_fix_sender, s->notes->fix_sender);
+        add_string(l, LOG_FIELD_fix_target, s->notes->fix_target);
     }
     if (s->rule != NULL)
-        add_string(l, "pool", s->rule->model->pool);
+        add_string(l, LOG_FIELD_pool, s->rule->model->pool);
     if (s->chosen != NULL)
-        add_string(l, "server", server_name(s->chosen));
+        add_string(l, LOG_FIELD_server, server_name(s->chosen));
 }
 
-static void add_measures(struct line *l, const struct session *s)
+static void add_measures(struct log_values *l, const struct session *s)
 {
-    add_ms_if_known(l, "inspect_ms", s->inspect_us);
-    add_ms_if_known(l, "handshake_ms", s->handshake_us);
-    add_ms_if_known(l, "connect_ms", s->connect_us);
-    add_ms(l, "duration_ms", clock_monotonic_us() - s->started_us);
-    add_number(l, "bytes_in", s->relay.lane[DIRECTION_UP].bytes);
-    add_number(l, "bytes_out", s->relay.lane[DIRECTION_DOWN].bytes);
+    add_ms_if_known(l, LOG_FIELD_inspect_ms, s->inspect_us);
+    add_ms_if_known(l, LOG_FIELD_handshake_ms, s->handshake_us);
+    add_ms_if_known(l, LOG_FIELD_connect_ms, s->connect_us);
+    add_ms(l, LOG_FIELD_duration_ms, clock_monotonic_us() - s->started_us);
+    add_number(l, LOG_FIELD_bytes_in, s->relay.lane[DIRECTION_UP].bytes);
+    add_number(l, LOG_FIELD_bytes_out, s->relay.lane[DIRECTION_DOWN].bytes);
 }
 
-static void add_outcome(struct line *l, const struct session *s, enum end_reason end)
+static void add_outcome(struct log_values *l, const struct session *s, enum end_reason end)
 {
-    add_measures(l, s);
-    add_string(l, "end", end_reason_name(end));
+    add_string(l, LOG_FIELD_end, end_reason_name(end));
     const char *detail = s->notes == NULL ? NULL : s->notes->detail;
     bool told = detail != NULL && detail[0] != '\0';
-    add_string(l, "detail",
+    add_string(l, LOG_FIELD_detail,
                told                  ? detail
                : s->truncated        ? "truncated"
                : s->server_truncated ? "server truncated"
@@ -167,63 +137,86 @@ static void add_outcome(struct line *l, const struct session *s, enum end_reason
 
 /* --- the line --------------------------------------------------------------------------------- */
 
-static struct line begin_line(struct engine *engine, const struct model_log *log)
+static void write_line(struct text *ret, const struct log_values *l,
+                       const struct snapshot *snapshot)
 {
-    struct line l = {.text = &engine->line, .json = log->format == LOG_FORMAT_JSON};
-    text_clear(l.text);
-    if (l.json)
-        text_add_char(l.text, '{');
-    return l;
+    if (snapshot->config.model->log.format == LOG_FORMAT_JSON)
+        log_write_json(ret, l);
+    else if (snapshot->log_template != NULL)
+        log_write_template(ret, l, snapshot->log_template);
+    else
+        log_write_text(ret, l);
+    text_add_char(ret, '\n');
 }
 
-static void end_line(struct line *l)
+/* What the engine's values say, in the form that the configuration wants. */
+static void make_line(struct engine *engine, const struct snapshot *snapshot)
 {
-    text_add(l->text, l->json ? "}\n" : "\n");
+    const struct log_values *l = &engine->values;
+    struct text *line = &engine->line;
+    bool fields = snapshot->config.model->log.access == LOG_TARGET_JOURNALD;
+    engine->line_form = fields ? LINE_FIELDS : LINE_TEXT;
+    text_clear(line);
+    if (fields)
+        text_add(line, "MESSAGE=");
+    write_line(line, l, snapshot);
+    if (fields)
+        log_write_fields(line, l);
+    if (l->bytes.failed)
+        line->failed = true;
 }
 
-static const struct model_log *log_of(const struct generation *generation)
+static const struct model_log *log_of(const struct snapshot *snapshot)
 {
-    return &generation->snapshot->config.model->log;
+    return &snapshot->config.model->log;
+}
+
+static void collect(struct log_values *l, const struct session *s)
+{
+    log_values_clear(l);
+    add_identity(l, s);
+    add_decision(l, s);
+    add_tls(l, s);
+    add_server(l, s);
+    add_measures(l, s);
 }
 
 void record_compose(struct session *s, enum end_reason end)
 {
-    const struct model_log *log = log_of(s->generation);
+    const struct snapshot *snapshot = s->generation->snapshot;
     text_clear(&s->engine->line);
-    if (log->access == LOG_TARGET_OFF || !session_model(s)->log || s->folded)
+    if (log_of(snapshot)->access == LOG_TARGET_OFF || !session_model(s)->log || s->folded)
         return;
-    struct line l = begin_line(s->engine, log);
-    add_identity(&l, s);
-    add_decision(&l, s);
-    add_tls(&l, s);
-    add_server(&l, s);
-    add_outcome(&l, s, end);
-    end_line(&l);
+    collect(&s->engine->values, s);
+    add_outcome(&s->engine->values, s, end);
+    make_line(s->engine, snapshot);
 }
 
 bool record_send(struct engine *engine)
 {
     const struct text *line = &engine->line;
     return line->length == 0 || line->failed ||
-           line_writer_put(engine->args.log, engine->args.index, span_of(line->data, line->length));
+           line_writer_put(engine->args.log, engine->args.index, engine->line_form,
+                           span_of(line->data, line->length));
 }
 
 bool record_refused(struct engine *engine, const struct refused_line *refused)
 {
-    const struct model_log *log = log_of(engine->current);
-    if (log->access == LOG_TARGET_OFF)
+    const struct snapshot *snapshot = engine->current->snapshot;
+    if (log_of(snapshot)->access == LOG_TARGET_OFF)
         return true;
-    struct line l = begin_line(engine, log);
+    struct log_values *l = &engine->values;
     char text[ADDRESS_TEXT_MAX];
+    log_values_clear(l);
     clock_format(refused->since_ms, text);
-    add_string(&l, "time", text);
-    add_string(&l, "listener", refused->listener);
+    add_string(l, LOG_FIELD_time, text);
+    add_string(l, LOG_FIELD_listener, refused->listener);
     if (refused->client != NULL)
-        add_client(&l, refused->client);
-    add_string(&l, "end", end_reason_name(limit_end(refused->limit)));
-    add_string(&l, "detail", limit_detail(refused->limit));
-    add_number(&l, "repeated", refused->repeated);
-    end_line(&l);
+        add_client(l, refused->client);
+    add_string(l, LOG_FIELD_end, end_reason_name(limit_end(refused->limit)));
+    add_string(l, LOG_FIELD_detail, limit_detail(refused->limit));
+    add_number(l, LOG_FIELD_repeated, refused->repeated);
+    make_line(engine, snapshot);
     return record_send(engine);
 }
 
@@ -261,16 +254,12 @@ static const char *state_of(const struct session *s)
 
 void record_describe(const struct session *s, struct text *ret)
 {
-    struct line l = {.text = ret, .json = true};
-    text_add_char(ret, '{');
-    add_identity(&l, s);
-    begin_field(&l, "generation");
-    text_format(ret, "%" PRIu64, s->generation->snapshot->generation);
-    begin_field(&l, "state");
-    text_add_json(ret, span_text(state_of(s)));
-    add_decision(&l, s);
-    add_tls(&l, s);
-    add_server(&l, s);
-    add_measures(&l, s);
+    struct log_values *l = &s->engine->values;
+    collect(l, s);
+    text_format(ret, "{\"generation\":%" PRIu64 ",\"state\":\"%s\",",
+                s->generation->snapshot->generation, state_of(s));
+    log_write_members(ret, l);
     text_add_char(ret, '}');
+    if (l->bytes.failed)
+        ret->failed = true;
 }

@@ -111,8 +111,19 @@ static void snapshot_free(struct snapshot *snapshot)
         listener_done(&snapshot->listeners[i]);
     free(snapshot->listeners);
     pool_set_free(snapshot->pools);
+    log_template_free(snapshot->log_template);
     config_free(&snapshot->config);
     free(snapshot);
+}
+
+static bool compile_template(struct compilation *c, const struct model_log *log)
+{
+    struct error error;
+    if (log->template == NULL ||
+        log_template_compile(&c->snapshot->log_template, log->template, &error))
+        return true;
+    problems_error(c->problems, "log.template", "%s", error.text);
+    return false;
 }
 
 static bool compile_all(struct compilation *c, const struct model *model)
@@ -120,6 +131,7 @@ static bool compile_all(struct compilation *c, const struct model *model)
     struct snapshot *snapshot = c->snapshot;
     const struct pool_set *previous = c->previous == NULL ? NULL : c->previous->pools;
     bool good = pool_set_compile(&snapshot->pools, model, previous, c->problems);
+    good = compile_template(c, &model->log) && good;
     snapshot->listeners = calloc(model->listener_count + 1, sizeof *snapshot->listeners);
     if (snapshot->listeners == NULL)
         return false;

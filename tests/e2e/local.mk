@@ -26,5 +26,6 @@ EXTRA_DIST += tests/e2e/test_proxy_protocol.py tests/e2e/test_relay.py
 EXTRA_DIST += tests/e2e/test_route.py tests/e2e/test_samples.py tests/e2e/test_terminate.py
 EXTRA_DIST += tests/e2e/test_acme.py tests/e2e/test_certificate_folder.py tests/e2e/test_tls_policy.py
 EXTRA_DIST += tests/e2e/test_starttls.py
+EXTRA_DIST += tests/e2e/test_log_targets.py tests/e2e/harness/logs.py
 EXTRA_DIST += tests/e2e/test_explain.py tests/e2e/test_dates.py tests/e2e/test_redirect.py
 EXTRA_DIST += tests/e2e/test_origin.py tests/e2e/harness/haproxy.py tests/e2e/test_identity.py

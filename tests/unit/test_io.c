@@ -1,6 +1,5 @@
 /* The io floor: sockets, plain streams, mailboxes, pipes, the writer of lines. */
 #include "base/clock.h"
-#include "io/line_writer.h"
 #include "io/mailbox.h"
 #include "io/pipes.h"
 #include "io/socket.h"
@@ -344,21 +343,6 @@ START_TEST(keep_alive_switched_off_leaves_nothing_of_what_was_set)
 }
 END_TEST
 
-START_TEST(lines_that_the_target_refuses_are_counted_each)
-{
-    struct line_writer *writer;
-    struct error error;
-    struct line_target full = {.file = "/dev/full"};
-    ck_assert(line_writer_start(&writer, &full, 1, &error));
-    for (int i = 0; i < 500; i++)
-        ck_assert(line_writer_put(writer, 0, span_text("a line of twenty byt\n")));
-    for (int i = 0; i < 500 && line_writer_dropped(writer) < 500; i++)
-        (void)poll(NULL, 0, 10);
-    ck_assert_uint_eq(line_writer_dropped(writer), 500);
-    line_writer_stop(writer, 1000);
-}
-END_TEST
-
 START_TEST(a_dead_unix_path_is_replaced_and_a_live_one_is_not)
 {
     char path[] = "/tmp/muxgate-test-XXXXXX", text[64];
@@ -520,105 +504,6 @@ START_TEST(mail_of_each_sender_arrives_once_and_in_order)
 }
 END_TEST
 
-/* --- the writer of lines ---------------------------------------------------------------------- */
-
-struct producer {
-    struct line_writer *writer;
-    unsigned number;
-    unsigned accepted;
-};
-
-#define LINES 30000
-
-static void *put_lines(void *context)
-{
-    struct producer *p = context;
-    char line[64];
-    for (unsigned i = 0; i < LINES; i++) {
-        int length = snprintf(line, sizeof line, "%u %u\n", p->number, i);
-        if (line_writer_put(p->writer, p->number, span_of(line, (size_t)length)))
-            p->accepted++;
-    }
-    return NULL;
-}
-
-START_TEST(lines_are_written_whole_and_in_each_ones_order)
-{
-    char path[] = "/tmp/muxgate-log-XXXXXX";
-    (void)close(mkstemp(path));
-    struct line_writer *writer;
-    struct error error;
-    struct line_target target = {.file = path};
-    ck_assert_msg(line_writer_start(&writer, &target, 2, &error), "%s", error.text);
-    struct producer producers[2] = {{writer, 0, 0}, {writer, 1, 0}};
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, put_lines, &producers[i]), 0);
-    for (int i = 0; i < 2; i++)
-        (void)pthread_join(threads[i], NULL);
-    uint64_t dropped = line_writer_dropped(writer);
-    line_writer_stop(writer, 5000);
-    FILE *file = fopen(path, "r");
-    unsigned who, number, seen[2] = {0, 0}, last[2] = {0, 0};
-    while (fscanf(file, "%u %u\n", &who, &number) == 2) {
-        ck_assert_uint_lt(who, 2);
-        ck_assert(seen[who] == 0 || number > last[who]);
-        last[who] = number;
-        seen[who]++;
-    }
-    ck_assert(feof(file));
-    (void)fclose(file);
-    (void)unlink(path);
-    ck_assert_uint_eq(seen[0], producers[0].accepted);
-    ck_assert_uint_eq(seen[1], producers[1].accepted);
-    ck_assert_uint_eq(seen[0] + seen[1] + dropped, 2 * LINES);
-}
-END_TEST
-
-START_TEST(a_reader_that_never_reads_costs_lines_and_no_time)
-{
-    int ends[2];
-    ck_assert_int_eq(pipe(ends), 0);
-    struct line_writer *writer;
-    struct error error;
-    struct line_target target = {.fd = ends[1]};
-    ck_assert(line_writer_start(&writer, &target, 1, &error));
-    struct producer producer = {writer, 0, 0};
-    for (int i = 0; i < 10; i++)
-        (void)put_lines(&producer); /* far more than ring and pipe hold */
-    ck_assert_uint_gt(line_writer_dropped(writer), 0);
-    ck_assert_uint_eq(producer.accepted + line_writer_dropped(writer), 10 * LINES);
-    uint64_t before = clock_monotonic_us();
-    line_writer_stop(writer, 200);
-    ck_assert_uint_lt(clock_monotonic_us() - before, 3000000);
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-}
-END_TEST
-
-START_TEST(a_rotated_file_is_opened_again)
-{
-    char folder[] = "/tmp/muxgate-log-XXXXXX", path[64], moved[64];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/log", folder);
-    (void)snprintf(moved, sizeof moved, "%s/log.1", folder);
-    struct line_writer *writer;
-    struct error error;
-    struct line_target target = {.file = path};
-    ck_assert(line_writer_start(&writer, &target, 1, &error));
-    ck_assert(line_writer_put(writer, 0, span_text("first\n")));
-    ck_assert_int_eq(rename(path, moved), 0);
-    ck_assert(line_writer_reopen(writer, &target, &error));
-    struct line_target nowhere = {.file = "/nonexistent/folder/log"};
-    ck_assert(!line_writer_reopen(writer, &nowhere, &error)); /* the target stays */
-    line_writer_stop(writer, 5000);
-    ck_assert_int_eq(access(path, F_OK), 0);
-    ck_assert_int_eq(unlink(path), 0);
-    ck_assert_int_eq(unlink(moved), 0);
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("io");
@@ -637,16 +522,12 @@ int main(void)
     tcase_add_test(tests, a_port_on_which_somebody_listens_is_passed_over);
     tcase_add_test(tests, an_origin_of_another_family_or_host_is_our_fault);
     tcase_add_test(tests, keep_alive_switched_off_leaves_nothing_of_what_was_set);
-    tcase_add_test(tests, lines_that_the_target_refuses_are_counted_each);
     tcase_add_test(tests, a_dead_unix_path_is_replaced_and_a_live_one_is_not);
     tcase_add_test(tests, a_file_that_is_no_socket_is_not_replaced);
     tcase_add_test(tests, a_finish_behind_unread_bytes_is_seen);
     tcase_add_test(tests, a_plain_stream_tells_end_from_reset);
     tcase_add_test(tests, pipes_are_bounded_and_used_again_only_when_empty);
     tcase_add_test(tests, mail_of_each_sender_arrives_once_and_in_order);
-    tcase_add_test(tests, lines_are_written_whole_and_in_each_ones_order);
-    tcase_add_test(tests, a_reader_that_never_reads_costs_lines_and_no_time);
-    tcase_add_test(tests, a_rotated_file_is_opened_again);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
