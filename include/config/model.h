@@ -24,7 +24,7 @@ struct cidr_list {
     size_t count;
 };
 
-enum host_kind { HOST_ADDRESS, HOST_NAME, HOST_ANY /* "*:80" */ };
+enum host_kind { HOST_ADDRESS, HOST_NAME, HOST_ANY /* "*:80" */, HOST_SRV };
 
 /* An address as configured: a socket address, any ("*:80") or a name still to be resolved. */
 struct model_address {
@@ -32,7 +32,7 @@ struct model_address {
     char *path;
     enum host_kind kind;
     struct address address; /* HOST_ADDRESS; HOST_ANY: [::]:port */
-    char *name;             /* HOST_NAME */
+    char *name;             /* HOST_NAME, HOST_SRV */
     uint16_t port;
 };
 
@@ -196,6 +196,12 @@ struct model_pool_tls {
     struct string_list alpn;
 };
 
+/* "resolve": how names are looked up. */
+struct model_resolve {
+    uint64_t interval_ms;       /* 0: as long as each answer holds */
+    struct string_list servers; /* "1.2.3.4:53", "[::1]:53"; empty: the system's */
+};
+
 struct model_pool {
     char *path, *name;
     enum balance balance;
@@ -216,6 +222,7 @@ struct model_pool {
     bool transparent;     /* connect with the client's own address */
     struct origin source; /* connect from there; without an address: from anywhere */
     struct keepalive keepalive;
+    struct model_resolve resolve;
 };
 
 enum log_target {

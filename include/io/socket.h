@@ -48,6 +48,9 @@ bool socket_fault_is_ours(int number, const struct address *to);
 /* May this process connect with addresses of others? (false only where the right is missing) */
 bool socket_can_be_transparent(void);
 
+/* Has this host a way to that address, as far as its own routes tell? Nothing is sent. */
+bool socket_has_way(const struct address *to);
+
 /* Has this host that address now? (true where it cannot be told) */
 bool socket_has_address(const struct address *own);
 

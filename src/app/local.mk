@@ -10,6 +10,7 @@ src_libapp_a_SOURCES = \
 	src/app/explain_print.h src/app/explain_text.c src/app/explain_json.c src/app/explain_words.c \
 	include/app/load.h src/app/load.c \
 	include/app/muxgate.h src/app/muxgate.c \
+	include/app/naming.h src/app/naming.c \
 	include/app/options.h src/app/options.c \
 	include/app/privileges.h src/app/privileges.c \
 	include/app/quick.h src/app/quick.c \

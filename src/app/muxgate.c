@@ -9,6 +9,7 @@
 #include "app/dates.h"
 #include "app/demo.h"
 #include "app/load.h"
+#include "app/naming.h"
 #include "app/privileges.h"
 #include "app/renewal.h"
 #include "app/worker.h"
@@ -38,8 +39,9 @@ struct muxgate {
     struct worker **workers; /* owned */
     unsigned worker_count, empty_workers;
     struct health *health;       /* owned; of the current snapshot */
+    struct renewal *renewal;     /* likewise */
+    struct names *names;         /* likewise */
     struct drains *drains;       /* owned */
-    struct renewal *renewal;     /* of the current snapshot */
     struct endpoints *endpoints; /* counted; the current ones */
     struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
     struct admin_process process;
@@ -94,13 +96,17 @@ static void start_attendants(struct muxgate *m)
     struct error error;
     health_stop(m->health);
     renewal_stop(m->renewal);
+    names_stop(m->names);
     m->health = NULL;
     m->renewal = NULL;
+    m->names = NULL;
     pool_set_observe(m->snapshot->pools, on_pool_change, m);
     if (!health_start(&m->health, m->loop, m->snapshot->pools, on_health_change, m, &error))
         log_event(LOG_LEVEL_ERROR, "health.failed", "reason=\"%s\"", error.text);
     if (!renewal_start(&m->renewal, m->loop, m->snapshot, m->workers, m->worker_count, &error))
         log_event(LOG_LEVEL_ERROR, "cert.unwatched", "reason=\"%s\"", error.text);
+    if (!names_start(&m->names, m->loop, m->snapshot->pools, naming_tell, NULL, &error))
+        log_event(LOG_LEVEL_ERROR, "resolve.unfollowed", "reason=\"%s\"", error.text);
 }
 
 static void set_limits(struct muxgate *m)
@@ -473,6 +479,7 @@ void muxgate_free(struct muxgate *m)
     health_stop(m->health);
     m->health = NULL; /* the workers' last mail still comes */
     renewal_stop(m->renewal);
+    names_stop(m->names);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);
     free(m->workers);

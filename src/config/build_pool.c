@@ -107,6 +107,23 @@ static void build_queue(struct model_pool *ret, const json_t *queue)
     ret->queue_timeout_ms = build_get_duration(queue, KEY_queue_timeout);
 }
 
+static void build_resolve(struct build *b, struct model_resolve *ret, const json_t *resolve)
+{
+    const json_t *servers = json_object_get(resolve, "servers");
+    size_t count = json_array_size(servers);
+    ret->interval_ms = build_get_duration(resolve, KEY_resolve_interval);
+    ret->servers.item = build_array(b, count, sizeof *ret->servers.item);
+    for (size_t i = 0; ret->servers.item != NULL && i < count; i++) {
+        const char *text = json_string_value(json_array_get(servers, i));
+        char shown[ADDRESS_TEXT_MAX];
+        struct address address;
+        if (text == NULL || !host_parse_resolver(&address, text, NULL))
+            continue; /* of a draft */
+        address_format(&address, shown);
+        ret->servers.item[ret->servers.count++] = build_text(b, shown);
+    }
+}
+
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
 {
     static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN,
@@ -133,5 +150,6 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     const char *source = build_get_text(pool, KEY_pool_source);
     if (source != NULL && !origin_parse(&ret->source, span_text(source), NULL))
         b->failed = true;
+    build_resolve(b, &ret->resolve, json_object_get(pool, "resolve"));
     build_keepalive(&ret->keepalive, json_object_get(pool, "keepalive"));
 }

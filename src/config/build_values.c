@@ -135,9 +135,12 @@ void build_cidrs(struct build *b, struct cidr_list *ret, const json_t *value)
 void build_address(struct build *b, struct model_address *ret, const char *text, char *path)
 {
     char name[256];
-    if (text == NULL || !host_parse(ret, name, text, b->folder, NULL))
+    bool srv = text != NULL && strncmp(text, SRV_PREFIX, strlen(SRV_PREFIX)) == 0;
+    if (text == NULL || !(srv ? host_parse_srv(ret, name, text, NULL)
+                              : host_parse(ret, name, text, b->folder, NULL)))
         b->failed = true;
+    bool named = ret->kind == HOST_NAME || ret->kind == HOST_SRV;
     ret->text = build_text(b, text);
     ret->path = path;
-    ret->name = ret->kind == HOST_NAME ? build_text(b, name) : NULL;
+    ret->name = named ? build_text(b, name) : NULL;
 }

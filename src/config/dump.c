@@ -215,6 +215,16 @@ static void dump_queue(struct json_writer *w, const struct model_pool *pool)
     json_close(w, '}');
 }
 
+static void dump_resolve(struct json_writer *w, const struct model_resolve *resolve)
+{
+    if (resolve->interval_ms == 0 && resolve->servers.count == 0)
+        return;
+    json_open(w, "resolve", '{');
+    dump_duration(w, KEY_resolve_interval, resolve->interval_ms);
+    dump_strings(w, KEY_resolve_servers, &resolve->servers);
+    json_close(w, '}');
+}
+
 static void dump_pool(struct json_writer *w, const struct model_pool *pool)
 {
     json_open(w, pool->name, '{');
@@ -237,6 +247,7 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_queue(w, pool);
     dump_duration(w, KEY_pool_slow_start, pool->slow_start_ms);
     dump_duration(w, KEY_pool_drain_timeout, pool->drain_timeout_ms);
+    dump_resolve(w, &pool->resolve);
     json_close(w, '}');
 }
 

@@ -360,6 +360,28 @@ static void no_address(struct form *f, const struct key *key, const json_t *valu
     unexpected(f, key->type == TYPE_SERVER ? "an address or an object" : "an address", value, hint);
 }
 
+static void check_srv(struct form *f, const char *text)
+{
+    struct model_address address;
+    struct error error;
+    char name[256];
+    if (!host_parse_srv(&address, name, text, &error))
+        form_error(f, "%s", error.text);
+}
+
+static void check_resolver(struct form *f, const struct key *key, const json_t *value)
+{
+    (void)key;
+    struct address address;
+    struct error error;
+    char shown[FORM_SHOWN_MAX];
+    form_show(value, shown);
+    if (!json_is_string(value))
+        unexpected(f, "the address of a name server", value, "such as \"10.0.0.2:53\"");
+    else if (!host_parse_resolver(&address, json_string_value(value), &error))
+        form_error(f, "%s is no name server: %s", shown, error.text);
+}
+
 static void check_address(struct form *f, const struct key *key, const json_t *value)
 {
     struct model_address address;
@@ -369,8 +391,8 @@ static void check_address(struct form *f, const struct key *key, const json_t *v
     form_show(value, shown);
     if (text == NULL || text[0] == '\0')
         no_address(f, key, value);
-    else if (key->type != TYPE_BIND && strncmp(text, "srv:", 4) == 0)
-        form_error(f, "srv: names are not supported by this version");
+    else if (key->type != TYPE_BIND && strncmp(text, SRV_PREFIX, strlen(SRV_PREFIX)) == 0)
+        check_srv(f, text);
     else if (!host_parse(&address, name, text, f->folder, &error))
         form_error(f, "%s is no address: %s", shown, error.text);
     else if (key->type != TYPE_BIND && address.kind == HOST_ANY)
@@ -439,6 +461,7 @@ static scalar_check *const checks[TYPE_LATER + 1] = {
     [TYPE_NAME] = check_name,
     [TYPE_CIDR] = check_cidr,
     [TYPE_TLV] = check_tlv,
+    [TYPE_RESOLVER] = check_resolver,
     [TYPE_ORIGIN] = check_origin,
     [TYPE_BIND] = check_address,
     [TYPE_ADDRESS] = check_address,

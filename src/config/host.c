@@ -113,3 +113,29 @@ bool host_parse(struct model_address *ret, char name[256], const char *text, con
         return error_input(error, "\"%.40s\" is no port (a number from 0 to 65535)", colon + 1);
     return parse_host(ret, name, span_first(whole, (size_t)(colon - text)), error);
 }
+
+bool host_parse_srv(struct model_address *ret, char name[256], const char *text,
+                    struct error *error)
+{
+    const char *service = text + strlen(SRV_PREFIX);
+    *ret = (struct model_address){.kind = HOST_SRV};
+    if (service[0] == '_' && name_normalise(name, span_text(service)))
+        return true;
+    name[0] = '\0';
+    return error_input(error,
+                       "\"%.200s\" is no service's name (such as "
+                       "\"srv:_fix._tcp.example.com\")",
+                       text);
+}
+
+bool host_parse_resolver(struct address *ret, const char *text, struct error *error)
+{
+    struct span whole = span_text(text);
+    if (address_parse_ip(ret, whole))
+        address_set_port(ret, 53);
+    else if (!address_parse(ret, whole, error))
+        return false;
+    return address_is_ip(ret)
+               ? address_port(ret) != 0 || error_input(error, "the port must not be 0")
+               : error_input(error, "a name server has an IP address");
+}

@@ -27,6 +27,7 @@ enum object_kind {
     OBJECT_session_tickets,
     OBJECT_certificate,
     OBJECT_pool,
+    OBJECT_resolve,
     OBJECT_server,
     OBJECT_queue,
     OBJECT_pool_tls,
@@ -52,8 +53,9 @@ enum key_type {
     TYPE_HOST,   /* a name, without a wildcard */
     TYPE_BIND,
     TYPE_ADDRESS,
-    TYPE_ORIGIN, /* an IP address, with or without a range of ports */
-    TYPE_TLV,    /* a field of a PROXY v2 header, by name or number */
+    TYPE_RESOLVER, /* the address of a name server */
+    TYPE_ORIGIN,   /* an IP address, with or without a range of ports */
+    TYPE_TLV,      /* a field of a PROXY v2 header, by name or number */
     TYPE_CIDR,
     TYPE_SNI,
     TYPE_ALPN,

@@ -155,6 +155,7 @@ static void free_pool(struct model_pool *pool)
     free_health(&pool->health);
     free(pool->pass_tlvs);
     free_pool_tls(&pool->tls);
+    free_strings(&pool->resolve.servers);
 }
 
 static void free_admin(struct model_admin *admin)

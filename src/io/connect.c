@@ -223,3 +223,14 @@ bool socket_has_address(const struct address *own)
         (void)close(fd);
     return there;
 }
+
+bool socket_has_way(const struct address *to)
+{
+    int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    bool way = connect(fd, &to->any, to->length) == 0 ||
+               (errno != ENETUNREACH && errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT);
+    (void)close(fd);
+    return way;
+}

@@ -9,8 +9,14 @@ src_libpool_a_SOURCES = \
 	src/pool/health_check.h src/pool/health_check.c \
 	src/pool/health_talk.h src/pool/health_talk.c \
 	src/pool/maglev.h src/pool/maglev.c \
+	include/pool/names.h src/pool/names.c \
+	src/pool/dns_ttl.h src/pool/dns_ttl.c \
 	src/pool/queue.c \
-	src/pool/resolve.h src/pool/resolve.c \
+	src/pool/found.c src/pool/resolve.h src/pool/resolve.c \
 	src/pool/server.h src/pool/server.c \
 	src/pool/view.h src/pool/view.c
+if HAVE_CARES
+src_libpool_a_SOURCES += \
+	src/pool/dns.h src/pool/dns_private.h src/pool/dns.c src/pool/dns_query.c
+endif
 EXTRA_DIST += src/pool/README

@@ -14,81 +14,132 @@ static bool report(struct problems *problems, const char *path, const struct err
     return false;
 }
 
-/* One address is the server itself, several are told apart by their addresses. */
-static bool add_found(struct view_draft *draft, unsigned item, const struct address_list *list,
-                      struct error *error)
+/* What is compiled, beside the set itself. */
+struct compiling {
+    const struct model *model;
+    const struct pool_set *previous; /* NULL: none */
+    const struct resolved *resolved;
+    struct problems *problems;
+};
+
+static const struct pool *find_previous(const struct compiling *c, const char *name)
 {
-    const struct model_server *model = &draft->model->servers[item];
-    for (size_t i = 0; i < list->count; i++) {
-        char text[ADDRESS_TEXT_MAX];
-        address_format(&list->items[i], text);
-        struct pool_address found = {.address = list->items[i],
-                                     .suffix = list->count == 1 ? NULL : text,
-                                     .weight = model->weight,
-                                     .backup = model->backup};
-        if (!view_add_item(draft, item, &found, 1, error))
+    return c->previous == NULL ? NULL : pool_set_find(c->previous, name);
+}
+
+/* The servers that this name stands for in the running configuration. */
+static bool list_known(struct found_list *ret, const struct pool *before,
+                       const struct model_server *model)
+{
+    const struct view *view = before == NULL ? NULL : pool_view(before);
+    for (unsigned i = 0; view != NULL && i < view->count; i++) {
+        const struct member *m = &view->items[i];
+        const struct model_server *known = &before->model->servers[m->item];
+        struct found found = {
+            .address = m->server->address, .weight = m->configured, .backup = m->backup};
+        if (strcmp(known->address.text, model->address.text) == 0 &&
+            strcmp(known->name, model->name) == 0 && !found_add(ret, &found))
             return false;
     }
     return true;
 }
 
-static bool compile_server(struct view_draft *draft, unsigned item, struct problems *problems)
+static bool is_known(void *context, unsigned pool, unsigned item)
 {
-    const struct model_server *model = &draft->model->servers[item];
-    struct address_list list;
-    struct error error;
-    if (!resolve_server(&list, &model->address, &error))
-        return report(problems, model->address.path == NULL ? model->path : model->address.path,
-                      &error);
-    bool added = add_found(draft, item, &list, &error);
-    address_list_release(&list);
-    return added || report(problems, model->path, &error);
+    const struct compiling *c = context;
+    const struct model_pool *model = &c->model->pools[pool];
+    struct found_list list = {0};
+    bool good = list_known(&list, find_previous(c, model->name), &model->servers[item]);
+    bool known = good && list.count > 0;
+    found_release(&list);
+    return known;
 }
 
-static bool compile_view(struct pool *pool, struct problems *problems)
+/* A name that is known goes on with the servers that it has: the network is not waited for, and may
+ * just now have no answer. It is asked again as soon as the configuration runs. */
+static bool list_servers(const struct compiling *c, struct found_list *ret,
+                         const struct model_pool *pool, const struct model_server *model,
+                         struct error *error)
+{
+    *ret = (struct found_list){0};
+    if (resolve_is_name(model) && !list_known(ret, find_previous(c, pool->name), model))
+        return error_memory(error);
+    return ret->count > 0 || resolved_get(c->resolved, ret, model, error);
+}
+
+static bool add_found(struct view_draft *draft, unsigned item, const struct found_list *list,
+                      struct error *error)
+{
+    struct named_list named;
+    if (!named_create(&named, list, &draft->model->servers[item]))
+        return error_memory(error);
+    bool added = view_add_item(draft, item, named.items, named.count, error);
+    named_release(&named);
+    return added;
+}
+
+static bool compile_server(const struct compiling *c, struct view_draft *draft, unsigned item)
+{
+    const struct model_server *model = &draft->model->servers[item];
+    struct found_list list;
+    struct error error;
+    bool found = list_servers(c, &list, draft->model, model, &error);
+    bool added = found && add_found(draft, item, &list, &error);
+    found_release(&list);
+    if (!found)
+        return report(c->problems, model->address.path == NULL ? model->path : model->address.path,
+                      &error);
+    return added || report(c->problems, model->path, &error);
+}
+
+static bool compile_view(const struct compiling *c, struct pool *pool)
 {
     const struct model_pool *model = pool->model;
     struct view_draft draft;
     struct error error;
     if (!view_begin(&draft, pool->core, model)) {
         (void)error_memory(&error);
-        return report(problems, model->path, &error);
+        return report(c->problems, model->path, &error);
     }
     bool ok = true;
     for (unsigned i = 0; i < model->server_count; i++)
-        ok = compile_server(&draft, i, problems) && ok;
+        ok = compile_server(c, &draft, i) && ok;
     if (ok && (pool->draft = view_finish(&draft)) == NULL) {
         (void)error_memory(&error);
-        ok = report(problems, model->path, &error);
+        ok = report(c->problems, model->path, &error);
     }
     view_abandon(&draft);
     return ok;
 }
 
-static bool compile_pool(struct pool_set *set, const struct model_pool *model,
-                         const struct pool *previous, struct problems *problems)
+static bool compile_pool(const struct compiling *c, struct pool_set *set,
+                         const struct model_pool *model)
 {
+    const struct pool *previous = find_previous(c, model->name);
     struct pool *pool = &set->pools[set->count++];
     pool->set = set;
     pool->model = model;
     pool->core = previous == NULL ? core_create() : core_use(previous->core);
     if (pool->core == NULL) {
-        problems_error(problems, model->path, "out of memory");
+        problems_error(c->problems, model->path, "out of memory");
         return false;
     }
-    bool tls = model->tls.path == NULL || tls_client_compile(&pool->tls, &model->tls, problems);
-    return compile_view(pool, problems) && tls;
+    bool tls = model->tls.path == NULL || tls_client_compile(&pool->tls, &model->tls, c->problems);
+    return compile_view(c, pool) && tls;
 }
 
-static bool compile_pools(struct pool_set *set, const struct model *model,
-                          const struct pool_set *previous, struct problems *problems)
+static bool compile_pools(struct pool_set *set, struct compiling *c)
 {
     bool ok = true;
-    for (size_t i = 0; i < model->pool_count; i++) {
-        const struct model_pool *pool = &model->pools[i];
-        const struct pool *before = previous == NULL ? NULL : pool_set_find(previous, pool->name);
-        ok = compile_pool(set, pool, before, problems) && ok;
+    struct resolved *resolved = resolve_names(c->model, is_known, c);
+    if (resolved == NULL) {
+        problems_error(c->problems, "pools", "out of memory");
+        return false;
     }
+    c->resolved = resolved;
+    for (size_t i = 0; i < c->model->pool_count; i++)
+        ok = compile_pool(c, set, &c->model->pools[i]) && ok;
+    resolved_free(resolved);
     return ok;
 }
 
@@ -96,12 +147,13 @@ bool pool_set_compile(struct pool_set **ret, const struct model *model,
                       const struct pool_set *previous, struct problems *problems)
 {
     struct pool_set *set = calloc(1, sizeof *set);
+    struct compiling c = {.model = model, .previous = previous, .problems = problems};
     if (set == NULL || (set->pools = calloc(model->pool_count + 1, sizeof *set->pools)) == NULL) {
         problems_error(problems, "pools", "out of memory");
         pool_set_free(set);
         return false;
     }
-    if (!compile_pools(set, model, previous, problems)) {
+    if (!compile_pools(set, &c)) {
         pool_set_free(set);
         return false;
     }

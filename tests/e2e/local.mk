@@ -29,3 +29,4 @@ EXTRA_DIST += tests/e2e/test_starttls.py
 EXTRA_DIST += tests/e2e/test_log_targets.py tests/e2e/harness/logs.py
 EXTRA_DIST += tests/e2e/test_explain.py tests/e2e/test_dates.py tests/e2e/test_redirect.py
 EXTRA_DIST += tests/e2e/test_origin.py tests/e2e/harness/haproxy.py tests/e2e/test_identity.py
+EXTRA_DIST += tests/e2e/harness/names.py tests/e2e/test_names.py

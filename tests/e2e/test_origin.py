@@ -98,15 +98,6 @@ def test_a_source_that_this_host_does_not_have_is_warned_about_and_ends_sessions
     assert "cannot connect from 192.0.2.1: Cannot assign requested address" in line["detail"]
 
 
-def test_a_name_of_the_other_family_is_told(start):
-    """A literal address is an error of the file; a name's address shows when it is used."""
-    server = servers.Listener()
-    gate = start(PLAIN, pool(f"localhost:{server.port}", source="::1"), tls=None)
-    client = gate.connect().send(b"x")
-    client.expect_closed()
-    assert "cannot connect from ::1" in gate.ended(client, "connect_failed")["detail"]
-
-
 # --- keep-alive ----------------------------------------------------------------------------------
 
 def keepalive_of(gate, local, remote):

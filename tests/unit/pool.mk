@@ -42,3 +42,9 @@ tests_unit_test_queue_SOURCES = tests/unit/test_queue.c tests/unit/pool_support.
 tests_unit_test_queue_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
 tests_unit_test_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_queue_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)
+
+check_PROGRAMS += tests/unit/test_names
+tests_unit_test_names_SOURCES = tests/unit/test_names.c
+tests_unit_test_names_CPPFLAGS = $(POOL_TEST_CPPFLAGS)
+tests_unit_test_names_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_names_LDADD = $(FLOOR_POOL) $(CHECK_LIBS) $(MG_LIBS)

@@ -75,6 +75,7 @@ static void add_type(struct text *t, const struct key *k)
                                         [TYPE_BIND] = "address",
                                         [TYPE_ADDRESS] = "address",
                                         [TYPE_ORIGIN] = "IP address, with or without ports",
+                                        [TYPE_RESOLVER] = "name server",
                                         [TYPE_TLV] = "PROXY v2 field",
                                         [TYPE_CIDR] = "network",
                                         [TYPE_SNI] = "host name",
