@@ -12,8 +12,9 @@
  *            changes; the control thread builds another and puts it in its place whenever a set is
  *            published, an item's addresses change or a weight is set. So sessions of an older
  *            configuration get the servers of the newest one.
- * Servers    are the same as long as pool, name and address are: then up, sessions, health history,
- *            place in the rotation and what an operator has set go on. One that leaves the view
+ * Servers    are the same as long as pool, item and address are: then up, sessions, health history,
+ *            place in the rotation and what an operator has set go on. The name may change: an
+ *            item's only server has no suffix. One that leaves the view
  *            gets no new sessions; those it has live on and stay counted, also if it comes back.
  * Queue      where every server that could serve a session is at its max_sessions, the session may
  *            wait: first come, first served, over all workers and all sets that have the pool.
@@ -65,7 +66,7 @@ struct server *pool_server_at(const struct pool *pool, unsigned at); /* no slot 
 unsigned pool_server_item(const struct pool *pool, unsigned at);     /* of model->servers */
 unsigned pool_server_weight(const struct pool *pool, unsigned at);   /* the effective one */
 bool pool_server_is_backup(const struct pool *pool, unsigned at);
-unsigned pool_server_max_sessions(const struct pool *pool, unsigned at); /* 0: no limit */
+unsigned pool_server_max_sessions(const struct pool *pool, unsigned at);    /* 0: no limit */
 struct server *pool_find_server(const struct pool *pool, const char *name); /* NULL: none */
 
 /* --- changes at run time (control thread) ----------------------------------------------------- */

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 struct pool_core *core_create(void)
@@ -63,28 +62,15 @@ void core_unuse(struct pool_core *core)
 
 /* --- servers ---------------------------------------------------------------------------------- */
 
-static bool is_known_by(const struct server *server, const char *host)
+struct server *core_find(const struct pool_core *core, const char *item,
+                         const struct pool_address *found)
 {
-    if (host == NULL || server->host == NULL)
-        return host == server->host;
-    return strcmp(server->host, host) == 0;
-}
-
-static bool is(const struct server *server, const char *name, const char *host,
-               const struct address *address)
-{
-    return strcmp(server->name, name) == 0 && is_known_by(server, host) &&
-           address_equal(&server->address, address);
-}
-
-struct server *core_find(const struct pool_core *core, const char *name, const char *host,
-                         const struct address *address)
-{
-    const struct member *m = view_find(core->view, name);
-    if (m != NULL && is(m->server, name, host, address))
-        return m->server;
+    for (unsigned i = 0; core->view != NULL && i < core->view->count; i++) {
+        if (server_is(core->view->items[i].server, item, found))
+            return core->view->items[i].server;
+    }
     for (unsigned i = 0; i < core->departed_count; i++) {
-        if (is(core->departed[i], name, host, address))
+        if (server_is(core->departed[i], item, found))
             return core->departed[i];
     }
     return NULL;

@@ -29,10 +29,9 @@ void core_unuse(struct pool_core *core); /* accepts NULL */
 void core_ref(struct pool_core *core);
 void core_unref(struct pool_core *core);
 
-/* The server of this name, host (which may be NULL) and address, wherever it is kept. NULL: none.
- */
-struct server *core_find(const struct pool_core *core, const char *name, const char *host,
-                         const struct address *address);
+/* This server of this item, wherever it is kept. NULL: none. */
+struct server *core_find(const struct pool_core *core, const char *item,
+                         const struct pool_address *found);
 
 /* Gives free slots to those who wait, in their order. Costs nothing while nobody does. Any thread.
  */

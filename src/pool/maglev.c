@@ -50,8 +50,7 @@ static unsigned collect(struct walker *walkers, const struct view *view, bool ba
     for (unsigned i = 0; i < view->count; i++) {
         const struct member *m = &view->items[i];
         if (m->backup == backup && m->weight > 0)
-            walkers[count++] =
-                (struct walker){.name = server_name(m->server), .member = i, .weight = m->weight};
+            walkers[count++] = (struct walker){.name = m->name, .member = i, .weight = m->weight};
     }
     qsort(walkers, count, sizeof *walkers, compare_names);
     return count;

@@ -180,6 +180,7 @@ static void publish(struct pool *pool, struct view *view)
 {
     for (unsigned i = 0; i < view->count; i++) {
         const struct member *m = &view->items[i];
+        server_call(m->server, m->name);
         server_configure(m->server, m->state, m->configured);
     }
     core_publish(pool->core, view);

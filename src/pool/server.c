@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
-                             const char *host, const struct address *address)
+struct server *server_create(struct pool_core *core, const char *pool_name, const char *item,
+                             const struct pool_address *found)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL)
@@ -20,13 +20,15 @@ struct server *server_create(struct pool_core *core, const char *pool_name, cons
     atomic_init(&server->returned_us, 0);
     core_ref(core);
     server->core = core;
-    server->address = *address;
-    server->name = strdup(name);
+    server->address = found->address;
+    server->item = strdup(item);
     server->pool_name = strdup(pool_name);
-    server->host = host == NULL ? NULL : strdup(host);
+    server->host = found->host == NULL ? NULL : strdup(found->host);
     pthread_mutex_init(&server->error_lock, NULL);
-    if (server->name == NULL || server->pool_name == NULL ||
-        (host != NULL && server->host == NULL)) {
+    const char *name = server->item == NULL ? NULL : server_name_with(server, found->suffix);
+    server_call(server, name);
+    if (name == NULL || server->pool_name == NULL ||
+        (found->host != NULL && server->host == NULL)) {
         server_unref(server);
         return NULL;
     }
@@ -44,7 +46,8 @@ void server_unref(struct server *server)
         return;
     pthread_mutex_destroy(&server->error_lock);
     core_unref(server->core);
-    free(server->name);
+    free(server->item);
+    free(server->apart);
     free(server->pool_name);
     free(server->host);
     free(server);
@@ -66,7 +69,7 @@ void server_release(struct server *server)
 
 const char *server_name(const struct server *server)
 {
-    return server->name;
+    return atomic_load_explicit(&server->name, memory_order_acquire);
 }
 
 const char *server_pool_name(const struct server *server)
@@ -140,6 +143,36 @@ void server_set_state(struct server *server, enum server_state state)
     atomic_store_explicit(&server->state, state, memory_order_relaxed);
     if (state == SERVER_READY)
         core_serve(server->core);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static bool is_same_host(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool server_is(const struct server *server, const char *item, const struct pool_address *found)
+{
+    if (strcmp(server->item, item) != 0 || !is_same_host(server->host, found->host) ||
+        !address_equal(&server->address, &found->address))
+        return false;
+    return found->suffix == NULL || server->apart == NULL ||
+           strcmp(server->apart + strlen(item) + 1, found->suffix) == 0;
+}
+
+const char *server_name_with(struct server *server, const char *suffix)
+{
+    if (suffix == NULL)
+        return server->item;
+    if (server->apart == NULL && asprintf(&server->apart, "%s/%s", server->item, suffix) < 0)
+        server->apart = NULL;
+    return server->apart;
+}
+
+void server_call(struct server *server, const char *name)
+{
+    atomic_store_explicit(&server->name, name, memory_order_release);
 }
 
 /* --- wishes ----------------------------------------------------------------------------------- */

@@ -32,8 +32,11 @@ struct server {
     _Atomic enum server_state state;
     _Atomic uint64_t returned_us; /* monotonic; 0: was there from the beginning */
     struct pool_core *core;       /* counted */
-    char *name, *pool_name;
-    char *host; /* what it is known by; NULL: its address alone */
+    char *pool_name;
+    char *item;                 /* what the configuration calls it, alone or with others */
+    char *apart;                /* ITEM/SUFFIX; NULL: was always alone. The control thread's */
+    _Atomic(const char *) name; /* the one of the two that counts */
+    char *host;                 /* what it is known by; NULL: its address alone */
     struct address address;
     int64_t turn; /* smooth rotation; guarded by the pool's lock */
     struct server_checks checks;
@@ -45,8 +48,17 @@ struct server {
 };
 
 /* Up, without sessions, one reference. NULL: memory is out. */
-struct server *server_create(struct pool_core *core, const char *pool_name, const char *name,
-                             const char *host, const struct address *address);
+struct server *server_create(struct pool_core *core, const char *pool_name, const char *item,
+                             const struct pool_address *found);
+
+/* Is it this server of this item? Whether its name has a suffix may change while it lives. Control
+ * thread, as the two that follow. */
+bool server_is(const struct server *server, const char *item, const struct pool_address *found);
+
+/* The name with this suffix (NULL: without one), which lives as long as the server. It counts from
+ * server_call() on. NULL: memory is out. */
+const char *server_name_with(struct server *server, const char *suffix);
+void server_call(struct server *server, const char *name);
 
 /* One more reference and one more session. */
 void server_take(struct server *server);

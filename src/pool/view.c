@@ -22,7 +22,7 @@ void view_free(struct view *view)
 struct member *view_find(const struct view *view, const char *name)
 {
     for (unsigned i = 0; view != NULL && i < view->count; i++) {
-        if (strcmp(view->items[i].server->name, name) == 0)
+        if (strcmp(view->items[i].name, name) == 0)
             return &view->items[i];
     }
     return NULL;
@@ -73,48 +73,50 @@ bool view_add_member(struct view_draft *draft, const struct member *member)
     return append(draft, member);
 }
 
-/* The live server goes on where name and address are still the same. */
-static struct server *carry_or_create(const struct view_draft *draft, const char *name,
-                                      const char *host, const struct address *address)
+/* The live server goes on where item and address are still the same. */
+static struct server *carry_or_create(const struct view_draft *draft, const char *item,
+                                      const struct pool_address *found)
 {
-    struct server *live = core_find(draft->core, name, host, address);
+    struct server *live = core_find(draft->core, item, found);
     if (live == NULL)
-        return server_create(draft->core, draft->model->name, name, host, address);
+        return server_create(draft->core, draft->model->name, item, found);
     server_ref(live);
     return live;
 }
 
-static bool add_named(struct view_draft *draft, unsigned item, const struct pool_address *found,
-                      const char *name, struct error *error)
+static bool add_named(struct view_draft *draft, const struct member *member, struct error *error)
 {
-    if (view_find(draft->view, name) != NULL)
-        return error_input(
-            error, "the pool already has a server named \"%s\" (give one of them a \"name\")",
-            name);
-    const char *host = found->host != NULL ? found->host : draft->model->servers[item].address.name;
-    struct member member = {
-        .server = carry_or_create(draft, name, host, &found->address),
-        .item = item,
-        .configured = found->weight,
-        .backup = found->backup,
-        .state = draft->model->servers[item].state,
-        .most = draft->model->servers[item].max_sessions,
-    };
-    return (member.server != NULL && append(draft, &member)) || error_memory(error);
+    if (view_find(draft->view, member->name) == NULL)
+        return append(draft, member) || error_memory(error);
+    bool good = error_input(
+        error, "the pool already has a server named \"%s\" (give one of them a \"name\")",
+        member->name);
+    server_unref(member->server);
+    return good;
 }
 
 static bool add_address(struct view_draft *draft, unsigned item, const struct pool_address *found,
                         struct error *error)
 {
-    const char *base = draft->model->servers[item].name;
-    char *name = NULL;
-    if (found->suffix == NULL)
-        return add_named(draft, item, found, base, error);
-    if (asprintf(&name, "%s/%s", base, found->suffix) < 0)
+    const struct model_server *model = &draft->model->servers[item];
+    struct pool_address whole = *found;
+    if (whole.host == NULL)
+        whole.host = model->address.name;
+    struct member member = {
+        .server = carry_or_create(draft, model->name, &whole),
+        .item = item,
+        .configured = found->weight,
+        .backup = found->backup,
+        .state = model->state,
+        .most = model->max_sessions,
+    };
+    if (member.server == NULL)
         return error_memory(error);
-    bool added = add_named(draft, item, found, name, error);
-    free(name);
-    return added;
+    member.name = server_name_with(member.server, found->suffix);
+    if (member.name != NULL)
+        return add_named(draft, &member, error);
+    server_unref(member.server);
+    return error_memory(error);
 }
 
 bool view_add_item(struct view_draft *draft, unsigned item, const struct pool_address *found,

@@ -9,6 +9,7 @@
 
 struct member {
     struct server *server; /* one reference */
+    const char *name;      /* the server's from the publication on; it owns it */
     unsigned item;         /* of the configuration's list */
     unsigned configured;   /* its weight there, or as its name was resolved */
     unsigned weight;       /* effective: what an operator set goes first */

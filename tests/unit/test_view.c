@@ -99,6 +99,59 @@ START_TEST(a_server_at_another_address_is_another)
 }
 END_TEST
 
+/* A name with one address more: the first server gets its address into its name, and no more. */
+START_TEST(a_server_that_is_not_alone_any_more_is_the_same_under_another_name)
+{
+    struct error error;
+    struct pool_address alone = found_at("10.0.0.1:5", NULL);
+    struct pool_address both[] = {found_at("10.0.0.1:5", "x"), found_at("10.0.0.2:5", "y")};
+    update(0, NULL, 0);
+    update(2, NULL, 0);
+    update(1, &alone, 1);
+    struct server *held = pick(pool), *b = server("b");
+    pool_set_server_state(pool, b, SERVER_DRAIN);
+    ck_assert(pool_set_server_weight(pool, b, 3, &error));
+    server_set_up(b, false);
+    for (int round = 0; round < 2; round++) {
+        update(1, both, 2);
+        ck_assert_ptr_eq(server("b/x"), b);
+        ck_assert_str_eq(server_name(b), "b/x");
+        ck_assert_ptr_null(pool_find_server(pool, "b"));
+        update(1, &alone, 1);
+        ck_assert_ptr_eq(server("b"), b);
+        ck_assert_str_eq(server_name(b), "b");
+    }
+    ck_assert_uint_eq(server_sessions(b), 1);
+    ck_assert(!server_is_up(b));
+    ck_assert_int_eq(server_state(b), SERVER_DRAIN);
+    ck_assert_uint_eq(pool_server_weight(pool, 0), 3);
+    server_release(held);
+}
+END_TEST
+
+START_TEST(a_name_changes_when_the_servers_are_published)
+{
+    struct problems *problems = NULL;
+    struct pool_address alone = found_at("10.0.0.1:5", NULL);
+    struct pool_address both[] = {found_at("10.0.0.1:5", "x"), found_at("10.0.0.2:5", "y")};
+    struct error error;
+    update(1, &alone, 1);
+    struct server *b = server("b");
+    one_pool_add(&other, "a", "127.0.0.1:1", 1);
+    one_pool_add(&other, "b", "127.0.0.1:2", 1);
+    ck_assert(problems_create(&problems, "test.json"));
+    ck_assert(pool_set_compile(&after, &other.model, set, problems));
+    problems_free(problems);
+    struct pool *next = pool_set_at(after, 0);
+    ck_assert(pool_update_addresses(next, 1, both, 2, &error));
+    ck_assert_ptr_eq(pool_find_server(next, "b/x"), b);
+    ck_assert_ptr_eq(server("b"), b);
+    ck_assert_str_eq(server_name(b), "b");
+    pool_set_publish(after);
+    ck_assert_str_eq(server_name(b), "b/x");
+}
+END_TEST
+
 START_TEST(what_was_found_brings_weight_and_backup)
 {
     struct pool_address found[] = {found_at("10.0.0.1:5", "x"), found_at("10.0.0.2:5", "y")};
@@ -265,6 +318,8 @@ int main(void)
     tcase_add_test(c, an_item_becomes_several_servers_in_its_place);
     tcase_add_test(c, servers_that_stay_keep_their_state);
     tcase_add_test(c, a_server_at_another_address_is_another);
+    tcase_add_test(c, a_server_that_is_not_alone_any_more_is_the_same_under_another_name);
+    tcase_add_test(c, a_name_changes_when_the_servers_are_published);
     tcase_add_test(c, what_was_found_brings_weight_and_backup);
     tcase_add_test(c, an_item_may_be_left_without_a_server);
     tcase_add_test(c, a_name_that_is_there_twice_changes_nothing);
