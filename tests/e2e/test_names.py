@@ -1,6 +1,7 @@
 """Servers given by name: what a name stands for, followed while the gateway runs."""
 
 import json
+import select
 import time
 
 import pytest
@@ -147,6 +148,87 @@ def test_an_answer_too_large_for_one_packet_comes_whole_and_is_bounded(start, dn
     assert "servers=256" in gate.event("resolve.cut")
     time.sleep(0.5)  # several rounds of asking
     assert not gate.events_with("resolve.changed"), "the same 256 each time"
+
+
+# --- servers that come and go --------------------------------------------------------------------
+
+def held(gate, answer):
+    """A session that is with this server."""
+    client = gate.connect().send(b"who")
+    assert client.recv_until(b"\n").decode().strip() == answer
+    return client
+
+
+def limited(fleet, **keys):
+    return [{"address": f"app.test:{fleet.port}", **keys}]
+
+
+@pytest.mark.tsan
+def test_a_server_that_comes_serves_who_waits_and_limits_hold_under_another_name(start, dns):
+    fleet = Fleet(A, B)
+    resolver = dns({"app.test": [A]})
+    gate = start(PLAIN, pool(limited(fleet, max_sessions=1), resolver, queue={"timeout": "30s"}), tls=None, top={"workers": 3})
+    first = held(gate, A)
+    second, third = gate.connect().send(b"who"), gate.connect().send(b"who")
+    resolver.change({"app.test": [A, B]})  # A is now called otherwise, and as full as before
+    ready, _, _ = select.select([second.sock, third.sock], [], [], 5)
+    assert len(ready) == 1
+    served, waiting = (second, third) if ready[0] is second.sock else (third, second)
+    assert served.recv_until(b"\n").decode().strip() == B
+    waiting.expect_silence(0.2)
+    first.close()
+    assert waiting.recv_until(b"\n").decode().strip() == A
+    assert gate.session(first)["server"] == f"app.test:{fleet.port}/{A}:{fleet.port}"
+
+
+@pytest.mark.tsan
+def test_who_waits_while_a_full_server_goes_gets_the_next_one(start, dns):
+    fleet = Fleet(A, B)
+    resolver = dns({"app.test": [A]})
+    gate = start(PLAIN, pool(limited(fleet, max_sessions=1), resolver, queue={"timeout": "30s"}), tls=None)
+    first = held(gate, A)
+    second = gate.connect().send(b"who")
+    resolver.change({"app.test": [B]})
+    assert second.recv_until(b"\n").decode().strip() == B
+    resolver.change({"app.test": [A, B]})
+    gate.event("resolve.changed", "servers=2")
+    third = gate.connect().send(b"who")
+    third.expect_silence(0.2)  # A has had the first one all the time
+    first.close()
+    assert third.recv_until(b"\n").decode().strip() == A
+
+
+def test_a_server_that_goes_has_drain_timeout_to_finish(start, dns):
+    fleet = Fleet(A, B)
+    resolver = dns({"app.test": [A, B]})
+    gate = start(PLAIN, pool(f"app.test:{fleet.port}", resolver, drain_timeout="300ms"), tls=None)
+    clients = {who: held(gate, who) for who in (A, B)}
+    resolver.change({"app.test": [B]})
+    clients[A].expect_reset()
+    assert gate.session(clients[A])["end"] == "shutdown"
+    clients[B].send(b"still")
+    assert clients[B].recv_until(b"\n").decode().strip() == B
+
+
+def test_a_server_that_comes_begins_slowly(start, dns):
+    fleet = Fleet(A, B)
+    resolver = dns({"app.test": [A]})
+    gate = start(PLAIN, pool(f"app.test:{fleet.port}", resolver, slow_start="1d"), tls=None)
+    resolver.change({"app.test": [A, B]})
+    gate.event("resolve.changed", "added=1")
+    assert rotation(gate, 20).count(B) <= 1
+
+
+def test_what_an_operator_set_holds_when_addresses_join(start, dns):
+    fleet = Fleet(A, B)
+    resolver = dns({"app.test": [A]})
+    gate = start(PLAIN, pool(f"app.test:{fleet.port}", resolver), tls=None, admin=True)
+    name = f"app.test:{fleet.port}"
+    assert gate.admin.ask("PATCH", f"/v1/pools/app/servers/{name}", {"state": "maint"}).status == 200
+    resolver.change({"app.test": [A, B]})
+    gate.event("resolve.changed", "added=1 removed=0")
+    assert spoken(gate) == {B}
+    assert gate.admin.server("app", f"{name}/{A}:{fleet.port}")["state"] == "maint"
 
 
 # --- answers that vanish -------------------------------------------------------------------------

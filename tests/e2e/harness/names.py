@@ -18,6 +18,8 @@ def question(name: str, kind: int = 1) -> bytes:
 class NameServer:
     """`hosts` is {name: [addresses]}, `srv` a list of (service, target, port, priority, weight)."""
 
+    outlives_gates = True  # a question that nobody answers is a socket that stays for seconds
+
     def __init__(self, program: str, folder: Path, hosts: dict = None, srv=(), ttl: int = 1):
         self.program, self.folder, self.ttl = program, Path(folder), ttl
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,8 @@ class NameServer:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.settimeout(1)
             try:
-                sock.sendto(question(f"serial{self.serial}.test"), (net.HOST, self.port))
+                sock.connect((net.HOST, self.port))  # so that the kernel tells when nobody is there yet
+                sock.send(question(f"serial{self.serial}.test"))
                 return struct.unpack("!H", sock.recv(512)[6:8])[0] > 0
             except OSError:
                 return False
