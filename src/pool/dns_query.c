@@ -25,6 +25,7 @@ struct target {
     struct query *query;
     unsigned priority, weight;
     uint16_t port;
+    char host[NAME_MAX_LENGTH + 1]; /* of an SRV record; "": of the question itself */
 };
 
 /* A name that is not there takes its servers with it, as long as others have some: an SRV record
@@ -73,6 +74,7 @@ static void add_address(const struct target *t, const struct ares_addrinfo_node 
                           .weight = t->weight,
                           .priority = t->priority};
     address_set_port(&found.address, t->port);
+    memcpy(found.host, t->host, sizeof found.host);
     if (!address_is_ip(&found.address))
         return;
     if (!found_add(&t->query->list, &found))
@@ -113,22 +115,25 @@ static void ask_addresses(struct query *q, const char *name, const struct target
 
 /* --- SRV -------------------------------------------------------------------------------------- */
 
-/* RFC 2782: the target "." says that there is no such service. */
-static bool is_no_service(const struct ares_srv_reply *record)
+/* RFC 2782: the target "." says that there is no such service. What is no host name cannot be the
+ * name of a server either. */
+static bool read_target(struct target *ret, const struct ares_srv_reply *record)
 {
-    return record->host == NULL || record->host[0] == '\0' || strcmp(record->host, ".") == 0;
+    *ret = (struct target){
+        .priority = record->priority, .weight = record->weight, .port = record->port};
+    return record->port != 0 && record->host != NULL && strcmp(record->host, ".") != 0 &&
+           name_normalise(ret->host, span_text(record->host));
 }
 
 static void ask_targets(struct query *q, const struct ares_srv_reply *record)
 {
     for (unsigned i = 0; record != NULL; record = record->next, i++) {
-        struct target target = {
-            .priority = record->priority, .weight = record->weight, .port = record->port};
+        struct target target;
         if (i == TARGETS_MAX) {
             q->list.cut = true;
             return;
         }
-        if (!is_no_service(record) && record->port != 0)
+        if (read_target(&target, record))
             ask_addresses(q, record->host, &target);
     }
 }

@@ -49,7 +49,9 @@ static int by_address(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
     int order = compare_addresses(&x->address, &y->address);
-    return order != 0 ? order : compare_priorities(x, y);
+    if (order == 0)
+        order = compare_priorities(x, y);
+    return order != 0 ? order : strcmp(x->host, y->host);
 }
 
 static int by_priority(const void *a, const void *b)
@@ -137,6 +139,7 @@ bool named_create(struct named_list *ret, const struct found_list *list,
         ret->items[i] = (struct pool_address){
             .address = found->address,
             .suffix = srv || list->count > 1 ? ret->texts[i] : NULL,
+            .host = found->host[0] != '\0' ? found->host : NULL,
             .weight = srv && model->weight > 0 ? found->weight : model->weight,
             .backup = model->backup || (srv && found->backup)};
     }

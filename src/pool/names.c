@@ -44,12 +44,15 @@ static const struct model_server *model_of(const struct followed *f)
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-static const struct member *find_member(const struct followed *f, const struct address *address)
+static const struct member *find_member(const struct followed *f, const struct pool_address *found)
 {
+    struct pool_address whole = *found;
+    if (whole.host == NULL)
+        whole.host = model_of(f)->address.name;
     const struct view *view = pool_view(f->pool);
     for (unsigned i = 0; i < view->count; i++) {
         const struct member *m = &view->items[i];
-        if (m->item == f->item && address_equal(&m->server->address, address))
+        if (m->item == f->item && server_is(m->server, model_of(f)->name, &whole))
             return m;
     }
     return NULL;
@@ -70,7 +73,7 @@ static bool is_same(const struct followed *f, const struct named_list *list)
     if (count_members(f) != list->count)
         return false;
     for (size_t i = 0; i < list->count; i++) {
-        const struct member *m = find_member(f, &list->items[i].address);
+        const struct member *m = find_member(f, &list->items[i]);
         if (m == NULL || m->configured != list->items[i].weight ||
             m->backup != list->items[i].backup)
             return false;
@@ -82,7 +85,7 @@ static unsigned count_new(const struct followed *f, const struct named_list *lis
 {
     unsigned count = 0;
     for (size_t i = 0; i < list->count; i++)
-        count += find_member(f, &list->items[i].address) == NULL;
+        count += find_member(f, &list->items[i]) == NULL;
     return count;
 }
 

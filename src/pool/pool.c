@@ -3,6 +3,7 @@
 #include "resolve.h"
 #include "tls/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@ static bool list_known(struct found_list *ret, const struct pool *before,
         const struct model_server *known = &before->model->servers[m->item];
         struct found found = {
             .address = m->server->address, .weight = m->configured, .backup = m->backup};
+        if (model->address.kind == HOST_SRV && m->server->host != NULL)
+            (void)snprintf(found.host, sizeof found.host, "%s", m->server->host);
         if (strcmp(known->address.text, model->address.text) == 0 &&
             strcmp(known->name, model->name) == 0 && !found_add(ret, &found))
             return false;

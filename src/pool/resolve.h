@@ -3,6 +3,7 @@
 #ifndef POOL_RESOLVE_H
 #define POOL_RESOLVE_H
 
+#include "base/name.h"
 #include "pool/pool.h"
 
 /* More servers than this of one name are left out: what a name stands for is another's choice. As
@@ -14,6 +15,7 @@ struct found {
     struct address address;
     unsigned weight, priority; /* of an SRV record as found; 1 and 0 for an address */
     bool backup;
+    char host[NAME_MAX_LENGTH + 1]; /* an SRV record's target, in normal form; "": the item's */
 };
 
 struct found_list {
@@ -30,7 +32,8 @@ void found_release(struct found_list *list);
  * host has no way to go out of the list, unless nothing were left. */
 void found_settle(struct found_list *list, bool srv);
 
-/* The list under the names that its servers have; `texts` is where suffixes live. */
+/* The list under the names that its servers have; `texts` is where suffixes live, and hosts live in
+ * the list. */
 struct named_list {
     struct pool_address *items;
     char (*texts)[ADDRESS_TEXT_MAX];

@@ -324,6 +324,30 @@ def test_a_target_that_is_not_there_leaves_the_others(start, dns):
     assert spoken(gate, 3) == {"a"}
 
 
+def test_tls_asks_for_and_verifies_the_records_target_also_after_a_change_and_a_reload(start, dns, authority):
+    """A target of another name is another server, though its address is the same."""
+    server = servers.TlsEchoServer(authority.known("a.test", "b.test"), host=A)
+    asked = []
+    server.context.sni_callback = lambda _, name, __: asked.append(name)
+    hosts = {name: [A] for name in ("a.test", "b.test", "c.test")}
+    resolver = dns(hosts, [(SERVICE, "A.test", server.port, 1, 1)])
+    gate = start(PLAIN, srv_config(resolver, tls={"ca": str(authority.cert)}, connect_retries=0), tls=None)
+    gate.connect().echo(b"to a")
+    assert asked[-1] == "a.test"
+    resolver.restart(hosts, [(SERVICE, "b.test", server.port, 1, 1)])
+    gate.event("resolve.changed", "servers=1 added=1 removed=1")
+    gate.reload()
+    gate.event("reload.done")
+    gate.connect().echo(b"to b")
+    assert asked[-1] == "b.test"
+    resolver.restart(hosts, [(SERVICE, "c.test", server.port, 1, 1)])
+    gate.event("resolve.changed", start=gate.events.count() - 1)
+    client = gate.connect().send(b"to nobody")
+    client.expect_reset()
+    line = gate.ended(client, "connect_failed")
+    assert "c.test" in line["detail"] or "name" in line["detail"], line
+
+
 # --- start and reload ----------------------------------------------------------------------------
 
 def failing(build, tmp_path, config, *args, seconds=20):

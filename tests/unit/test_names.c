@@ -126,6 +126,28 @@ START_TEST(one_address_has_the_servers_name_and_several_are_told_apart)
 }
 END_TEST
 
+START_TEST(srv_servers_are_known_by_their_records_targets)
+{
+    struct model_server model = {.name = server_name_text, .weight = 1};
+    struct named_list named;
+    model.address.kind = HOST_SRV;
+    for (int order = 0; order < 2; order++) {
+        add("127.0.0.1:1", 1, 7);
+        add("127.0.0.1:1", 1, 7); /* of two names for one server always the same one */
+        add("127.0.0.2:1", 1, 7);
+        strcpy(list.items[order].host, "a.test");
+        strcpy(list.items[1 - order].host, "b.test");
+        found_settle(&list, true);
+        ck_assert(named_create(&named, &list, &model));
+        ck_assert_uint_eq(named.count, 2);
+        ck_assert_str_eq(named.items[0].host, "a.test");
+        ck_assert_ptr_null(named.items[1].host);
+        named_release(&named);
+        found_release(&list);
+    }
+}
+END_TEST
+
 START_TEST(srv_servers_have_their_records_weights_but_for_a_weight_of_0)
 {
     struct model_server model = {.name = server_name_text, .weight = 1};
@@ -204,6 +226,7 @@ int main(void)
     tcase_add_test(tests, of_too_many_the_same_ones_are_taken_each_time);
     tcase_add_test(tests, what_cannot_be_reached_goes_unless_nothing_were_left);
     tcase_add_test(tests, one_address_has_the_servers_name_and_several_are_told_apart);
+    tcase_add_test(tests, srv_servers_are_known_by_their_records_targets);
     tcase_add_test(tests, srv_servers_have_their_records_weights_but_for_a_weight_of_0);
     tcase_add_loop_test(tests, an_answer_holds_as_long_as_its_shortest_record, 0,
                         (int)COUNT_OF(messages));
