@@ -3,3 +3,10 @@ dist_check_SCRIPTS += scripts/check-docs scripts/check-floors scripts/check-samp
 TESTS += scripts/check-docs scripts/check-floors scripts/check-samples
 
 EXTRA_DIST += .ci/run .clang-format .editorconfig certs/README.md scripts/certbot-deploy-hook scripts/check scripts/common.sh scripts/make-certs scripts/quickstart
+EXTRA_DIST += scripts/soak
+
+# Ten minutes of random faults (SOAK_MINUTES); the tests have a few seconds of it.
+SOAK_MINUTES = 10
+soak: all
+	$(srcdir)/scripts/soak --minutes $(SOAK_MINUTES)
+.PHONY: soak

@@ -17,6 +17,7 @@ EXTRA_DIST += tests/e2e/test_limits_source.py tests/e2e/test_resumption.py
 EXTRA_DIST += tests/e2e/test_clients.py tests/e2e/test_recipes.py tests/e2e/harness/recipes.py
 EXTRA_DIST += tests/e2e/test_balance.py tests/e2e/test_drain.py tests/e2e/test_queue.py
 EXTRA_DIST += tests/e2e/test_admin.py tests/e2e/test_ctl.py tests/e2e/harness/ctl.py
+EXTRA_DIST += tests/e2e/harness/storm.py tests/e2e/test_soak.py
 EXTRA_DIST += tests/e2e/test_certificates.py tests/e2e/test_config_cli.py tests/e2e/test_harness.py
 EXTRA_DIST += tests/e2e/test_health.py tests/e2e/test_reencrypt.py
 EXTRA_DIST += tests/e2e/test_inspect.py tests/e2e/test_lifecycle.py tests/e2e/test_limits.py

@@ -9,6 +9,12 @@ def remember(thing):
     return thing
 
 
+def forget(thing):
+    """It was closed for good: a test of hours must not pile them up."""
+    if thing in _opened:
+        _opened.remove(thing)
+
+
 def close_all():
     errors = []
     while _opened:
