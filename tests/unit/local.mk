@@ -1,9 +1,12 @@
 # Unit tests: one program per module, on libcheck, linked with the floors below its module only.
+EXTRA_DIST += tests/unit/hello_builder.h tests/unit/openssl_hello.h tests/unit/pool_support.h \
+	tests/unit/rules_support.h tests/unit/split.h tests/unit/suite.h
+
 if HAVE_CHECK
 # check_PROGRAMS += tests/unit/test_NAME
-# tests_unit_test_NAME_SOURCES = tests/unit/test_NAME.c
-# tests_unit_test_NAME_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-# tests_unit_test_NAME_LDADD = $(FLOOR_…) $(CHECK_LIBS) $(MG_LIBS)
+# tests_unit_test_NAME_LDADD = $(FLOOR_…) $(TEST_LIBS)
+AM_CFLAGS += $(CHECK_CFLAGS)
+TEST_LIBS = $(CHECK_LIBS) $(MG_LIBS)
 TESTS += $(check_PROGRAMS)
 include tests/unit/base.mk
 include tests/unit/inspect.mk

@@ -1,11 +1,10 @@
 /* The pure parts of the admin interface: who may ask, which row answers, what a change says. */
-#include "src/admin/guard.h"
-#include "src/admin/metrics.h"
-#include "src/admin/router.h"
-#include "src/admin/server_change.h"
+#include "../../src/admin/guard.h"
+#include "../../src/admin/metrics.h"
+#include "../../src/admin/router.h"
+#include "../../src/admin/server_change.h"
+#include "suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- guard ------------------------------------------------------------------------------------ */
@@ -218,9 +217,5 @@ int main(void)
     tcase_add_test(tests, a_change_says_state_or_weight);
     tcase_add_test(tests, values_of_labels_are_escaped);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
+#include "../../src/pool/server.h"
 #include "pool_support.h"
-#include "src/pool/server.h"
+#include "suite.h"
 
 #include <pthread.h>
 
@@ -313,9 +314,5 @@ int main(void)
     tcase_add_test(c, rotation_is_exact_while_two_sets_are_in_use);
     tcase_add_test(c, sessions_end_on_every_worker_while_their_set_goes_away);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -9,8 +9,8 @@
 #include "base/siphash.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -539,9 +539,5 @@ int main(void)
                         (int)COUNT_OF(origins));
     tcase_add_test(tests, lists_survive_removal_while_walking);
     tcase_add_test(tests, siphash_gives_the_published_numbers);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,7 +1,7 @@
 /* client_cert: the names of a client, and what a rule asks of them. */
 #include "inspect/client_cert.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static struct client_cert cert;
@@ -184,9 +184,5 @@ int main(void)
     tcase_add_test(san, ip_addresses_are_compared_as_addresses);
     tcase_add_test(san, any_of_many_names_will_do);
     tcase_add_loop_test(san, what_is_no_name_is_refused, 0, (int)COUNT_OF(no_names));
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "inspect/client_hello.h"
+#include "suite.h"
 
 #include "base/compiler.h"
 #include "hello_builder.h"
@@ -502,9 +503,5 @@ int main(void)
     tcase_add_test(cases, grease_values_are_the_sixteen_of_rfc_8701);
     suite_add_tcase(suite, cases);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,7 +1,7 @@
 /* Every file in tests/data/config/bad gives exactly the lines beside it, and no model. */
 #include "config_kit.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -137,9 +137,5 @@ int main(void)
     tcase_add_test(tests, a_file_beyond_64_mib_is_refused_unread);
     tcase_add_test(tests, more_values_than_the_index_holds_are_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

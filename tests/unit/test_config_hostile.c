@@ -1,7 +1,7 @@
 /* Broken and random files: one clear line, never a crash, never a model that does not read back. */
 #include "config_kit.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static struct text good;
@@ -151,9 +151,5 @@ int main(void)
     tcase_add_test(tests, exchanged_words_do_no_harm);
     tcase_add_test(tests, a_model_comes_from_a_mutant_now_and_then);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

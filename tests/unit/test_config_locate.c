@@ -1,9 +1,9 @@
 /* The index from path to place: every value, every key, what is inherited, what is missing. */
 #include "config_kit.h"
+#include "suite.h"
 
 #include "../../src/config/locate.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static struct locations *index_of(const char *text)
@@ -190,9 +190,5 @@ int main(void)
     tcase_add_test(tests, every_repeated_key_is_told_once);
     tcase_add_test(tests, ten_thousand_rules_are_all_found);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,8 +1,7 @@
 /* What a good file becomes: values, defaults, merging, names, paths; and the dump of it all. */
 #include "config_kit.h"
+#include "suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static struct config config;
@@ -422,9 +421,5 @@ int main(void)
     tcase_add_test(tests, a_draft_without_the_listeners_policy_has_no_rules_that_need_it);
     tcase_add_test(tests, there_is_no_draft_without_sound_json_or_sound_defaults);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* What explain says of a connection: each rule's answer and its key, what is waited for, how few
  * bytes would have been enough; and that it says what a drip of the same bytes leads to. */
 #include "rules_support.h"
+#include "suite.h"
 
 #include "inspect/client_hello_write.h"
 #include "inspect/postgres.h"
@@ -381,9 +382,5 @@ int main(void)
     tcase_add_test(t, a_drip_of_the_same_bytes_is_decided_alike_and_on_the_byte_that_was_told);
     tcase_add_test(t, the_decision_needs_as_many_bytes_as_it_says);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

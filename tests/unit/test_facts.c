@@ -1,4 +1,5 @@
 #include "inspect/facts.h"
+#include "suite.h"
 
 #include "openssl_hello.h"
 #include "split.h"
@@ -161,9 +162,5 @@ int main(void)
     tcase_add_test(cases, need_is_always_more_than_is_there);
     tcase_add_test(cases, the_callers_facts_are_left_alone);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

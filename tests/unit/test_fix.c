@@ -1,4 +1,5 @@
 #include "inspect/fix.h"
+#include "suite.h"
 
 #include "split.h"
 
@@ -329,9 +330,5 @@ int main(void)
     tcase_add_test(cases, final_leaves_nothing_open);
     tcase_add_test(cases, names_of_tags_are_found);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,8 +1,9 @@
 /* balance hash and random2: who gets what share, and who moves when a server goes. The figures are
  * printed, so that a run shows them. */
+#include "../../src/pool/maglev.h"
+#include "../../src/pool/pool_private.h"
 #include "pool_support.h"
-#include "src/pool/maglev.h"
-#include "src/pool/pool_private.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -447,9 +448,5 @@ int main(void)
     tcase_add_test(c, random2_goes_by_weight);
     tcase_add_test(c, random2_takes_the_only_one_there_is);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

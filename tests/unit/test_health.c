@@ -1,9 +1,10 @@
 /* The checks against real listeners on loopback: every test waits for an event, none sleeps. */
+#include "../../src/pool/health_check.h"
+#include "../../src/pool/server.h"
 #include "base/clock.h"
 #include "io/socket.h"
 #include "pool_support.h"
-#include "src/pool/health_check.h"
-#include "src/pool/server.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -832,9 +833,5 @@ int main(void)
     tcase_add_test(c, a_server_no_longer_checked_is_up);
     tcase_add_test(c, a_check_can_be_stopped_at_any_moment);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,9 +1,9 @@
 /* What a check makes of an answer: pure, at every split. */
-#include "src/pool/health_talk.h"
+#include "../../src/pool/health_talk.h"
+#include "suite.h"
 
 #include "base/compiler.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -125,9 +125,5 @@ int main(void)
     tcase_add_test(tests, statuses_are_numbers_and_ranges);
     tcase_add_test(tests, a_request_names_the_host_it_was_told);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

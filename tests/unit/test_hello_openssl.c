@@ -1,6 +1,7 @@
 /* Our view of a ClientHello beside OpenSSL's: two parsers that disagree are two gates. */
 #include "inspect/client_hello.h"
 #include "inspect/client_hello_write.h"
+#include "suite.h"
 
 #include "hello_builder.h"
 #include "openssl_hello.h"
@@ -297,9 +298,5 @@ int main(void)
     tcase_add_test(cases, a_hello_that_does_not_fit_into_a_record_is_not_written);
     tcase_add_loop_test(cases, a_byte_of_every_value_never_refuses_what_openssl_takes, 0, 160);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

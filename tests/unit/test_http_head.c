@@ -2,6 +2,7 @@
  * could make the answer lead elsewhere. */
 #include "inspect/http_head.h"
 #include "split.h"
+#include "suite.h"
 
 static struct http_head head;
 
@@ -194,9 +195,5 @@ int main(void)
                         (int)COUNT_OF(bad));
     tcase_add_test(t, a_head_is_bounded);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,8 +4,8 @@
 #include "io/pipes.h"
 #include "io/socket.h"
 #include "io/stream.h"
+#include "suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -528,9 +528,5 @@ int main(void)
     tcase_add_test(tests, a_plain_stream_tells_end_from_reset);
     tcase_add_test(tests, pipes_are_bounded_and_used_again_only_when_empty);
     tcase_add_test(tests, mail_of_each_sender_arrives_once_and_in_order);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "inspect/client_hello.h"
+#include "suite.h"
 
 #include "hello_builder.h"
 #include "split.h"
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_loop_test(cases, the_ends_of_the_protocol_name_are_shown, 0, 8);
     tcase_add_test(cases, counts_end_at_99);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

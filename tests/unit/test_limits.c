@@ -3,10 +3,9 @@
  */
 #include "app/audit.h"
 #include "session/limits.h"
+#include "suite.h"
 
-#include <check.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct ip_address source_of(const char *text)
@@ -303,9 +302,5 @@ int main(void)
     tcase_add_test(books, a_process_that_keeps_a_session_is_told);
     tcase_add_test(books, the_oldest_of_all_desks_is_found);
     tcase_add_test(books, every_limit_says_which_it_is);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "io/line_writer.h"
+#include "suite.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -345,9 +345,5 @@ int main(void)
     tcase_add_test(tests, an_entry_that_no_datagram_holds_reaches_the_journal_as_a_sealed_file);
     tcase_add_test(tests, lines_that_no_socket_takes_are_counted_until_somebody_listens);
     tcase_add_test(tests, a_socket_that_is_never_read_costs_lines_and_no_time);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,8 +1,6 @@
 /* One access line: its forms, and that no value breaks out of its place. */
 #include "session/log_line.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "suite.h"
 
 static struct log_values values;
 static struct text line;
@@ -150,9 +148,5 @@ int main(void)
     tcase_add_test(tests, a_template_with_a_slip_is_refused);
     tcase_add_test(tests, a_long_name_is_no_field);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
+#include "../../src/route/match.h"
 #include "muxgate-config.h"
 #include "rules_support.h"
-#include "src/route/match.h"
+#include "suite.h"
 
 #define NO   VERDICT_NO
 #define YES  VERDICT_YES
@@ -656,9 +657,5 @@ int main(void)
     tcase_add_test(c, a_table_of_alpn_names_sorts_and_keeps_each_once);
     tcase_add_test(c, a_listener_may_ask_for_a_thousand_alpn_names_and_not_for_more);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -2,9 +2,7 @@
 #include "app/load.h"
 #include "app/options.h"
 #include "app/quick.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "suite.h"
 
 #define WORDS_MAX 12
 
@@ -186,9 +184,5 @@ int main(void)
     tcase_add_test(tests, sessions_and_pipes_fit_into_the_descriptors);
     tcase_add_test(tests, the_number_of_workers_is_bounded);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

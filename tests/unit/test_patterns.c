@@ -1,8 +1,6 @@
 /* Patterns over bytes that are still arriving. */
-#include "src/route/patterns.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "../../src/route/patterns.h"
+#include "suite.h"
 
 #define NO   VERDICT_NO
 #define YES  VERDICT_YES
@@ -123,9 +121,5 @@ int main(void)
     tcase_add_test(c, only_what_begins_at_the_first_byte_is_anchored);
     tcase_add_test(c, a_search_without_end_is_cut_short);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
+#include "../../src/pool/server.h"
 #include "pool_support.h"
-#include "src/pool/server.h"
+#include "suite.h"
 
 #include <errno.h>
 
@@ -231,9 +232,5 @@ int main(void)
     tcase_add_test(c, any_address_is_none_to_connect_to);
     tcase_add_test(c, two_servers_of_a_pool_cannot_share_a_name);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

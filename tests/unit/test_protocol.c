@@ -1,5 +1,6 @@
 #include "inspect/postgres.h"
 #include "inspect/protocol.h"
+#include "suite.h"
 
 #include "split.h"
 
@@ -255,9 +256,5 @@ int main(void)
     tcase_add_loop_test(cases, the_kind_of_a_postgres_request_is_told, 0, 5);
     tcase_add_test(cases, the_ssl_request_we_send_is_one);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,4 +1,5 @@
 #include "inspect/proxy_header.h"
+#include "suite.h"
 
 #include "split.h"
 
@@ -505,9 +506,5 @@ int main(void)
     tcase_add_test(cases, received_fields_go_on_by_their_types_and_before_our_own);
     tcase_add_test(cases, a_full_header_leaves_the_last_fields_out);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

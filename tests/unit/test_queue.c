@@ -1,7 +1,8 @@
 /* max_sessions, the queue, slow_start. */
+#include "../../src/pool/pool_private.h"
 #include "base/clock.h"
 #include "pool_support.h"
-#include "src/pool/pool_private.h"
+#include "suite.h"
 
 #include <pthread.h>
 
@@ -529,9 +530,5 @@ int main(void)
     tcase_add_test(c, a_server_made_ready_or_new_begins_slowly_too);
     tcase_add_test(c, a_server_alone_serves_however_slowly_it_begins);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -4,9 +4,9 @@
 #include "io/socket.h"
 #include "session/limits.h"
 #include "session/relay.h"
+#include "suite.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <ev.h>
 #include <poll.h>
 #include <stdio.h>
@@ -309,9 +309,5 @@ int main(void)
     tcase_add_test(tests, a_quiet_bulk_direction_holds_no_pipe);
     tcase_add_test(tests, a_limit_is_kept_and_what_was_taken_comes_back);
     tcase_add_test(tests, sources_are_counted_by_address_and_ipv6_by_its_64);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

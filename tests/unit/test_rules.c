@@ -1,4 +1,5 @@
 #include "rules_support.h"
+#include "suite.h"
 
 /* The rule's name, or what the walk said instead. */
 static const char *taken(const struct rules *rules, const struct facts *facts)
@@ -521,9 +522,5 @@ int main(void)
     tcase_add_test(c, a_tls_rule_that_asks_for_a_protocol_is_warned_of);
     tcase_add_test(c, a_rule_over_raw_bytes_needs_the_very_next_one);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

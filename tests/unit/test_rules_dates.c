@@ -1,6 +1,7 @@
 /* Rules that hold for a time: at which second they come and go, which ones they shadow, and what
  * explain says of them. The clock is the test's. */
 #include "rules_support.h"
+#include "suite.h"
 
 #include "base/clock.h"
 #include "route/explain.h"
@@ -189,9 +190,5 @@ int main(void)
     tcase_add_test(t, a_rule_that_is_past_is_warned_of);
     tcase_add_test(t, explain_tells_which_date_keeps_a_rule_out);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

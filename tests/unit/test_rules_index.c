@@ -1,7 +1,8 @@
 /* The index over names gives the same rule as asking every rule in order, and costs next to
  * nothing. */
+#include "../../src/route/name_index.h"
 #include "rules_support.h"
-#include "src/route/name_index.h"
+#include "suite.h"
 
 #define MANY 10000u
 
@@ -239,9 +240,5 @@ int main(void)
     tcase_add_test(c, the_longest_name_with_the_most_labels_is_found);
     tcase_add_test(c, a_number_under_several_fitting_patterns_comes_once);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Rules with `starttls`: which hello they see, and whether any could match before it has come. */
 #include "rules_support.h"
+#include "suite.h"
 
 static const struct asked near = {.source = "10.0.0.0/8"}, far = {.source = "192.0.2.0/24"};
 static const struct asked db = {.sni = "db.example.com"}, direct = {.alpn = "postgresql"};
@@ -187,9 +188,5 @@ int main(void)
     tcase_add_test(c, rules_shadow_each_other_only_where_they_see_the_same);
     tcase_add_test(c, an_unknown_dialect_is_an_error);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

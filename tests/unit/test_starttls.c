@@ -2,6 +2,7 @@
 #include "inspect/postgres.h"
 #include "inspect/starttls.h"
 #include "split.h"
+#include "suite.h"
 
 static const unsigned char ssl_request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f, 0x16, 0x03};
 static const unsigned char gssenc_request[] = {0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30, 0x16, 0x03};
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(cases, dialects_are_found_by_their_names);
     tcase_add_test(cases, without_a_dialect_nothing_is_a_request);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,7 +1,7 @@
 /* A worker's counters: rows by name, bounded, and readable while they are written. */
 #include "session/tally.h"
+#include "suite.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,9 +160,5 @@ int main(void)
     tcase_add_test(tests, handshakes_are_told_by_version_and_result);
     tcase_add_test(tests, reading_beside_the_writer_never_sees_a_counter_go_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* TLS towards servers: whom a client believes, what it resumes, what its files may become. The
  * other end is OpenSSL's own. */
 #include "base/clock.h"
+#include "suite.h"
 #include "tls/authorities.h"
 #include "tls/client.h"
 #include "tls/sessions.h"
@@ -11,7 +12,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -744,9 +744,5 @@ int main(void)
     tcase_add_test(renewal, a_session_from_before_new_authorities_is_not_resumed);
     tcase_add_test(renewal, our_certificate_is_renewed_when_both_files_fit);
     tcase_add_test(renewal, files_are_swapped_under_load);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

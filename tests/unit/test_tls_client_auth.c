@@ -1,9 +1,9 @@
 /* Clients' certificates: who is let in, what the others are told, and what a ticket is worth. */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
 
 static const char *const pair[] = {"gate"};
 static struct kit_signer root, middle, other_root, desk;
@@ -584,9 +584,5 @@ int main(void)
     tcase_add_loop_test(tickets, a_ticket_is_worth_nothing_under_other_demands, 0, 5);
     tcase_add_loop_test(tickets, a_ticket_dies_with_the_certificate_in_it, 0, 2);
     tcase_add_loop_test(tickets, a_client_without_a_certificate_resumes_as_nobody, 0, 2);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,12 +1,12 @@
 /* A folder of certificates: what is taken of it at start and while running, and what thousands
  * cost. */
+#include "suite.h"
 #include "tls/store.h"
 #include "tls_kit.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -389,9 +389,5 @@ int main(void)
     tcase_add_test(all, the_folder_is_watched_as_a_whole);
     tcase_add_test(all, thousands_of_certificates_are_found_as_fast_as_a_few);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

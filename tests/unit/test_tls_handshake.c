@@ -1,9 +1,9 @@
 /* The handshake: which certificate, which protocol, who is refused and with what words. */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -595,9 +595,5 @@ int main(void)
     tcase_add_loop_test(tickets, a_ticket_does_not_survive_other_demands, 0,
                         (int)COUNT_OF(versions));
     tcase_add_test(tickets, a_handshake_gives_one_ticket);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,11 +1,11 @@
 /* The names of a certificate: a client's to go by, and what is told of our own. */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include "tls/peer.h"
 
 #include <openssl/asn1.h>
 #include <openssl/x509v3.h>
-#include <stdlib.h>
 
 static struct kit_signer signer;
 static struct client_cert cert;
@@ -167,9 +167,5 @@ int main(void)
     tcase_add_test(names, a_nul_in_an_alternative_name_refuses_the_certificate);
     tcase_add_test(names, no_names_are_no_fault);
     tcase_add_loop_test(own, our_own_certificate_is_described, 0, (int)COUNT_OF(served));
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,10 +1,10 @@
 /* What a policy takes, what it refuses, and the lines that tell; pairs, chains and names. */
+#include "suite.h"
 #include "tls/store.h"
 #include "tls_kit.h"
 
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 static const char *const one[] = {"one"};
@@ -458,9 +458,5 @@ int main(void)
     tcase_add_test(all, the_earlier_of_two_certificates_has_the_name);
     tcase_add_test(all, thousands_of_names_are_all_found);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

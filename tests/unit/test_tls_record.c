@@ -1,4 +1,5 @@
 #include "inspect/tls_record.h"
+#include "suite.h"
 
 #include "split.h"
 
@@ -61,9 +62,5 @@ int main(void)
     tcase_add_loop_test(cases, the_byte_that_breaks_the_pattern_makes_it_plain, 0, 12);
     tcase_add_test(cases, every_length_is_judged_by_its_number);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

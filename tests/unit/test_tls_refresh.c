@@ -1,8 +1,8 @@
 /* Renewal: what is taken, what is refused and with what words, and how often it is told. */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -338,9 +338,5 @@ int main(void)
     tcase_add_test(all, the_files_to_watch_are_listed_once_each);
     tcase_add_test(all, without_watch_there_is_nothing_to_watch);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

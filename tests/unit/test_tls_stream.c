@@ -1,5 +1,6 @@
 /* The stream behind the handshake: bytes both ways, every kind of end, and what a client may not.
  */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include <errno.h>
@@ -530,9 +531,5 @@ int main(void)
     tcase_add_test(limits, a_storm_of_key_updates_is_cut_off);
     tcase_add_test(limits, renegotiation_is_refused);
     tcase_add_loop_test(limits, a_swapped_store_leaves_live_connections_alone, 0, 2);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Ticket keys from a file, shared by gateways: the file, its renewal, and whose sessions resume
  * where. */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include "tls/policy.h"
@@ -7,7 +8,6 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 static const char *const pair[] = {"gate"};
@@ -355,9 +355,5 @@ int main(void)
     tcase_add_loop_test(terms, false_gives_and_takes_no_tickets, 0, 2);
     tcase_add_loop_test(terms, count_is_the_number_of_tickets_of_tls_1_3, 0, 4);
     tcase_add_loop_test(terms, a_renewed_ticket_does_not_live_for_ever, 0, 2);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

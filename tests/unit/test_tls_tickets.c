@@ -1,9 +1,8 @@
 /* Ticket keys over time. */
 #include "base/clock.h"
+#include "suite.h"
 #include "tls/tickets.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HOUR UINT64_C(3600000000)
@@ -153,9 +152,5 @@ int main(void)
     tcase_add_test(all, a_reload_goes_on_with_the_keys);
     tcase_add_test(all, of_given_keys_the_first_seals_and_all_open_at_any_time);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,5 +1,5 @@
+#include "../../src/pool/server.h"
 #include "pool_support.h"
-#include "src/pool/server.h"
 
 /* --- fixture: the published pool "p" with the items a, b, c ----------------------------------- */
 

@@ -1,8 +1,8 @@
 /* Changes of files, wherever on their path they happen. Each test waits for the event itself, in
  * the loop, under a limit. */
 #include "io/watch.h"
+#include "suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -417,9 +417,5 @@ int main(void)
     tcase_add_loop_test(all, starting_tells_nothing, 0, 2);
     tcase_add_test(all, stopping_gives_everything_back);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

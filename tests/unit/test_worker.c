@@ -1,8 +1,8 @@
 /* A worker's mail and its end: what was sent is delivered, and what it brings is given back. */
 #include "app/binder.h"
 #include "app/worker.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,9 +145,5 @@ int main(void)
     tcase_add_test(tests, what_waits_in_a_socket_when_a_worker_stops_is_taken_and_counted_out);
     tcase_add_test(tests, a_path_goes_with_its_last_binding_and_only_while_it_is_its_own);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
