@@ -29,8 +29,10 @@ struct admin_process {
 /* What the control thread is asked for, with the owner of its mailbox. */
 struct admin_control {
     const struct snapshot *(*current)(void *owner);
-    /* Like HUP. On false each line that was printed is told. */
-    bool (*reload)(void *owner, void (*tell)(void *context, const char *line), void *context);
+    /* Like HUP. On false each line that was printed is told; on true members of a JSON object
+     * ("summary", "changes") are added to `changes` (NULL: nobody asks). */
+    bool (*reload)(void *owner, void (*tell)(void *context, const char *line), void *context,
+                   struct text *changes);
 };
 
 struct admin_args {

@@ -271,13 +271,16 @@ static void work_reload(struct control_job *job, const struct snapshot *snapshot
     struct text *t = &job->body;
     text_add(t,
              "{\"error\": \"the configuration was refused; the old one runs on\", \"errors\": [");
-    bool good = !t->failed && control->reload(owner, tell_line, t);
+    struct text changes = {0};
+    bool good = !t->failed && control->reload(owner, tell_line, t, &changes);
     text_add(t, "\n]}\n");
     job->status = good ? 200 : 422;
-    if (!good)
-        return;
-    text_clear(t);
-    text_format(t, "{\"generation\": %" PRIu64 "}\n", control->current(owner)->generation);
+    if (good) {
+        text_clear(t);
+        text_format(t, "{\"generation\": %" PRIu64 "%s%s}\n", control->current(owner)->generation,
+                    changes.length > 0 ? ", " : "", changes.length > 0 ? changes.data : "");
+    }
+    text_release(&changes);
 }
 
 void answer_reload(struct admin *admin, struct http_request *request,

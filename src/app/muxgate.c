@@ -15,6 +15,7 @@
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/difference.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ static const struct tally *tally_of(void *context, unsigned worker)
 }
 
 static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                             void *context);
+                             void *context, struct text *changes);
 
 static bool start_admin(struct muxgate *m, struct error *error)
 {
@@ -216,10 +217,34 @@ static bool prepare(struct muxgate *m, struct change *ret, const struct load_arg
     return false;
 }
 
+/* Members of a JSON object. */
+static void tell_changes(const struct difference *difference, const struct text *summary,
+                         struct text *ret)
+{
+    text_format(ret, "\"summary\": \"%s\", \"changes\": ", summary->data);
+    difference_add_json(difference, ret);
+}
+
+/* What changed, for the log and for whoever asked; "" when memory is out. */
+static void compare(const struct muxgate *m, const struct change *change, struct text *summary,
+                    struct text *changes)
+{
+    struct difference difference;
+    if (difference_find(&difference, model_of(m), change->snapshot->config.model))
+        difference_add_summary(&difference, summary);
+    if (changes != NULL && summary->length > 0 && !summary->failed)
+        tell_changes(&difference, summary, changes);
+    if (changes != NULL && changes->failed)
+        text_release(changes);
+    difference_release(&difference);
+}
+
 /* Takes the new configuration as a whole. */
-static void commit(struct muxgate *m, const struct change *change)
+static void commit(struct muxgate *m, const struct change *change, struct text *changes)
 {
     struct error error;
+    struct text summary = {0};
+    compare(m, change, &summary, changes);
     struct snapshot *old = m->snapshot;
     bindings_retire_others(m->bindings, change->bindings);
     bindings_unref(m->bindings);
@@ -237,13 +262,16 @@ static void commit(struct muxgate *m, const struct change *change)
     if (!follow_admin(m, &error))
         log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"%s\"", error.text);
     warn_of_workers(m);
-    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done", "generation=%llu%s",
-              (unsigned long long)m->snapshot->generation,
+    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done",
+              "generation=%llu changes=\"%s\"%s", (unsigned long long)m->snapshot->generation,
+              summary.length > 0 ? summary.data : "unknown",
               whole ? "" : " incomplete=\"out of memory\"");
+    text_release(&summary);
 }
 
-/* `tell` may be NULL. */
-static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context)
+/* `tell` and `changes` may be NULL. */
+static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
+                   struct text *changes)
 {
     struct load_args args = {.options = m->options,
                              .workers = m->worker_count,
@@ -255,7 +283,7 @@ static bool reload(struct muxgate *m, void (*tell)(void *context, const char *li
     struct change change;
     struct error error = {0};
     if (prepare(m, &change, &args, &error)) {
-        commit(m, &change);
+        commit(m, &change, changes);
         atomic_fetch_add(&m->process.reloads_done, 1);
         return true;
     }
@@ -270,11 +298,11 @@ static bool reload(struct muxgate *m, void (*tell)(void *context, const char *li
 }
 
 static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                             void *context)
+                             void *context, struct text *changes)
 {
     struct muxgate *m = owner;
     if (!m->draining && !m->ending)
-        return reload(m, tell, context);
+        return reload(m, tell, context, changes);
     tell(context, "the gateway is about to stop");
     return false;
 }
@@ -337,7 +365,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
         drain(m);
     else if (watcher->signum == SIGHUP && !m->draining)
-        (void)reload(m, NULL, NULL);
+        (void)reload(m, NULL, NULL, NULL);
     else if (watcher->signum == SIGUSR2)
         log_event(LOG_LEVEL_WARNING, "upgrade.refused", "reason=\"not supported by this version\"");
 }

@@ -8,6 +8,7 @@ src_libconfig_a_SOURCES = \
 	src/config/build_pool.c \
 	src/config/build_rules.c \
 	src/config/build_values.c \
+	include/config/difference.h src/config/difference.c \
 	src/config/draft.c src/config/draft.h \
 	src/config/dump.c src/config/dump.h \
 	src/config/dump_listener.c \

@@ -190,6 +190,16 @@ static void print_lines(const struct client_answer *answer)
     json_decref(body);
 }
 
+static void print_changes(const struct client_answer *answer)
+{
+    json_t *body = json_loadb(answer->body.data == NULL ? "" : answer->body.data,
+                              answer->body.length, 0, NULL);
+    const char *summary = json_string_value(json_object_get(body, "summary"));
+    (void)printf("reloaded%s%s\n",
+                 summary == NULL ? "" : "; changes: ", summary == NULL ? "" : summary);
+    json_decref(body);
+}
+
 static enum ctl_status run_reload(const struct ctl *ctl, const char *name, struct error *error)
 {
     (void)name;
@@ -200,7 +210,7 @@ static enum ctl_status run_reload(const struct ctl *ctl, const char *name, struc
     if (ctl->json && answer.body.length > 0)
         (void)fwrite(answer.body.data, 1, answer.body.length, stdout);
     else if (good)
-        (void)printf("reloaded\n");
+        print_changes(&answer);
     if (!good) {
         if (!ctl->json)
             print_lines(&answer);

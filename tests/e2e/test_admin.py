@@ -1,6 +1,7 @@
 """The admin interface: what it tells, who may change what, and that nobody can hurt a session with it."""
 
 import hashlib
+import copy
 import json
 import os
 import signal
@@ -154,7 +155,7 @@ def test_sessions_are_told_by_generation(plain):
     gate = plain()
     old = gate.connect()
     old.echo(b"x")
-    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 2}
+    assert gate.admin.ask("POST", "/v1/reload").json["generation"] == 2
     new = gate.connect()
     new.echo(b"x")
     assert [r["client"] for r in gate.admin.get("/v1/sessions?generation=1")] == [old.name]
@@ -276,9 +277,23 @@ def test_a_refused_reload_answers_with_each_line(plain):
     assert gate.admin.metric("reloads_total", result="failed") == 1
     assert gate.admin.get("/v1/status")["generation"] == 1
     gate.write(gate.template)
-    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 2}
+    assert gate.admin.ask("POST", "/v1/reload").json["generation"] == 2
     assert gate.admin.metric("reloads_total", result="done") == 1
     gate.connect().echo(b"x")
+
+
+def test_a_reload_tells_what_is_different(plain):
+    gate = plain()
+    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 2, "summary": "none", "changes": []}
+    other = copy.deepcopy(gate.template)
+    (name, listener), (pool, target) = next(iter(other["listeners"].items())), next(iter(other["pools"].items()))
+    listener["rules"] = [{"name": "new", "match": {"protocol": "fix"}, "pool": pool}, *listener["rules"]]
+    target["servers"].append("127.0.0.1:9")
+    gate.write(other)
+    answer = gate.admin.ask("POST", "/v1/reload").json
+    assert {"change": "added", "what": "rule", "path": f"listeners.{name}.rules[0]", "name": "new"} in answer["changes"]
+    assert "1 server added" in answer["summary"] and "added" in answer["summary"].split("1 server")[0]
+    assert f'changes="{answer["summary"]}"' in gate.event("reload.done", "generation=3")
 
 
 def test_a_reload_that_cannot_bind_says_why(plain):
@@ -305,14 +320,14 @@ def test_the_interface_comes_moves_and_goes_with_reloads(start):
     assert status.st_ino == inode and stat.S_IMODE(status.st_mode) == 0o600
     assert wait.until(lambda: gate.admin_http.get("/v1/status"), "HTTP")["generation"] == 3
     gate.write({**gate.template, "admin": {"socket": "moved.sock"}})
-    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 4}, "who asks through the old one is answered"
+    assert gate.admin.ask("POST", "/v1/reload").json["generation"] == 4, "who asks through the old one is answered"
     moved = Admin(gate.folder / "moved.sock")
     assert wait.until(lambda: moved.get("/v1/status"), "moved")["generation"] == 4
     wait.until(lambda: not (gate.folder / "admin.sock").exists(), "the old socket is removed")
     with pytest.raises(ConnectionRefusedError):
         gate.admin_http.get("/v1/status")
     gate.write({k: v for k, v in gate.template.items() if k != "admin"})
-    assert moved.ask("POST", "/v1/reload").json == {"generation": 5}
+    assert moved.ask("POST", "/v1/reload").json["generation"] == 5
     wait.until(lambda: not (gate.folder / "moved.sock").exists(), "the last one is removed")
     gate.connect().echo(b"x")
     gate.rebase()

@@ -73,7 +73,7 @@ def test_sessions(start):
     document = json.loads(ctl.good("--json", "sessions", "--contains", "gateway.example"))
     assert [s["client"] for s in document] == [over.name] and document[0]["id"] == row["ID"]
     assert len(ctl.table("sessions", "--limit", "1")) == 1
-    assert ctl.good("reload") == "reloaded\n"
+    assert ctl.good("reload") == "reloaded; changes: none\n"
     new = gate.connect()
     new.echo(b"x")
     assert {r["CLIENT"] for r in ctl.table("sessions", "--generation", "1")} == {plain.name, over.name}
@@ -156,8 +156,8 @@ def test_reload_tells_what_is_wrong(gate, ctl):
     document = ctl("--json", "reload")
     assert document.returncode == 1 and json.loads(document.stdout)["errors"] == lines[:2]
     gate.write(gate.template)
-    assert ctl.good("reload") == "reloaded\n"
-    assert json.loads(ctl.good("reload", "--json")) == {"generation": 3}
+    assert ctl.good("reload") == "reloaded; changes: none\n"
+    assert json.loads(ctl.good("reload", "--json")) == {"generation": 3, "summary": "none", "changes": []}
 
 
 # --- top ------------------------------------------------------------------------------------------

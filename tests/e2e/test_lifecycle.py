@@ -280,6 +280,35 @@ def test_no_client_is_lost_while_reloads_move_the_address(launch, build):
     crowd.end()
 
 
+def test_a_hundred_reloads_cut_no_idle_session_and_keep_memory_flat(launch, build):
+    """As many sessions as the descriptors allow, which here count for both ends."""
+    count = min(5000, (settings.raise_descriptor_limit() - 400) // 2)
+    server = servers.Listener()
+    gate = launch(build(PLAIN, {"app": server}, tls=None, top={"limits": {"max_sessions": count + 10}}))
+    pairs = []
+    for _ in range(count):
+        client = gate.connect()
+        client.send(b"x")
+        pairs.append((client, server.accept()))
+    memory = {}
+    for number in range(1, 101):
+        seen = gate.events.count()
+        gate.reload(build(PLAIN, {"app": server, f"other{number % 3}": "127.0.0.1:9"}, tls=None,
+                          top={"limits": {"max_sessions": count + 10}}))
+        assert f"generation={number + 1} " in gate.event("reload.done", start=seen)
+        memory[number] = books.memory(gate.pid)
+    # Sanitizers keep back some of what is freed; what nobody holds any more they tell themselves.
+    most = 4 << 20 if settings.sanitized() else max(0.01 * memory[20], 1 << 20)
+    assert memory[100] - memory[20] < most, memory
+    for client, peer in pairs:
+        peer.send(b"y")
+        assert peer.recv(1) == b"x" and client.recv(1) == b"y"
+    assert len(books.processes_with(str(gate.file))) == 1, "one process"
+    for client, peer in pairs:
+        client.close()
+        peer.close()
+
+
 def test_an_address_that_is_given_up_refuses_and_can_be_taken_again(launch, build):
     server = servers.EchoServer()
     both = build(PLAIN, {"app": server}, tls=None)

@@ -1,4 +1,5 @@
 /* What a good file becomes: values, defaults, merging, names, paths; and the dump of it all. */
+#include "config/difference.h"
 #include "config_kit.h"
 #include "suite.h"
 
@@ -274,6 +275,74 @@ static void check_round_trip(const char *path, const char *name)
     config_free(&second);
 }
 
+static void expect_difference(const char *before, const char *after, const char *summary,
+                              const char *json)
+{
+    struct config old, new;
+    struct difference difference;
+    struct text text = {0};
+    ck_assert(kit_config(&old, before) && kit_config(&new, after));
+    ck_assert(difference_find(&difference, old.model, new.model));
+    difference_add_summary(&difference, &text);
+    ck_assert_str_eq(text.data, summary);
+    text_clear(&text);
+    difference_add_json(&difference, &text);
+    if (json != NULL)
+        ck_assert_str_eq(text.data, json);
+    text_release(&text);
+    difference_release(&difference);
+    config_free(&old);
+    config_free(&new);
+}
+
+START_TEST(a_difference_is_told_in_the_terms_of_the_file)
+{
+    static const char before[] =
+        "{\"listeners\": {\"l\": {\"bind\": \"*:1\", \"rules\": [{\"name\": \"a\", \"match\":"
+        " {\"protocol\": \"fix\"}, \"pool\": \"p\"}, {\"name\": \"b\", \"pool\": \"p\"}]}},"
+        " \"pools\": {\"p\": {\"servers\": [\"127.0.0.1:1\", \"127.0.0.1:2\"]}}}";
+    static const char after[] = "{\"listeners\": {\"l\": {\"bind\": \"*:1\", \"inspect_delay\": "
+                                "\"1s\", \"rules\": [{\"name\":"
+                                " \"a\", \"match\": {\"protocol\": \"ssh\"}, \"pool\": \"q\"}, "
+                                "{\"name\": \"c\", \"pool\": \"p\"}]}},"
+                                " \"pools\": {\"p\": {\"servers\": [\"127.0.0.1:2\"]}, \"q\": "
+                                "{\"servers\": [\"127.0.0.1:3\"]}},"
+                                " \"log\": {\"level\": \"debug\"}}";
+    expect_difference(before, before, "none", "[]");
+    expect_difference(
+        before, after,
+        "1 listener changed, 1 rule added, 1 rule removed, 1 rule changed, 1 pool added, "
+        "1 server removed, 1 setting changed",
+        "[\n  {\"change\": \"changed\", \"what\": \"listener\", \"path\": \"listeners.l\","
+        " \"name\": \"l\"},\n  {\"change\": \"changed\", \"what\": \"rule\", \"path\":"
+        " \"listeners.l.rules[0]\", \"name\": \"a\"},\n  {\"change\": \"added\", \"what\": "
+        "\"rule\","
+        " \"path\": \"listeners.l.rules[1]\", \"name\": \"c\"},\n  {\"change\": \"removed\","
+        " \"what\": \"rule\", \"path\": \"listeners.l.rules[1]\", \"name\": \"b\"},\n"
+        "  {\"change\": \"removed\", \"what\": \"server\", \"path\": \"pools.p.servers[0]\","
+        " \"name\": \"127.0.0.1:1\"},\n  {\"change\": \"added\", \"what\": \"pool\", \"path\":"
+        " \"pools.q\", \"name\": \"q\"},\n  {\"change\": \"changed\", \"what\": \"setting\","
+        " \"path\": \"log\", \"name\": \"log\"}\n]");
+    expect_difference(after, before,
+                      "1 listener changed, 1 rule added, 1 rule removed, 1 rule changed, "
+                      "1 pool removed, 1 server added, 1 setting changed",
+                      NULL);
+}
+END_TEST
+
+/* Written in another way, it means the same; and things of one name are told by their order. */
+START_TEST(what_means_the_same_is_no_difference)
+{
+    expect_difference(
+        "{\"listeners\": {\"l\": {\"bind\": \"*:1\", \"rules\": [{\"pool\": \"p\"}]}},"
+        " \"pools\": {\"p\": {\"servers\": [\"127.0.0.1:1\"]}}}",
+        "{\"pools\": {\"p\": {\"servers\": [{\"address\": \"127.0.0.1:1\", \"weight\": 1}]}},"
+        " \"listeners\": {\"l\": {\"bind\": [\"*:1\"], \"inspect_delay\": \"2000ms\","
+        " \"rules\": [{\"pool\": \"p\"}]}}}",
+        "none", "[]");
+}
+END_TEST
+
 START_TEST(starttls_is_read_and_dumped)
 {
     struct text dump = {0};
@@ -413,6 +482,8 @@ int main(void)
     tcase_add_test(tests, relative_files_start_from_the_folder_of_the_file);
     tcase_add_test(tests, a_relative_folder_becomes_absolute);
     tcase_add_test(tests, starttls_is_read_and_dumped);
+    tcase_add_test(tests, a_difference_is_told_in_the_terms_of_the_file);
+    tcase_add_test(tests, what_means_the_same_is_no_difference);
     tcase_add_test(tests, a_dump_reads_back_as_itself);
     tcase_add_test(tests, a_dump_shows_what_was_filled_in);
     tcase_add_test(tests, later_floors_report_at_the_place_of_what_was_inherited);
