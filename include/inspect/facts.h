@@ -41,6 +41,9 @@ struct facts {
 void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_tls,
                 unsigned char *scratch);
 
+/* The first protocol, in the order of the table, that the plain bytes are; PROTOCOL_UNKNOWN. */
+enum protocol facts_protocol(const struct facts *facts);
+
 /* The least number of bytes with which anything in the facts can change (for SO_RCVLOWAT); always
  * more than bytes.length. It may be more than will ever come (a FIX data field of a length that the
  * client made up): the caller's own bound goes first. Rules that look at the

@@ -30,8 +30,9 @@ bool socket_hide(int fd);
 /* The address a socket is bound to (the port that was chosen for port 0). */
 bool socket_local(int fd, struct address *ret) MUST_CHECK;
 
-/* Begins to connect. The socket has TCP_NODELAY; keep-alive comes later, with
- * socket_set_keepalive(). *ret_done tells whether it is connected already. */
+/* Begins to connect. Options are for the caller to set: TCP_NODELAY with the second write
+ * (stream_outgoing()), keep-alive where the connection lasts. *ret_done: it is connected already,
+ * and nothing need be waited for. (TCP says so only when asked again, even within one host.) */
 bool socket_connect(int *ret, const struct address *address, bool *ret_done,
                     struct error *error) MUST_CHECK;
 
@@ -54,10 +55,32 @@ bool socket_has_way(const struct address *to);
 /* Has this host that address now? (true where it cannot be told) */
 bool socket_has_address(const struct address *own);
 
+/* Asks once whether a connection under way stands, which within one host spares the loop a round of
+ * watching. false: not yet, or it has failed. */
+bool socket_is_connected(int fd);
+
+/* The same with the first bytes in hand: they go out where the connection stands. (TCP refuses them
+ * where it does not.) FIRST_SEND_FAILED: *ret_number is why the connection came to nothing. */
+enum first_send { FIRST_SEND_TAKEN, FIRST_SEND_TOO_EARLY, FIRST_SEND_FAILED };
+enum first_send socket_send_first(int fd, const void *bytes, size_t size, size_t *ret_count,
+                                  int *ret_number);
+
+/* The ports that this host's kernel chooses from for connections; all, where it does not tell. */
+struct port_range {
+    uint16_t low, high;
+};
+struct port_range socket_own_ports(void);
+
+static inline bool port_range_has(struct port_range range, uint16_t port)
+{
+    return port >= range.low && port <= range.high;
+}
+
 /* The outcome of a connection under way: 0 or an errno. */
 int socket_connect_result(int fd);
 
-/* The connected socket's own end is `to`: nobody listens there, and we talk to ourselves. */
+/* The connected socket's own end is `to`: nobody listens there, and we talk to ourselves. That can
+ * only be where the server's port is one that our own end may get. */
 bool socket_reaches_itself(int fd, const struct address *to);
 
 /* Failure to set an option never ends a session: it is ignored. */

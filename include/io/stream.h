@@ -10,6 +10,7 @@
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
+#include "base/address.h"
 #include "base/compiler.h"
 
 #include <stdbool.h>
@@ -50,6 +51,7 @@ struct stream {
     bool truncated; /* TLS: the end came as a FIN without close_notify */
     bool finished;  /* finish() returned STREAM_OK */
     bool blunt;     /* set by the owner. TLS: finish() is to be a FIN without close_notify */
+    uint8_t nagle;  /* plain: with so many more writes TCP_NODELAY is set; 0: there is no need */
 };
 
 static inline bool stream_is_open(const struct stream *s)
@@ -90,6 +92,17 @@ bool stream_is_plain(const struct stream *s);
 
 /* Takes a connected, non-blocking socket. */
 void stream_plain(struct stream *ret, int fd);
+
+/* The same for a connection of our own making. Nagle's algorithm never holds back a first write, so
+ * that TCP_NODELAY is set by the second: most short sessions have none. */
+void stream_outgoing(struct stream *ret, int fd, const struct address *to);
+
+/* Something was written behind the stream's back. */
+static inline void stream_note_write(struct stream *s)
+{
+    if (s->nagle > 1)
+        s->nagle--;
+}
 
 /* Closes; with `reset` the peer gets a TCP reset (SO_LINGER 0), never a clean end. Safe on a stream
  * that is not open. Leaves the stream not open. */

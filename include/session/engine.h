@@ -62,6 +62,7 @@ struct engine {
     unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
+    struct span heard; /* what a look found in the kernel, while it is carried out; in `scratch` */
     struct pipes *pipes;
     struct tls_sessions *tls_sessions; /* owned; to resume with servers */
     struct refusals *refusals;         /* owned */

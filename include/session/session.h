@@ -187,6 +187,13 @@ void phase_connect_turn(struct session *s); /* of the handshake with the server 
  */
 bool connect_goes_by_sender(const struct session *s, const struct rule *rule);
 
+/* The bytes by which a session was decided are at hand when its connection is begun: they are sent
+ * at once, and taken out of the kernel once the server has them. Where the connection does not
+ * stand yet, they stay there, and nothing has happened. */
+bool first_words_are_due(const struct session *s);
+enum first_send first_words_say(struct session *s, int *ret_number);
+bool first_words_were_all(const struct session *s); /* RELAY: nothing is left to begin with */
+
 /* CONNECT, from the timer: it takes long enough to look whether the client is still there. */
 void phase_connect_settle(struct session *s);
 

@@ -43,6 +43,7 @@ struct snapshot {
     struct log_template *log_template; /* owned; NULL without `template` */
     struct listener *listeners;
     size_t listener_count;
+    struct port_range own_ports; /* whence the kernel takes ports for our ends */
 };
 
 /* Compiles what `config` holds (and takes it over on success). Problems of meaning go to

@@ -33,6 +33,14 @@ void facts_read(struct facts *ret, struct span bytes, bool final, bool look_for_
         plain_read(ret);
 }
 
+enum protocol facts_protocol(const struct facts *facts)
+{
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+        if (facts->protocol[i] == VERDICT_YES)
+            return (enum protocol)i;
+    return PROTOCOL_UNKNOWN;
+}
+
 size_t facts_need(const struct facts *facts)
 {
     size_t next = facts->bytes.length + 1;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* Ports looked at for one connection: as many as can be tried in well under a millisecond. */
@@ -22,13 +23,10 @@ static int open_socket(const struct address *address)
 }
 
 /* A UNIX socket whose backlog is full says EAGAIN, and there is nothing to wait for: a failure. */
-static int begin(int fd, const struct address *to)
+static int begin(int fd, const struct address *to, bool *ret_done)
 {
-    if (address_is_ip(to))
-        socket_set_nodelay(fd);
-    if (connect(fd, &to->any, to->length) == 0 || errno == EINPROGRESS || errno == EINTR)
-        return 0;
-    return errno;
+    *ret_done = connect(fd, &to->any, to->length) == 0;
+    return *ret_done || errno == EINPROGRESS || errno == EINTR ? 0 : errno;
 }
 
 /* --- binding ---------------------------------------------------------------------------------- */
@@ -102,7 +100,7 @@ static bool tell_no_port(struct error *error, const struct address *to, const st
 /* With `origin` NULL not bound at all. A port that is in use shows when it is bound (somebody
  * listens there) or when it is connected (the same two ends are connected already). */
 static enum attempt attempt(int *ret, const struct address *to, const struct origin *origin,
-                            uint16_t port, struct error *error)
+                            uint16_t port, bool *ret_done, struct error *error)
 {
     int fd = open_socket(to);
     if (fd < 0) {
@@ -112,7 +110,7 @@ static enum attempt attempt(int *ret, const struct address *to, const struct ori
     int number = origin == NULL ? 0 : bind_to(fd, origin, port);
     bool bound = number == 0;
     if (bound)
-        number = begin(fd, to);
+        number = begin(fd, to, ret_done);
     if (number == 0) {
         *ret = fd;
         return ATTEMPT_BEGUN;
@@ -130,23 +128,16 @@ static enum attempt attempt(int *ret, const struct address *to, const struct ori
 /* IP_LOCAL_PORT_RANGE would leave the choice to the kernel, but only within its own range
  * (net.ipv4.ip_local_port_range), and silently takes that where ours lies outside. */
 static enum attempt attempt_ports(int *ret, const struct address *to, const struct origin *origin,
-                                  struct error *error)
+                                  bool *ret_done, struct error *error)
 {
     unsigned count = origin->high - origin->low + 1u;
     unsigned tries = count < PORTS_TRIED_MAX ? count : PORTS_TRIED_MAX;
     unsigned first = (unsigned)((clock_monotonic_us() * UINT64_C(2654435761) >> 7) % count);
     enum attempt result = ATTEMPT_PORT_TAKEN;
     for (unsigned i = 0; i < tries && result == ATTEMPT_PORT_TAKEN; i++)
-        result = attempt(ret, to, origin, (uint16_t)(origin->low + (first + i) % count), error);
+        result = attempt(ret, to, origin, (uint16_t)(origin->low + (first + i) % count), ret_done,
+                         error);
     return result;
-}
-
-/* Within one host a connection stands when connect() returns, though it says "in progress": asking
- * once spares the loop a round of watching. */
-static bool stands_already(int fd)
-{
-    struct pollfd state = {.fd = fd, .events = POLLOUT};
-    return poll(&state, 1, 0) == 1 && state.revents == POLLOUT;
 }
 
 bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
@@ -157,19 +148,35 @@ bool socket_connect_from(int *ret, const struct address *to, const struct origin
         origin = NULL;
     else if (origin->address.any.sa_family != to->any.sa_family)
         return tell_origin(error, EAFNOSUPPORT, origin);
-    enum attempt result = origin != NULL && origin->low != 0 ? attempt_ports(ret, to, origin, error)
-                                                             : attempt(ret, to, origin, 0, error);
+    enum attempt result = origin != NULL && origin->low != 0
+                              ? attempt_ports(ret, to, origin, ret_done, error)
+                              : attempt(ret, to, origin, 0, ret_done, error);
     if (result == ATTEMPT_PORT_TAKEN)
         return tell_no_port(error, to, origin);
-    if (result == ATTEMPT_FAILED)
-        return false;
-    *ret_done = stands_already(*ret);
-    return true;
+    return result == ATTEMPT_BEGUN;
 }
 
 bool socket_connect(int *ret, const struct address *address, bool *ret_done, struct error *error)
 {
     return socket_connect_from(ret, address, NULL, ret_done, error);
+}
+
+bool socket_is_connected(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLOUT};
+    return poll(&state, 1, 0) == 1 && state.revents == POLLOUT;
+}
+
+enum first_send socket_send_first(int fd, const void *bytes, size_t size, size_t *ret_count,
+                                  int *ret_number)
+{
+    ssize_t count = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    *ret_number = count < 0 ? errno : 0;
+    *ret_count = count < 0 ? 0 : (size_t)count;
+    if (count > 0)
+        return FIRST_SEND_TAKEN;
+    return count == 0 || *ret_number == EAGAIN || *ret_number == EINTR ? FIRST_SEND_TOO_EARLY
+                                                                       : FIRST_SEND_FAILED;
 }
 
 int socket_connect_result(int fd)
@@ -202,6 +209,21 @@ bool socket_reaches_itself(int fd, const struct address *to)
 {
     struct address own;
     return address_is_ip(to) && socket_local(fd, &own) && address_equal(&own, to);
+}
+
+/* --- the kernel's ports ----------------------------------------------------------------------- */
+
+struct port_range socket_own_ports(void)
+{
+    struct port_range range = {0, UINT16_MAX};
+    unsigned low, high;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (file == NULL)
+        return range;
+    if (fscanf(file, "%u %u", &low, &high) == 2 && low <= high && high <= UINT16_MAX)
+        range = (struct port_range){(uint16_t)low, (uint16_t)high};
+    (void)fclose(file);
+    return range;
 }
 
 /* --- asked beforehand ------------------------------------------------------------------------- */

@@ -28,9 +28,17 @@ static enum stream_status plain_read(struct stream *s, void *room, size_t size, 
     return count == 0 ? STREAM_EOF : STREAM_OK;
 }
 
+static void end_nagle(struct stream *s)
+{
+    if (--s->nagle == 0)
+        socket_set_nodelay(s->fd);
+}
+
 static enum stream_status plain_write(struct stream *s, const void *bytes, size_t size,
                                       size_t *ret_count)
 {
+    if (s->nagle > 0)
+        end_nagle(s);
     ssize_t count = send(s->fd, bytes, size, MSG_NOSIGNAL);
     if (count < 0)
         return failed(errno);
@@ -55,6 +63,12 @@ void stream_plain(struct stream *ret, int fd)
 {
     *ret = (struct stream){
         .ops = &plain_ops, .fd = fd, .read_waits = EV_READ, .write_waits = EV_WRITE};
+}
+
+void stream_outgoing(struct stream *ret, int fd, const struct address *to)
+{
+    stream_plain(ret, fd);
+    ret->nagle = address_is_ip(to) ? 2 : 0;
 }
 
 bool stream_is_plain(const struct stream *s)

@@ -224,6 +224,7 @@ static void begin_securing(struct check *check, struct span header)
 {
     struct error error;
     struct tls_target target = {.host = check->host, .address = &check->address, .preface = header};
+    socket_set_nodelay(check->stream.fd);
     if (!tls_connect(&check->stream, check->tls, check->stream.fd, &target, &error)) {
         fail(check, CHECK_UNKNOWN, error.text);
         return;
@@ -314,9 +315,9 @@ void check_begin(struct check *check)
         fail_call(check, error.number);
         return;
     }
-    stream_plain(&check->stream, fd);
+    stream_outgoing(&check->stream, fd, &check->address);
     set_timer(check, check->timeout_ms);
-    if (done)
+    if (done || socket_is_connected(fd))
         end_connect(check);
     else
         watch(check, EV_WRITE);

@@ -142,6 +142,8 @@ static struct origin origin_of(const struct session *s)
 }
 
 static void conclude_try(struct session *s, int number);
+static void conclude_first_words(struct session *s);
+static bool may_reach_itself(const struct session *s);
 
 static void connect_to_chosen(struct session *s)
 {
@@ -154,8 +156,12 @@ static void connect_to_chosen(struct session *s)
         try_failed(s, error.number, error.text);
         return;
     }
-    stream_plain(&s->server, fd);
+    stream_outgoing(&s->server, fd, server_address(s->chosen));
     if (done)
+        conclude_try(s, 0);
+    else if (!may_reach_itself(s) && first_words_are_due(s))
+        conclude_first_words(s);
+    else if (socket_is_connected(fd))
         conclude_try(s, 0);
 }
 
@@ -209,6 +215,7 @@ static void begin_tls(struct session *s)
                                 .address = server_address(s->chosen),
                                 .preface = proxy_out_write(s),
                                 .sessions = s->engine->tls_sessions};
+    socket_set_nodelay(s->server.fd); /* a handshake has many small writes */
     if (tls_connect(&s->server, pool_tls(connect_pool(s)), s->server.fd, &target, &error)) {
         engine_queue_handshake(s->engine, &s->queue);
         return;
@@ -239,10 +246,37 @@ void phase_connect_turn(struct session *s)
 }
 
 /* With a dead server on this machine the kernel may choose the server's own port for our end, and
- * then we talk to ourselves (simultaneous open, RFC 9293 §3.5). */
+ * then we talk to ourselves (simultaneous open, RFC 9293 §3.5). Servers' ports mostly lie below
+ * those that it chooses from. */
+static bool may_reach_itself(const struct session *s)
+{
+    const struct address *to = server_address(s->chosen);
+    const struct origin *origin = &pool_model(connect_pool(s))->source;
+    uint16_t port = address_port(to);
+    return address_is_ip(to) && (port_range_has(s->generation->snapshot->own_ports, port) ||
+                                 (origin->low != 0 && port >= origin->low && port <= origin->high));
+}
+
+static void conclude_first_words(struct session *s)
+{
+    int number;
+    switch (first_words_say(s, &number)) {
+    case FIRST_SEND_TAKEN:
+        if (!session_is_over(s))
+            connected(s);
+        break;
+    case FIRST_SEND_TOO_EARLY:
+        break;
+    case FIRST_SEND_FAILED:
+        try_failed(s, number, NULL);
+        break;
+    }
+}
+
 static void conclude_try(struct session *s, int number)
 {
-    if (number == 0 && socket_reaches_itself(s->server.fd, server_address(s->chosen)))
+    if (number == 0 && may_reach_itself(s) &&
+        socket_reaches_itself(s->server.fd, server_address(s->chosen)))
         number = ECONNREFUSED;
     if (number != 0)
         try_failed(s, number, NULL);

@@ -40,7 +40,7 @@ static void note_fix(struct session *s, const struct fix_logon *fix)
 
 static void note_inner_protocol(struct session *s, const struct facts *facts)
 {
-    s->inner_protocol = (uint8_t)protocol_detect(facts->bytes);
+    s->inner_protocol = (uint8_t)facts_protocol(facts);
     s->inner_silent = facts->silent;
     s->inner_known = facts->silent || facts->bytes.length > 0;
     note_fix(s, &facts->fix);
@@ -57,7 +57,7 @@ static void note_protocol(struct session *s, const struct facts *facts)
         note_inner_protocol(s, facts);
         return;
     }
-    s->protocol = (uint8_t)protocol_detect(facts->bytes);
+    s->protocol = (uint8_t)facts_protocol(facts);
     s->is_silent = s->doubtful = facts->silent;
     note_fix(s, &facts->fix);
 }
@@ -257,8 +257,11 @@ static void look_at_outer(struct session *s, bool at_deadline)
                         : full                ? LOOK_ENDS_BY_SIZE
                                               : LOOK_GOES_ON;
     size_t need;
+    struct engine *engine = s->engine;
+    engine->heard = bytes;
     if (decide(s, bytes, end, &need))
         peek_wait_for(s, need);
+    engine->heard = span_of(NULL, 0);
 }
 
 /* --- decrypted bytes -------------------------------------------------------------------------- */

@@ -254,8 +254,10 @@ static void moved(struct session *s)
 void phase_relay_begin(struct session *s)
 {
     moved(s);
-    /* The client's first bytes are known to be here, unless it is a silent one. */
-    (void)pump(s, DIRECTION_UP);
+    /* The client's first bytes are known to be here, unless it is a silent one, or they have gone
+     * out already: what may have come behind them the loop will announce. */
+    if (!first_words_were_all(s))
+        (void)pump(s, DIRECTION_UP);
 }
 
 void phase_relay_step(struct session *s, int client_events, int server_events)

@@ -152,6 +152,7 @@ bool snapshot_compile(struct snapshot **ret, struct config *config, unsigned wor
     }
     atomic_init(&snapshot->references, 1);
     snapshot->generation = previous == NULL ? 1 : previous->generation + 1;
+    snapshot->own_ports = socket_own_ports();
     struct compilation c = {snapshot, previous, config->problems, workers};
     bool good = compile_all(&c, config->model);
     if (!good && problems_errors(config->problems) == 0)

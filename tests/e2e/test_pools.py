@@ -174,7 +174,7 @@ def test_when_all_tries_fail_the_client_gets_a_reset(start, retries):
 
 def test_a_tls_client_gets_a_reset_too_when_all_tries_fail(start):
     gate = start(pools={"app": {"servers": [closed_port()], "connect_retries": 0}})
-    client = tls.TlsPeer(gate.connect(), name="gateway.example.com").send(b"anyone")
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com")
     client.expect_reset()
     gate.ended(client, "connect_failed")
 

@@ -324,6 +324,104 @@ START_TEST(a_socket_connected_to_itself_is_told_from_others)
 }
 END_TEST
 
+START_TEST(first_bytes_tell_whether_a_connection_stands)
+{
+    struct address a;
+    struct error error;
+    bool done;
+    size_t count;
+    int fd, number, listener = listen_on("127.0.0.1:0", &a);
+    char heard[8];
+    ck_assert(socket_connect(&fd, &a, &done, &error));
+    wait_for(fd, POLLOUT);
+    ck_assert_int_eq(socket_send_first(fd, "first", 5, &count, &number), FIRST_SEND_TAKEN);
+    ck_assert_uint_eq(count, 5);
+    wait_for(listener, POLLIN);
+    int server = accept4(listener, NULL, NULL, 0);
+    ck_assert_int_eq(recv(server, heard, sizeof heard, 0), 5);
+    (void)close(server);
+    (void)close(fd);
+    (void)close(listener);
+    ck_assert(socket_connect(&fd, &a, &done, &error));
+    wait_for(fd, POLLOUT);
+    ck_assert(!socket_is_connected(fd));
+    ck_assert_int_eq(socket_send_first(fd, "first", 5, &count, &number), FIRST_SEND_FAILED);
+    ck_assert_int_eq(number, ECONNREFUSED);
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(first_bytes_stay_here_while_a_connection_is_under_way)
+{
+    struct address a;
+    struct error error;
+    bool done;
+    size_t count;
+    int fds[8], number, begun = 0, listener = listen_on("127.0.0.1:0", &a);
+    enum first_send said = FIRST_SEND_TAKEN;
+    /* One waits in the queue, further ones are not answered. */
+    ck_assert_int_eq(listen(listener, 0), 0);
+    while (said == FIRST_SEND_TAKEN && begun < 8) {
+        ck_assert(socket_connect(&fds[begun], &a, &done, &error));
+        said = socket_send_first(fds[begun++], "x", 1, &count, &number);
+    }
+    ck_assert_int_eq(said, FIRST_SEND_TOO_EARLY);
+    ck_assert(!socket_is_connected(fds[begun - 1]));
+    while (begun > 0)
+        (void)close(fds[--begun]);
+    (void)close(listener);
+}
+END_TEST
+
+static int nodelay_of(int fd)
+{
+    int value = -1;
+    socklen_t length = sizeof value;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+    return value;
+}
+
+START_TEST(nagle_ends_with_the_second_write_of_a_connection_of_ours)
+{
+    struct stream s;
+    struct address to;
+    struct error error;
+    size_t count;
+    int client, server;
+    make_pair(&client, &server);
+    ck_assert(address_parse(&to, span_text("127.0.0.1:1"), &error));
+    stream_outgoing(&s, client, &to);
+    ck_assert_int_eq(stream_write(&s, "one", 3, &count), STREAM_OK);
+    ck_assert_int_eq(nodelay_of(client), 0);
+    ck_assert_int_eq(stream_write(&s, "two", 3, &count), STREAM_OK);
+    ck_assert_int_ne(nodelay_of(client), 0);
+    stream_close(&s, false);
+    (void)close(server);
+    make_pair(&client, &server);
+    stream_outgoing(&s, client, &to);
+    stream_note_write(&s);
+    ck_assert_int_eq(stream_write(&s, "two", 3, &count), STREAM_OK);
+    ck_assert_int_ne(nodelay_of(client), 0);
+    stream_close(&s, false);
+    (void)close(server);
+}
+END_TEST
+
+START_TEST(the_kernel_takes_our_ports_from_its_own_range)
+{
+    struct port_range range = socket_own_ports();
+    struct address own;
+    int client, server;
+    ck_assert_uint_lt(range.low, range.high);
+    make_pair(&client, &server);
+    ck_assert(socket_local(client, &own));
+    ck_assert(port_range_has(range, address_port(&own)));
+    ck_assert(!port_range_has((struct port_range){10, 20}, 21));
+    (void)close(client);
+    (void)close(server);
+}
+END_TEST
+
 START_TEST(keep_alive_switched_off_leaves_nothing_of_what_was_set)
 {
     struct address a;
@@ -518,6 +616,10 @@ int main(void)
     tcase_add_test(tests, a_hidden_unix_socket_refuses_and_keeps_its_queue);
     tcase_add_test(tests, a_refused_connection_is_told);
     tcase_add_test(tests, a_socket_connected_to_itself_is_told_from_others);
+    tcase_add_test(tests, first_bytes_tell_whether_a_connection_stands);
+    tcase_add_test(tests, first_bytes_stay_here_while_a_connection_is_under_way);
+    tcase_add_test(tests, nagle_ends_with_the_second_write_of_a_connection_of_ours);
+    tcase_add_test(tests, the_kernel_takes_our_ports_from_its_own_range);
     tcase_add_test(tests, each_port_of_a_range_serves_one_connection_to_each_server);
     tcase_add_test(tests, a_port_on_which_somebody_listens_is_passed_over);
     tcase_add_test(tests, an_origin_of_another_family_or_host_is_our_fault);
