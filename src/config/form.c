@@ -35,26 +35,28 @@ static const char *path_of(const struct form *f)
     return f->path.data == NULL ? "" : f->path.data;
 }
 
-void form_error(struct form *f, const char *format, ...)
+static void tell(struct form *f, bool at_key, const char *format, va_list arguments)
 {
     char text[1024];
+    vsnprintf(text, sizeof text, format, arguments);
+    (at_key ? problems_error_key : problems_error)(f->problems, path_of(f), "%s", text);
+    draft_note(f->broken, path_of(f));
+}
+
+void form_error(struct form *f, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    tell(f, false, format, arguments);
     va_end(arguments);
-    problems_error(f->problems, path_of(f), "%s", text);
-    draft_note(f->broken, path_of(f));
 }
 
 void form_error_key(struct form *f, const char *format, ...)
 {
-    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    tell(f, true, format, arguments);
     va_end(arguments);
-    problems_error_key(f->problems, path_of(f), "%s", text);
-    draft_note(f->broken, path_of(f));
 }
 
 /* Does not cut a character in two. */

@@ -5,27 +5,32 @@
 #define PATH_MAX_LENGTH 512
 #define LINE_MAX_LENGTH 700
 
+typedef void teller(struct problems *problems, const char *path, const char *format, ...);
+
+static void report(struct problems *problems, teller *tell, const char *path, const char *key,
+                   const char *format, va_list arguments)
+{
+    char place[PATH_MAX_LENGTH], line[LINE_MAX_LENGTH];
+    vsnprintf(line, sizeof line, format, arguments);
+    snprintf(place, sizeof place, "%s.%s", path, key);
+    tell(problems, place, "%s", line);
+}
+
 bool tls_report(struct problems *problems, const char *path, const char *key, const char *format,
                 ...)
 {
-    char place[PATH_MAX_LENGTH], line[LINE_MAX_LENGTH];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    report(problems, problems_error, path, key, format, arguments);
     va_end(arguments);
-    snprintf(place, sizeof place, "%s.%s", path, key);
-    problems_error(problems, place, "%s", line);
     return false;
 }
 
 void tls_report_warning(struct problems *problems, const char *path, const char *key,
                         const char *format, ...)
 {
-    char place[PATH_MAX_LENGTH], line[LINE_MAX_LENGTH];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
+    report(problems, problems_warning, path, key, format, arguments);
     va_end(arguments);
-    snprintf(place, sizeof place, "%s.%s", path, key);
-    problems_warning(problems, place, "%s", line);
 }
