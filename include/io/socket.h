@@ -13,6 +13,10 @@
  * before the first socket of a group is opened. */
 bool socket_probe_free(const struct address *address, struct error *error) MUST_CHECK;
 
+/* A name to listen on ("localhost"): its first address. Waits for the resolver. */
+bool socket_look_up(struct address *ret, const char *name, uint16_t port,
+                    struct error *error) MUST_CHECK;
+
 /* A listening socket; TCP ones join their SO_REUSEPORT group. [::] takes both families; where the
  * kernel has no IPv6, it becomes 0.0.0.0. A UNIX path that a dead process left behind is replaced.
  */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,18 +108,6 @@ static bool open_local(struct endpoint **ret, const struct model *model, struct 
 
 /* --- HTTP on TCP ------------------------------------------------------------------------------ */
 
-static bool resolve(struct address *ret, const struct model_address *model, struct error *error)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
-    int failure = getaddrinfo(model->name, NULL, &hints, &found);
-    if (failure != 0)
-        return error_input(error, "cannot listen on %s: %s", model->text, gai_strerror(failure));
-    *ret = address_of(found->ai_addr, found->ai_addrlen);
-    address_set_port(ret, model->port);
-    freeaddrinfo(found);
-    return true;
-}
-
 static bool open_http(struct endpoint **ret, const struct model *model, struct error *error)
 {
     const struct model_address *wanted = &model->admin.http;
@@ -128,7 +115,8 @@ static bool open_http(struct endpoint **ret, const struct model *model, struct e
     if (!endpoint_create(&endpoint, wanted->text, error))
         return false;
     endpoint->address = wanted->address;
-    bool good = (wanted->kind != HOST_NAME || resolve(&endpoint->address, wanted, error)) &&
+    bool good = (wanted->kind != HOST_NAME ||
+                 socket_look_up(&endpoint->address, wanted->name, wanted->port, error)) &&
                 socket_probe_free(&endpoint->address, error) &&
                 socket_listen(&endpoint->fd, &endpoint->address, error) &&
                 (socket_local(endpoint->fd, &endpoint->address) ||

@@ -1,6 +1,5 @@
 #include "app/binder.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,19 +19,6 @@ static struct binding *find_address(const struct bindings *bindings, const struc
         if (address_equal(&bindings->item[i].binding->actual, address))
             return bindings->item[i].binding;
     return NULL;
-}
-
-/* A name to listen on ("localhost:9018"): its first address. */
-static bool resolve(struct address *ret, const struct model_address *model, struct error *error)
-{
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
-    int failure = getaddrinfo(model->name, NULL, &hints, &found);
-    if (failure != 0)
-        return error_input(error, "cannot listen on %s: %s", model->text, gai_strerror(failure));
-    *ret = address_of(found->ai_addr, found->ai_addrlen);
-    address_set_port(ret, model->port);
-    freeaddrinfo(found);
-    return true;
 }
 
 /* --- addresses that overlap ------------------------------------------------------------------- */
@@ -84,7 +70,7 @@ static bool open_new(struct binding **ret, const struct model_address *model,
                      const struct keepalive *keepalive, const struct binder *b, struct error *error)
 {
     struct address address = model->address;
-    if (model->kind == HOST_NAME && !resolve(&address, model, error))
+    if (model->kind == HOST_NAME && !socket_look_up(&address, model->name, model->port, error))
         return false;
     struct binding *same = find_address(b->previous, &address);
     if (same != NULL && !bindings_have(b->now, same)) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -91,6 +92,18 @@ bool socket_probe_free(const struct address *wanted, struct error *error)
     if (bind(fd, &address.any, address.length) != 0)
         return fail(error, fd, &address, "cannot listen on");
     (void)close(fd);
+    return true;
+}
+
+bool socket_look_up(struct address *ret, const char *name, uint16_t port, struct error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
+    int failure = getaddrinfo(name, NULL, &hints, &found);
+    if (failure != 0)
+        return error_input(error, "cannot listen on %s:%u: %s", name, port, gai_strerror(failure));
+    *ret = address_of(found->ai_addr, found->ai_addrlen);
+    address_set_port(ret, port);
+    freeaddrinfo(found);
     return true;
 }
 
