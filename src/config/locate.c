@@ -151,13 +151,16 @@ bool locations_find(const struct locations *l, const char *path, struct location
     return true;
 }
 
-/* The nearest node at or above `path`; `*length` becomes the length of its path. */
+/* The nearest node at or above `path`; `*length` becomes the length of its path. Above all is the
+ * root, and not the member whose key is empty, though both have the path "". */
 static uint32_t find_nearest(const struct locations *l, const char *path, size_t *length)
 {
     uint32_t i = find(l, span_of(path, *length));
     while (i == NO_NODE && *length > 0) {
         (*length)--;
-        if (path[*length] == '.' || path[*length] == '[' || *length == 0)
+        if (*length == 0)
+            return l->count > 0 ? 0 : NO_NODE;
+        if (path[*length] == '.' || path[*length] == '[')
             i = find(l, span_of(path, *length));
     }
     return i;
