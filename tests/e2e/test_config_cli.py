@@ -123,8 +123,8 @@ def test_a_mistake_is_one_line_with_its_place(check, tmp_path, path, value, wher
 
 NOT_YET = [
     (("ledger",), {"file": "ledger"}),
-    (("pools", "app", "resolve"), {"interval": "10s"}),
-    (("pools", "app", "tls"), {"verify": False}),
+    (("listeners", "combined", "early_connect"), True),
+    (("pools", "app", "drain"), {"boundary": "fix"}),
 ]
 
 

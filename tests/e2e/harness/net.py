@@ -40,7 +40,7 @@ class Peer:
     def __init__(self, sock: socket.socket, timeout: float = 10.0, refused: bool = False):
         self.sock = sock
         self.timeout = settings.seconds(timeout)
-        self.refused = refused  # the reset came before connect() returned
+        self.refused = refused  # a reset has been met: before connect() returned, or in send()
         sock.settimeout(self.timeout)
         self.name = "unix"
         if sock.family != socket.AF_UNIX:
@@ -52,9 +52,14 @@ class Peer:
     # --- sending -------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> "Peer":
+        """A reset that is there already shows in the next read (or send), as one that comes right
+        behind the bytes does: which of them it is nobody can know beforehand."""
         if self.refused:
-            raise ConnectionResetError("reset at once")
-        self.sock.sendall(data)
+            raise ConnectionResetError("reset before the bytes were sent")
+        try:
+            self.sock.sendall(data)
+        except ConnectionResetError:
+            self.refused = True
         return self
 
     def drip(self, data: bytes, size: int = 1, pause: float = 0.0005) -> "Peer":
@@ -83,9 +88,10 @@ class Peer:
         if self.buffer:
             data, self.buffer = self.buffer, b""
             return data
-        if self.refused:
-            raise ConnectionResetError("reset at once")
-        return self.sock.recv(262144)
+        data = self.sock.recv(262144)
+        if not data and self.refused:
+            raise ConnectionResetError("reset before this was read")
+        return data
 
     def recv(self, count: int) -> bytes:
         """Exactly `count` bytes."""
