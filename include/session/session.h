@@ -197,6 +197,11 @@ bool first_words_were_all(const struct session *s); /* RELAY: nothing is left to
 /* CONNECT, from the timer: it takes long enough to look whether the client is still there. */
 void phase_connect_settle(struct session *s);
 
+/* Back from STARTTLS: this server is out, and the tries go on where they were. */
+void connect_try_another(struct session *s, const char *what, const char *why);
+/* This server it is. */
+void connect_has_settled(struct session *s);
+
 /* CONNECT leads here when TLS was agreed with a client whose TLS is passed through. */
 bool phase_starttls_is_due(const struct session *s);
 void phase_starttls_begin(struct session *s);

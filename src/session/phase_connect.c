@@ -97,9 +97,17 @@ static void note_failure(struct session *s, int number, const char *why)
     note_detail(s, why);
 }
 
+static void go_on_trying(struct session *s)
+{
+    if (s->tries != NULL && s->tries->count >= tries_of_a_round(s))
+        end_round(s);
+    else
+        try_next(s);
+}
+
 /* A plain connection leaves nothing behind, should it have met itself; on one with TLS an alert may
  * be under way, which a reset would overtake. */
-static void drop_try(struct session *s)
+static bool end_try(struct session *s)
 {
     list_remove(&s->queue); /* a handshake may have waited for its turn */
     ev_io_stop(s->engine->loop, &s->server_io);
@@ -109,10 +117,23 @@ static void drop_try(struct session *s)
     give_slot_back(s);
     if (!remembered)
         session_fail(s, END_internal, "out of memory");
-    else if (s->tries->count >= tries_of_a_round(s))
-        end_round(s);
-    else
-        try_next(s);
+    return remembered;
+}
+
+static void drop_try(struct session *s)
+{
+    if (end_try(s))
+        go_on_trying(s);
+}
+
+void connect_try_another(struct session *s, const char *what, const char *why)
+{
+    session_tell_trouble(s, server_note_failure(s->chosen, what, why));
+    note_detail(s, why);
+    buffer_release(&s->relay.lane[DIRECTION_UP].held);
+    buffer_release(&s->relay.lane[DIRECTION_DOWN].held);
+    if (end_try(s))
+        session_enter(s, PHASE_CONNECT);
 }
 
 static void try_failed(struct session *s, int number, const char *why)
@@ -184,24 +205,29 @@ static void try_next(struct session *s)
 
 /* --- connected -------------------------------------------------------------------------------- */
 
-static void connected(struct session *s)
+void connect_has_settled(struct session *s)
 {
-    if (s->client_watched)
-        peek_done(s);
     server_note_connected(s->chosen);
-    s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
-    tally_count_time(s->engine->tally, TALLY_CONNECT, s->connect_us);
     free(s->tries);
     s->tries = NULL;
     if (s->notes != NULL)
         s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
-    if (!stream_is_plain(&s->server))
-        proxy_out_forget(s); /* it went in front of the handshake */
-    else if (!proxy_out_put(s)) {
+    proxy_out_forget(s);
+    session_enter(s, PHASE_RELAY);
+}
+
+static void connected(struct session *s)
+{
+    if (s->client_watched)
+        peek_done(s);
+    s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    tally_count_time(s->engine->tally, TALLY_CONNECT, s->connect_us);
+    if (stream_is_plain(&s->server) && !proxy_out_put(s)) /* else it went in front of the hello */
         session_fail(s, END_internal, "out of memory");
-        return;
-    }
-    session_enter(s, phase_starttls_is_due(s) ? PHASE_STARTTLS : PHASE_RELAY);
+    else if (phase_starttls_is_due(s))
+        session_enter(s, PHASE_STARTTLS);
+    else
+        connect_has_settled(s);
 }
 
 /* --- TLS with the server ---------------------------------------------------------------------- */
@@ -315,7 +341,7 @@ void phase_connect_begin(struct session *s)
     if (s->chosen != NULL) /* from the queue */
         connect_to_chosen(s);
     else
-        try_next(s);
+        go_on_trying(s);
 }
 
 void phase_connect_step(struct session *s, int client_events, int server_events)

@@ -68,13 +68,13 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
 /* Longer than any answer. */
 #define ANSWER_MAX 512u
 
+/* Nothing of the client's has gone out: another server may agree. */
 static void refuse(struct session *s, const char *why)
 {
-    session_tell_trouble(s, server_note_failure(s->chosen, "starttls", why));
-    session_fail(s, END_connect_failed, "%.60s: %s", server_name(s->chosen), why);
+    connect_try_another(s, "starttls", why);
 }
 
-/* Reads what the server has said behind what is held. false: the session was ended. */
+/* Reads what the server has said behind what is held. false: this server is out. */
 static bool hear(struct session *s)
 {
     struct buffer *heard = &s->relay.lane[DIRECTION_DOWN].held;
@@ -88,7 +88,9 @@ static bool hear(struct session *s)
         session_fail(s, END_internal, "out of memory");
     else if (buffer_length(heard) > ANSWER_MAX)
         refuse(s, "its answer is too long");
-    return !session_is_over(s);
+    else
+        return true;
+    return false;
 }
 
 /* Sends what is held for the server: a PROXY header, our requests. The client is not read. */
@@ -114,7 +116,7 @@ static void agree(struct session *s)
         return;
     }
     buffer_release(heard);
-    session_enter(s, PHASE_RELAY);
+    connect_has_settled(s);
 }
 
 /* One turn of the dialect. true: there may be another at once. */

@@ -111,8 +111,5 @@ void proxy_out_forget(struct session *s)
 bool proxy_out_put(struct session *s)
 {
     struct span header = proxy_out_write(s);
-    if (header.length > 0 && !put_in_front(&s->relay.lane[DIRECTION_UP].held, header))
-        return false;
-    proxy_out_forget(s);
-    return true;
+    return header.length == 0 || put_in_front(&s->relay.lane[DIRECTION_UP].held, header);
 }

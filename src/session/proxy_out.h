@@ -7,11 +7,11 @@
 /* Writes it, as the pool wants it, into the worker's scratch; empty where it wants none. */
 struct span proxy_out_write(struct session *s);
 
-/* The server has it: frees the received fields that were kept for it. */
+/* The server is settled: frees the received fields that were kept for its header. */
 void proxy_out_forget(struct session *s);
 
-/* Puts it, as the pool wants it, in front of everything that the relay holds for the server. The
- * received fields that were kept for it are freed. False: out of memory. */
+/* Puts it, as the pool wants it, in front of everything that the relay holds for the server. False:
+ * out of memory. */
 bool proxy_out_put(struct session *s) MUST_CHECK;
 
 #endif

@@ -38,7 +38,7 @@ static const struct phase_row phases[PHASE_COUNT] = {
     [PHASE_CONNECT] = {phase_connect_begin, phase_connect_step, phase_connect_expire,
                        TO(QUEUE) | TO(STARTTLS) | TO(RELAY) | TO(CLOSED)},
     [PHASE_STARTTLS] = {phase_starttls_begin, phase_starttls_step, phase_starttls_expire,
-                        TO(RELAY) | TO(CLOSED)},
+                        TO(RELAY) | TO(CONNECT) | TO(CLOSED)},
     [PHASE_RELAY] = {phase_relay_begin, phase_relay_step, phase_relay_expire, TO(CLOSED)},
     [PHASE_REDIRECT] = {phase_redirect_begin, phase_redirect_step, phase_redirect_expire,
                         TO(ANSWER) | TO(CLOSED)},

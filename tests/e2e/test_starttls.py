@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import net, postgres, servers, settings, tls, wait
+from harness import net, postgres, proxy, servers, settings, tls, wait
 from harness.postgres import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, STARTUP
 
 NAME = "gateway.example.com"
@@ -343,7 +343,7 @@ def test_the_server_is_asked_first_and_then_gets_the_very_hello(start, header):
 ], ids=lambda value: repr(value[:12]))
 def test_a_server_that_does_not_agree_gets_nothing(start, answer, detail):
     server = servers.Listener()
-    gate = start([PASS], {"app": server}, tls=None)
+    gate = start([PASS], {"app": {"servers": [server], "connect_retries": 0}}, tls=None)
     client = ask(gate).send(tls.hello("db.example.com"))
     peer = server.accept()
     assert peer.recv(8) == SSL_REQUEST
@@ -355,10 +355,54 @@ def test_a_server_that_does_not_agree_gets_nothing(start, answer, detail):
 
 def test_a_server_that_says_nothing_is_given_up_in_time(start):
     server = servers.Listener()
-    gate = start([PASS], {"app": {"servers": [server], "connect_timeout": "300ms"}}, tls=None)
+    gate = start([PASS], {"app": {"servers": [server], "connect_timeout": "300ms", "connect_retries": 0}}, tls=None)
     client = ask(gate).send(tls.hello("db.example.com"))
     client.expect_reset()
     gate.ended(client, "connect_failed", detail=f"{server.address}: no answer about TLS in time")
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("header", ["off", "v2"])
+@pytest.mark.parametrize("fault", ["refuses", "closes", "hangs", "says too much"])
+def test_another_server_is_asked_and_gets_the_very_hello(start, fault, header):
+    bad, good = servers.Listener(), servers.Listener()
+    gate = start([PASS], {"app": {"servers": [bad, good], "connect_timeout": "1s", "proxy_protocol": header}}, tls=None)
+    hello = tls.hello("db.example.com")
+    client = ask(gate).send(hello)
+    peer = bad.accept()
+    first = proxy.read(peer) if header != "off" else None
+    assert peer.recv(8) == SSL_REQUEST
+    if fault == "refuses":
+        peer.send(b"N")
+    elif fault == "says too much":
+        peer.send(b"Sx")
+    elif fault == "closes":
+        peer.finish()
+    second = good.accept()
+    if header != "off":
+        assert proxy.read(second) == first
+    assert second.recv(8) == SSL_REQUEST
+    second.send(b"S")
+    assert second.recv(len(hello)) == hello
+    second.send(b"answer")
+    assert client.recv(6) == b"answer"
+    second.close()
+    client.recv_all()
+    client.close()
+    line = gate.session(client)
+    assert line["server"] == good.address and "detail" not in line and line["bytes_in"] == len(hello)
+
+
+def test_a_server_that_never_agrees_is_down_in_the_end(start):
+    server = servers.Listener()
+    check = {"interval": "1h", "fall": 2}
+    gate = start([PASS], {"app": {"servers": [server], "connect_retries": 0, "health_check": check}}, tls=None)
+    server.accept().recv_all()  # the check
+    for _ in range(2):
+        client = ask(gate).send(tls.hello("db.example.com"))
+        server.accept().send(b"N")
+        client.expect_reset()
+    assert 'reason="starttls: it does not do TLS"' in gate.event("server.down")
 
 
 def test_a_passthrough_rule_may_reject_by_name(start):
