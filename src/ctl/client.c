@@ -147,7 +147,7 @@ bool client_parse(struct client_answer *ret, struct span whole, struct error *er
 bool client_ask(struct client_answer *ret, const char *socket, const char *method, const char *path,
                 const char *body, struct error *error)
 {
-    int fd;
+    int fd = -1;
     struct text whole = {0};
     if (!connect_to(&fd, socket, error))
         return false;
