@@ -34,6 +34,8 @@ bool worker_adopt(struct worker *worker, struct snapshot *snapshot,
                   struct bindings *bindings) MUST_CHECK;
 bool worker_set_store(struct worker *worker, struct tls_policy *policy,
                       struct tls_store *store) MUST_CHECK;
+bool worker_set_staples(struct worker *worker, struct tls_policy *policy,
+                        struct tls_staples *staples) MUST_CHECK;
 bool worker_set_trust(struct worker *worker, struct tls_policy *policy,
                       struct tls_trust *trust) MUST_CHECK;
 void worker_send_errand(struct worker *worker, struct errand *errand); /* any thread */

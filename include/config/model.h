@@ -103,6 +103,8 @@ struct model_tls {
     struct string_list alpn;
     struct model_client_auth client_auth;
     struct model_tickets tickets;
+    bool ocsp_auto;
+    char *ocsp_file; /* absolute; NULL: none */
     bool watch;
 };
 

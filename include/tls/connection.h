@@ -6,6 +6,7 @@
 #include "inspect/client_cert.h"
 #include "io/stream.h"
 #include "tls/sessions.h"
+#include "tls/tls.h"
 #include "tls/trust.h"
 #include "tls/wire.h"
 
@@ -25,7 +26,8 @@ struct tls_connection {
     uint64_t verified_us;    /* when the server was, if the session that was offered is resumed */
     char *expected_sni;      /* owned; normal form; NULL: no name may come */
     struct tls_trust *trust; /* counted, in the handshake; NULL: no client certificate */
-    char *fault;             /* owned; a person's words; NULL for none */
+    struct tls_staples *staples;     /* counted, in the handshake; NULL: nothing is stapled */
+    char *fault;                     /* owned; a person's words; NULL for none */
     struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
     enum stream_status outcome;      /* not STREAM_OK: broken or reset, and stays so */
     bool established;

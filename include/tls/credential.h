@@ -35,6 +35,7 @@ struct tls_credential {
     char *chain_subject;           /* whose that is; NULL for none */
     char *file;                    /* of the certificate, as it was named */
     bool key_exposed;              /* group or others may read the key's file */
+    bool must_staple;              /* clients are to insist on an OCSP response (RFC 7633) */
     unsigned char digest[32];      /* of both files */
 };
 

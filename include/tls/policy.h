@@ -6,6 +6,7 @@
 
 #include "tls/client_auth.h"
 #include "tls/origin.h"
+#include "tls/stapling.h"
 #include "tls/store.h"
 #include "tls/ticket_file.h"
 #include "tls/tls.h"
@@ -22,7 +23,8 @@ struct tls_round {
 
 struct tls_slot {
     _Alignas(TLS_CACHE_LINE) struct tls_store *store;
-    struct tls_trust *trust; /* NULL: nothing is asked of clients */
+    struct tls_trust *trust;     /* NULL: nothing is asked of clients */
+    struct tls_staples *staples; /* NULL: nothing is stapled */
 };
 
 struct tls_policy {
@@ -40,6 +42,7 @@ struct tls_policy {
     struct tls_store *current;
     struct tls_round round;
     struct tls_client_auth client_auth;
+    struct tls_stapling stapling;
 
     unsigned workers;
     struct tls_slot *slots;

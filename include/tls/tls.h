@@ -25,6 +25,8 @@
 struct tls_policy;
 struct tls_store;
 struct tls_trust;
+struct tls_staples;
+struct tls_ocsp_job;
 
 /* Process-wide start and stop: library version, random state, error strings. */
 bool tls_start(struct error *error) MUST_CHECK;
@@ -73,6 +75,27 @@ void tls_trust_describe(const struct tls_trust *trust, char *ret, size_t size); 
 enum tls_refresh tls_policy_refresh_tickets(struct tls_policy *policy, size_t *ret_count,
                                             struct error *error);
 
+/* Likewise for the OCSP responses of ocsp_staple: those of the file, and those that were fetched
+ * meanwhile. TLS_REFRESH_NEW: *ret is all of them, error->text says how many. */
+enum tls_refresh tls_policy_refresh_staples(struct tls_policy *policy, struct tls_staples **ret,
+                                            struct error *error);
+struct tls_staples *tls_staples_ref(struct tls_staples *staples);
+void tls_staples_unref(struct tls_staples *staples); /* accepts NULL; any thread */
+
+/* Fetching: in how many seconds (0: now) tls_policy_ocsp_job() or tls_policy_refresh_staples() has
+ * something to do; negative: never as things are. */
+double tls_policy_staples_due(const struct tls_policy *policy);
+/* A response that is to be fetched now; NULL: none. It goes back with tls_policy_ocsp_done(), run
+ * or not, which frees it and keeps what is good of it for the next refresh. */
+struct tls_ocsp_job *tls_policy_ocsp_job(struct tls_policy *policy);
+void tls_policy_ocsp_done(struct tls_policy *policy, struct tls_ocsp_job *job);
+/* What was fetched for another policy, for the same certificates of this one. */
+void tls_policy_ocsp_share(struct tls_policy *policy, const struct tls_ocsp_job *job);
+/* Fetches, on any thread; blocks, for 10 s beside the look-up of the name, or until stop_fd is
+ * readable. */
+void tls_ocsp_job_run(struct tls_ocsp_job *job, int stop_fd);
+void tls_ocsp_job_free(struct tls_ocsp_job *job); /* accepts NULL */
+
 struct tls_store *tls_store_ref(struct tls_store *store);
 void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
 
@@ -100,6 +123,8 @@ void tls_policy_each_certificate(const struct tls_policy *policy,
 /* Puts `store` into this worker's slot (takes over one reference), drops the one that was there. */
 void tls_policy_set_store(struct tls_policy *policy, unsigned worker, struct tls_store *store);
 void tls_policy_set_trust(struct tls_policy *policy, unsigned worker, struct tls_trust *trust);
+void tls_policy_set_staples(struct tls_policy *policy, unsigned worker,
+                            struct tls_staples *staples);
 
 /* Starts the server side of a handshake on a connected socket whose ClientHello still is in the
  * kernel. `expected_sni` is the normal form that picked the rule, NULL for none: the handshake's

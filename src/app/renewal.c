@@ -1,5 +1,6 @@
 #include "app/renewal.h"
 
+#include "app/stapling.h"
 #include "base/log.h"
 #include "io/watch.h"
 #include "tls/client.h"
@@ -12,6 +13,7 @@ struct renewal {
     struct worker *const *workers; /* borrowed */
     unsigned worker_count;
     struct watch *watch;
+    struct stapling *stapling;
 };
 
 static void hand_out(const struct renewal *renewal, struct tls_policy *policy,
@@ -133,6 +135,7 @@ static void on_change(void *context)
     snapshot_each_policy(renewal->snapshot, refresh, renewal);
     for (unsigned i = 0; i < pool_set_count(renewal->snapshot->pools); i++)
         refresh_pool(pool_set_at(renewal->snapshot->pools, i));
+    stapling_look(renewal->stapling); /* after it: the responses are those of new certificates */
 }
 
 /* --- the list of files ------------------------------------------------------------------------ */
@@ -182,6 +185,7 @@ bool renewal_start(struct renewal **ret, struct ev_loop *loop, struct snapshot *
     renewal->worker_count = worker_count;
     collect_all(&files, snapshot);
     bool good = !files.failed || error_memory(error);
+    good = good && stapling_start(&renewal->stapling, loop, snapshot, workers, worker_count, error);
     if (good && files.count > 0)
         good =
             watch_start(&renewal->watch, loop, files.item, files.count, on_change, renewal, error);
@@ -201,6 +205,7 @@ void renewal_stop(struct renewal *renewal)
     if (renewal == NULL)
         return;
     watch_stop(renewal->watch);
+    stapling_stop(renewal->stapling);
     snapshot_unref(renewal->snapshot);
     free(renewal);
 }

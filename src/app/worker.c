@@ -106,6 +106,35 @@ bool worker_set_trust(struct worker *worker, struct tls_policy *policy, struct t
     return true;
 }
 
+struct staples_mail {
+    struct mail mail;
+    struct tls_policy *policy;
+    struct tls_staples *staples;
+};
+
+static void deliver_staples(struct mail *mail, void *owner)
+{
+    struct staples_mail *delivery = CONTAINER_OF(mail, struct staples_mail, mail);
+    struct worker *worker = owner;
+    tls_policy_set_staples(delivery->policy, worker->args.index, delivery->staples);
+    tls_policy_unref(delivery->policy);
+    free(delivery);
+}
+
+bool worker_set_staples(struct worker *worker, struct tls_policy *policy,
+                        struct tls_staples *staples)
+{
+    struct staples_mail *delivery = calloc(1, sizeof *delivery);
+    if (delivery == NULL) {
+        tls_policy_unref(policy);
+        tls_staples_unref(staples);
+        return false;
+    }
+    *delivery = (struct staples_mail){{.deliver = deliver_staples}, policy, staples};
+    mailbox_send(&worker->mailbox, &delivery->mail);
+    return true;
+}
+
 static void deliver_errand(struct mail *mail, void *owner)
 {
     struct errand *errand = CONTAINER_OF(mail, struct errand, mail);

@@ -69,6 +69,10 @@ void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const 
     build_strings(b, &ret->alpn, json_object_get(tls, "alpn"));
     build_client_auth(b, &ret->client_auth, json_object_get(tls, "client_auth"));
     build_tickets(b, &ret->tickets, json_object_get(tls, "session_tickets"));
+    const char *staple = json_string_value(json_object_get(tls, "ocsp_staple"));
+    ret->ocsp_auto = staple != NULL && strcmp(staple, "auto") == 0;
+    if (staple != NULL && !ret->ocsp_auto)
+        ret->ocsp_file = build_file(b, staple);
     ret->watch = build_get_boolean(tls, KEY_tls_watch);
 }
 

@@ -71,6 +71,10 @@ static void dump_tls(struct json_writer *w, const char *key, const struct model_
     dump_alpn(w, &tls->alpn);
     dump_client_auth(w, &tls->client_auth);
     dump_tickets(w, &tls->tickets);
+    if (tls->ocsp_auto || tls->ocsp_file != NULL)
+        dump_text(w, KEY_tls_ocsp_staple, tls->ocsp_auto ? "auto" : tls->ocsp_file);
+    else
+        dump_boolean(w, KEY_tls_ocsp_staple, false);
     dump_boolean(w, KEY_tls_early_data, false);
     dump_boolean(w, KEY_tls_watch, tls->watch);
     json_close(w, '}');

@@ -215,6 +215,14 @@ static void check_access(struct form *f, const struct key *key, const json_t *va
             shown, s.best, text);
 }
 
+static void check_staple(struct form *f, const struct key *key, const json_t *value)
+{
+    (void)key;
+    if (!json_is_false(value) && json_string_length(value) == 0)
+        unexpected(f, "false, \"auto\" or a file", value,
+                   json_is_true(value) ? "write \"auto\"" : "");
+}
+
 static void check_text(struct form *f, const struct key *key, const json_t *value)
 {
     const char *what = key->type == TYPE_FILE       ? "a file"
@@ -444,6 +452,7 @@ static scalar_check *const checks[TYPE_LATER + 1] = {
     [TYPE_FALSE] = check_boolean,
     [TYPE_CHOICE] = check_choice,
     [TYPE_ACCESS] = check_access,
+    [TYPE_STAPLE] = check_staple,
     [TYPE_STRING] = check_text,
     [TYPE_FILE] = check_text,
     [TYPE_ALPN] = check_text,

@@ -45,6 +45,7 @@ enum key_type {
     TYPE_FALSE, /* false and nothing else */
     TYPE_CHOICE,
     TYPE_ACCESS,  /* a choice or a file */
+    TYPE_STAPLE,  /* false, "auto" or a file */
     TYPE_WORKERS, /* "auto" or a count */
     TYPE_STRING,
     TYPE_FILE,

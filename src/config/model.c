@@ -76,6 +76,7 @@ static void free_tls(struct model_tls *tls)
     free(tls->ciphers);
     free(tls->ciphersuites);
     free(tls->groups);
+    free(tls->ocsp_file);
     free_strings(&tls->alpn);
     free(tls->client_auth.ca);
     free(tls->client_auth.crl);

@@ -165,6 +165,7 @@ void tls_connection_free(struct tls_connection *connection)
         client_cert_release(connection->client_cert);
     free(connection->client_cert);
     tls_trust_unref(connection->trust);
+    tls_staples_unref(connection->staples);
     free(connection->expected_sni);
     free(connection->fault);
     free(connection);
@@ -186,6 +187,8 @@ static bool set_up(struct tls_connection *connection, struct tls_policy *policy,
         if (connection->expected_sni == NULL)
             return false;
     }
+    if (policy->slots[worker].staples != NULL)
+        connection->staples = tls_staples_ref(policy->slots[worker].staples);
     return use_trust(connection, policy->slots[worker].trust) &&
            use_certificates(connection, policy, policy->slots[worker].store, expected_sni);
 }
@@ -253,6 +256,8 @@ enum tls_progress tls_handshake(struct stream *stream)
         return TLS_FAILED;
     tls_trust_unref(connection->trust);
     connection->trust = NULL;
+    tls_staples_unref(connection->staples);
+    connection->staples = NULL;
     connection->established = true;
     connection->wire.collecting = false;
     if (buffer_length(&connection->wire.held) == 0)

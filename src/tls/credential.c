@@ -103,11 +103,24 @@ static bool read_chain_dates(struct tls_credential *credential, const char *file
     return credential->chain_subject != NULL || error_memory(error);
 }
 
+/* The feature "status_request" (RFC 7633 §4). */
+static bool demands_staple(const X509 *leaf)
+{
+    TLS_FEATURE *features = X509_get_ext_d2i(leaf, NID_tlsfeature, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_ASN1_INTEGER_num(features); i++)
+        found = found ||
+                ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i)) == TLSEXT_TYPE_status_request;
+    TLS_FEATURE_free(features);
+    return found;
+}
+
 static bool read_leaf(struct tls_credential *credential, const char *file, struct error *error)
 {
     if (!read_time(&credential->not_before, X509_get0_notBefore(credential->leaf)) ||
         !read_time(&credential->not_after, X509_get0_notAfter(credential->leaf)))
         return error_tls(error, "%s: the certificate's dates cannot be read", file);
+    credential->must_staple = demands_staple(credential->leaf);
     credential->file = strdup(file);
     if (credential->file == NULL)
         return error_memory(error);

@@ -10,10 +10,14 @@ src_libtls_a_SOURCES = \
 	include/tls/file.h src/tls/file.c \
 	include/tls/names.h src/tls/names.c \
 	include/tls/peer.h src/tls/peer.c \
+	include/tls/ocsp.h src/tls/ocsp.c \
+	include/tls/ocsp_job.h src/tls/ocsp_job.c \
 	include/tls/origin.h src/tls/origin.c \
 	include/tls/policy.h src/tls/policy.c \
 	include/tls/report.h src/tls/report.c \
 	include/tls/sessions.h src/tls/sessions.c \
+	include/tls/staples.h src/tls/staples.c \
+	include/tls/stapling.h src/tls/stapling.c src/tls/stapling_ask.c \
 	include/tls/store.h src/tls/store.c \
 	include/tls/suites.h src/tls/suites.c \
 	include/tls/ticket_file.h src/tls/ticket_file.c \

@@ -113,7 +113,7 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
 static bool watch_more(struct tls_policy *policy, const struct model_tls *model)
 {
     const char *const more[] = {policy->client_auth.ca, policy->client_auth.crl,
-                                policy->tickets.file};
+                                policy->tickets.file, policy->stapling.file};
     size_t count = 0;
     if (!model->watch)
         return true;
@@ -140,6 +140,8 @@ static bool fill_slots(struct tls_policy *policy, unsigned workers)
         struct tls_trust *trust = policy->client_auth.current;
         policy->slots[i].store = tls_store_ref(policy->current);
         policy->slots[i].trust = trust != NULL ? tls_trust_ref(trust) : NULL;
+        struct tls_staples *staples = policy->stapling.current;
+        policy->slots[i].staples = staples != NULL ? tls_staples_ref(staples) : NULL;
     }
     return true;
 }
@@ -160,6 +162,11 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
                           "at least one certificate is needed to terminate TLS");
     if (!tls_policy_load(policy, model, problems) || !context)
         return false;
+    if (!tls_stapling_compile(&policy->stapling, model, policy->current,
+                              previous != NULL ? &previous->stapling : NULL, problems))
+        return false;
+    if (policy->stapling.current != NULL)
+        tls_staples_install(policy->context);
     if (!watch_more(policy, model) || !fill_slots(policy, workers)) {
         error_memory(&error);
         return report_fault(problems, model->path, &error);
@@ -208,10 +215,12 @@ void tls_policy_unref(struct tls_policy *policy)
     for (unsigned i = 0; i < policy->workers; i++) {
         tls_store_unref(policy->slots[i].store);
         tls_trust_unref(policy->slots[i].trust);
+        tls_staples_unref(policy->slots[i].staples);
     }
     free(policy->slots);
     tls_store_unref(policy->current);
     tls_client_auth_release(&policy->client_auth);
+    tls_stapling_release(&policy->stapling);
     free_origins(policy);
     SSL_CTX_free(policy->context);
     tls_ticket_source_release(&policy->tickets);

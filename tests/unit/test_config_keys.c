@@ -67,6 +67,7 @@ static void add_type(struct text *t, const struct key *k)
     static const char *const names[] = {[TYPE_BOOLEAN] = "`true` or `false`",
                                         [TYPE_TRUE] = "`true`",
                                         [TYPE_FALSE] = "`false`",
+                                        [TYPE_STAPLE] = "`false`, `\"auto\"` or a file",
                                         [TYPE_STRING] = "text",
                                         [TYPE_FILE] = "file",
                                         [TYPE_SOCKET] = "file",

@@ -143,6 +143,13 @@ struct kit_signer kit_make(const struct kit_spec *spec)
         add_extension(made.certificate, by->certificate, NID_basic_constraints, "critical,CA:TRUE");
     if (spec->usage != NULL)
         add_extension(made.certificate, by->certificate, NID_ext_key_usage, spec->usage);
+    if (spec->ocsp != NULL) {
+        char access[160];
+        snprintf(access, sizeof access, "OCSP;URI:%s", spec->ocsp);
+        add_extension(made.certificate, by->certificate, NID_info_access, access);
+    }
+    if (spec->must_staple)
+        add_extension(made.certificate, by->certificate, NID_tlsfeature, "status_request");
     if (spec->san != NULL)
         add_extension(made.certificate, by->certificate, NID_subject_alt_name, spec->san);
     const EVP_MD *md = EVP_PKEY_get_base_id(by->key) == EVP_PKEY_ED25519 ? NULL : EVP_sha256();

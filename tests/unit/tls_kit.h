@@ -24,6 +24,8 @@ struct kit_spec {
     const struct kit_signer *by; /* NULL: signs itself */
     bool is_ca;
     const char *usage; /* "clientAuth"; NULL: no such extension */
+    const char *ocsp;  /* the address of its responder; NULL: no such extension */
+    bool must_staple;
 };
 
 /* A folder of its own for each test; kit_stop() removes it and whatever is in it. */
