@@ -141,7 +141,7 @@ def test_only_the_comp_id_is_waited_for(start):
 def test_a_logon_that_stops_short_goes_by_its_source_once_the_delay_is_over(start, secured):
     pool = [servers.Listener() for _ in NAMES]
     listed = [{"address": server.address, "name": name} for server, name in zip(pool, NAMES)]
-    gate = start([{"tls": "terminate", "pool": "app"}, {"pool": "app"}], inspect_delay="300ms",
+    gate = start([{"tls": "terminate", "pool": "app"}, {"pool": "app"}], inspect_delay="600ms",
                  pools={"app": {"servers": listed, "balance": "hash", "hash_on": "fix.SenderCompID"}})
     peer = gate.connect()
     if secured:
@@ -154,7 +154,7 @@ def test_a_logon_that_stops_short_goes_by_its_source_once_the_delay_is_over(star
 def test_a_terminated_client_that_says_nothing_gets_its_server_after_the_delay(start):
     pool = [servers.BannerServer(name.encode()) for name in NAMES]
     listed = [{"address": server.address, "name": name} for server, name in zip(pool, NAMES)]
-    gate = start([{"tls": "terminate", "pool": "app"}], inspect_delay="300ms",
+    gate = start([{"tls": "terminate", "pool": "app"}], inspect_delay="600ms",
                  pools={"app": {"servers": listed, "balance": "hash", "hash_on": "fix.SenderCompID"}})
     client = tls.TlsPeer(gate.connect(), name="gateway.example.com")
     assert client.recv(1).decode() == Table(dict.fromkeys(NAMES, 1)).find(source_key(net.HOST))

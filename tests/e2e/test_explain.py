@@ -176,7 +176,7 @@ CONNECTIONS = {
 @pytest.mark.parametrize("what", CONNECTIONS)
 def test_the_live_gateway_does_what_was_explained(start, explain, what):
     data = CONNECTIONS[what]
-    gate = start(RULES, pools(), inspect_delay="300ms")
+    gate = start(RULES, pools(), inspect_delay="600ms")
     client = gate.connect().send(data)
     answer = json.loads(run("-c", gate.file, "explain", "--listener", "combined", "--source", "127.0.0.1", "--hex",
                             data.hex(), "--json").stdout)
@@ -211,7 +211,7 @@ INSIDE = [(b"GET / HTTP/1.1\r\n", "rules[3].rules[0]"), (b"QUIT\r\n", "rules[3].
 
 @pytest.mark.parametrize("data, rule", INSIDE)
 def test_what_is_explained_of_decrypted_bytes_happens_too(start, data, rule):
-    gate = start(RULES, pools(), inspect_delay="300ms")
+    gate = start(RULES, pools(), inspect_delay="600ms")
     inside = ["--hex", data.hex()] if data else ["--silent"]
     answer = json.loads(run("-c", gate.file, "explain", "--listener", "combined", "--tls", "--sni",
                             "gateway.example.com", *inside, "--json").stdout)

@@ -5,7 +5,7 @@ import pytest
 from harness import fix, servers, tls
 from harness.wait import Stopwatch
 
-AT_ONCE = 1.0
+AT_ONCE = 2.0
 
 
 def close_and_get(gate, client):
@@ -133,11 +133,11 @@ def test_a_nested_list_without_a_match_is_no_rule_and_never_the_outer_list(start
 
 def test_nested_rules_have_an_inspect_delay_of_their_own(start):
     gate = start([{"tls": "terminate", "rules": [{"match": {"silent": True}, "pool": "banner"}, {"pool": "app"}]}],
-                 {"banner": servers.BannerServer(b"hello\n"), "app": servers.EchoServer()}, inspect_delay="400ms")
+                 {"banner": servers.BannerServer(b"hello\n"), "app": servers.EchoServer()}, inspect_delay="600ms")
     client = tls.TlsPeer(gate.connect(), name="gateway.example.com")
     watch = Stopwatch()
     assert client.recv(6) == b"hello\n"
-    assert watch.elapsed() >= 0.3
+    assert watch.elapsed() >= 0.5
     line = close_and_get(gate, client)
     assert (line["inner_protocol"], line["rule"]) == ("silent", "rules[0].rules[0]")
 

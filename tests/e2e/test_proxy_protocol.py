@@ -236,13 +236,13 @@ def test_without_accept_proxy_a_header_is_ordinary_payload(start):
 
 
 def test_the_inspect_delay_begins_after_the_header(start):
-    gate = start(PLAIN, {"app": servers.BannerServer(b"hi")}, tls=None, accept_proxy=TRUSTED, inspect_delay="600ms")
+    gate = start(PLAIN, {"app": servers.BannerServer(b"hi")}, tls=None, accept_proxy=TRUSTED, inspect_delay="1s")
     client = gate.connect()
     client.expect_silence(0.4)  # most of the delay goes by before the header is there
     watch = wait.Stopwatch()
     client.send(WHOLE["v2"])
     assert client.recv(2) == b"hi"
-    assert watch.elapsed() >= 0.5
+    assert watch.elapsed() >= 0.9
 
 
 def test_a_short_payload_and_fin_behind_a_header_is_forwarded(start):

@@ -6,7 +6,7 @@ from harness import fix, servers, tls
 from harness.gate import StartError
 from harness.wait import Stopwatch
 
-AT_ONCE = 1.0
+AT_ONCE = 2.0
 
 
 def names(*wanted):

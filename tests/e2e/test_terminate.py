@@ -157,14 +157,14 @@ def test_a_stalled_handshake_is_handshake_timeout(start):
 
 
 def test_the_handshake_has_its_own_time_after_a_slow_hello(start):
-    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="600ms", timeouts={"handshake": "10s"})
+    gate = start(pools={"app": servers.EchoServer()}, inspect_delay="1s", timeouts={"handshake": "10s"})
 
     def slowly(flight):
         yield flight[:50]
         time.sleep(0.3)
         yield flight[50:]
     client = tls.TlsPeer(gate.connect(), name="gateway.example.com", cut=slowly)
-    time.sleep(0.6)  # past the inspect delay
+    time.sleep(1.0)  # past the inspect delay
     client.echo(b"the inspect deadline is gone")
 
 
