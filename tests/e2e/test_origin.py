@@ -195,6 +195,21 @@ def test_a_terminated_client_and_one_behind_a_proxy_header(root, start, pair):
     assert inner.recv(6) == b"answer"
 
 
+def test_header_and_handshake_go_to_a_server_as_the_client_itself(root, start, authority):
+    network = Network(PORT)
+    server = network.serve(PORT)
+    secured = {"ca": str(authority.cert), "sni": "db.example.com"}
+    gate = start(None, pool(server, transparent=True, tls=secured, proxy_protocol="v2"), bind="*:@combined",
+                 wrapper=network.gate.wrapper)
+    client = tls.TlsPeer(network.connect(gate), name="gateway.example.com").send(b"hello")
+    peer = server.accept()
+    assert peer_name(peer)[0] == proxy.read(peer)["source"][0] == network.CLIENT[0]
+    inner = tls.TlsPeer(peer, tls.server_context(authority.known("db.example.com")), server_side=True)
+    assert inner.recv(5) == b"hello"
+    inner.send(b"answer")
+    assert client.recv(6) == b"answer"
+
+
 def test_the_right_outlives_a_change_of_user_and_nothing_else_does(root, start):
     network = Network(PORT)
     server = network.serve(PORT)

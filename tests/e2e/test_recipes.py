@@ -149,6 +149,39 @@ def test_postgresql(launch, authority):
     gate.session(rule="direct")
 
 
+def web(folder, nginx, block) -> tuple:
+    """nginx with one server that a recipe shows; and its port."""
+    port = net.free_port()
+    folder.mkdir()
+    text = f"daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n"
+    text += "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    file = write(folder, "nginx.conf", text + block.replace("10.0.0.51:8443", f"{net.HOST}:{port}") + "}\n")
+    return Program([nginx, "-p", folder, "-c", file, "-e", "stderr"], port), port
+
+
+def test_tls_to_servers(launch, need, tmp_path, authority, pair):
+    recipe = Recipe("tls-to-servers")
+    ours, theirs = authority.known("client.inside.example.com"), authority.known("app.inside.example.com")
+    block = recipe.text("nginx", {"/etc/nginx/app.crt": theirs.cert, "/etc/nginx/app.key": theirs.key,
+                                  "/etc/nginx/inside-ca.crt": authority.cert})
+    (first, one), (_, two) = (web(tmp_path / name, need("nginx"), block) for name in ("one", "two"))
+    gate = launch(recipe.config({
+        "10.0.0.51:8443": f"{net.HOST}:{one}", "10.0.0.52:8443": f"{net.HOST}:{two}",
+        "/etc/muxgate/gateway.crt": pair.cert, "/etc/muxgate/gateway.key": pair.key,
+        "/etc/muxgate/inside-ca.crt": authority.cert, "/etc/muxgate/client.crt": ours.cert,
+        "/etc/muxgate/client.key": ours.key}))
+    expected = "127.0.0.4 app.inside.example.com SUCCESS CN=client.inside.example.com\n"
+    for rule in ("tls", "plain-inside"):
+        peer = gate.connect(source="127.0.0.4")
+        client = secure(peer) if rule == "tls" else peer
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.recv_all().decode().endswith("\r\n\r\n" + expected)
+        client.close()
+        assert gate.session(rule=rule)["server"] in (f"{net.HOST}:{one}", f"{net.HOST}:{two}")
+    first.close()
+    gate.event("server.down", f"server={net.HOST}:{one}", seconds=15)
+
+
 class SshServer:
     """Debian's sshd with a host key of its own, as far as the key exchange."""
 

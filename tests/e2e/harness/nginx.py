@@ -29,6 +29,7 @@ _SERVER = """
         server_name {name};
         ssl_certificate {pair.cert};
         ssl_certificate_key {pair.key};
+        {extra}
         location / {{ return 200 "{say}"; }}
     }}
 """
@@ -42,11 +43,11 @@ class Nginx:
     """One HTTPS server per name, each on a port of its own."""
 
     def __init__(self, folder: Path, pairs: dict, listen: str = "http2",
-                 say: str = "this is {name}, asked for $host\\n"):
+                 say: str = "this is {name}, asked for $host\\n", extra: str = ""):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ports = {name: net.free_port() for name in pairs}
-        servers = "".join(_SERVER.format(port=self.ports[name], name=name, pair=pair, listen=listen,
+        servers = "".join(_SERVER.format(port=self.ports[name], name=name, pair=pair, listen=listen, extra=extra,
                                          say=say.replace("{name}", name)) for name, pair in pairs.items())
         config = self.folder / "nginx.conf"
         config.write_text(_CONFIG.format(folder=self.folder, servers=servers))
