@@ -8,8 +8,9 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* A chain of certificates is a few kilobytes. */
+/* A chain of certificates is a few kilobytes; the CRL of a large CA can be megabytes. */
 #define TLS_FILE_MAX_BYTES (1024u * 1024u)
+#define TLS_CRL_MAX_BYTES  (64u * 1024u * 1024u)
 
 /* What tells one state of a file from another without reading it. */
 struct tls_stamp {
@@ -36,6 +37,7 @@ enum tls_file_status {
 
 /* Reads `name`, which must be a regular file; never waits for one that is not. */
 enum tls_file_status tls_file_read(struct tls_file *ret, const char *name, struct error *error);
+enum tls_file_status tls_file_read_crl(struct tls_file *ret, const char *name, struct error *error);
 
 bool tls_stamp_take(struct tls_stamp *ret, const char *name); /* false: it is not there */
 bool tls_stamp_same(const struct tls_stamp *a, const struct tls_stamp *b);

@@ -2,11 +2,14 @@
 
 #include "app/stapling.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "io/watch.h"
 #include "tls/client.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct renewal {
     struct snapshot *snapshot;     /* counted */
@@ -14,7 +17,32 @@ struct renewal {
     unsigned worker_count;
     struct watch *watch;
     struct stapling *stapling;
+    struct text told; /* in this round: policies may share files, and one line will do */
 };
+
+#define TOLD_MAX_BYTES (64u * 1024u)
+
+/* "EVENT TEXT", unless it was said in this round. */
+PRINTF(4, 5)
+static void tell(struct renewal *renewal, enum log_level level, const char *event,
+                 const char *format, ...)
+{
+    char text[600];
+    struct text line = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    text_format(&line, "\n%s %s\n", event, text);
+    bool again = !line.failed && renewal->told.length > 0 &&
+                 strstr(renewal->told.data, line.data) != NULL;
+    if (!again) {
+        log_event(level, event, "%s", text);
+        if (!line.failed && renewal->told.length < TOLD_MAX_BYTES)
+            text_add(&renewal->told, line.data);
+    }
+    text_release(&line);
+}
 
 static void hand_out(const struct renewal *renewal, struct tls_policy *policy,
                      struct tls_store *store)
@@ -26,7 +54,7 @@ static void hand_out(const struct renewal *renewal, struct tls_policy *policy,
 }
 
 /* One call tells one thing; false: there is nothing more to tell. */
-static bool refresh_once(const struct renewal *renewal, struct tls_policy *policy)
+static bool refresh_once(struct renewal *renewal, struct tls_policy *policy)
 {
     struct tls_store *store;
     struct error error;
@@ -34,11 +62,11 @@ static bool refresh_once(const struct renewal *renewal, struct tls_policy *polic
     switch (tls_policy_refresh(policy, &store, &error)) {
     case TLS_REFRESH_NEW:
         tls_store_describe(store, what, sizeof what);
-        log_event(LOG_LEVEL_INFO, "cert.load", "%s", what);
+        tell(renewal, LOG_LEVEL_INFO, "cert.load", "%s", what);
         hand_out(renewal, policy, store);
         return true;
     case TLS_REFRESH_REFUSED:
-        log_event(LOG_LEVEL_ERROR, "cert.refuse", "reason=\"%s\" kept=previous", error.text);
+        tell(renewal, LOG_LEVEL_ERROR, "cert.refuse", "reason=\"%s\" kept=previous", error.text);
         return true;
     default:
         return false;
@@ -54,7 +82,7 @@ static void hand_out_trust(const struct renewal *renewal, struct tls_policy *pol
     tls_trust_unref(trust);
 }
 
-static void refresh_trust(const struct renewal *renewal, struct tls_policy *policy)
+static void refresh_trust(struct renewal *renewal, struct tls_policy *policy)
 {
     struct tls_trust *trust;
     struct error error;
@@ -62,27 +90,27 @@ static void refresh_trust(const struct renewal *renewal, struct tls_policy *poli
     switch (tls_policy_refresh_trust(policy, &trust, &error)) {
     case TLS_REFRESH_NEW:
         tls_trust_describe(trust, what, sizeof what);
-        log_event(LOG_LEVEL_INFO, "ca.load", "%s", what);
+        tell(renewal, LOG_LEVEL_INFO, "ca.load", "%s", what);
         hand_out_trust(renewal, policy, trust);
         break;
     case TLS_REFRESH_REFUSED:
-        log_event(LOG_LEVEL_ERROR, "ca.refuse", "reason=\"%s\" kept=previous", error.text);
+        tell(renewal, LOG_LEVEL_ERROR, "ca.refuse", "reason=\"%s\" kept=previous", error.text);
         break;
     default:
         break;
     }
 }
 
-static void refresh_tickets(struct tls_policy *policy)
+static void refresh_tickets(struct renewal *renewal, struct tls_policy *policy)
 {
     struct error error;
     size_t count;
     switch (tls_policy_refresh_tickets(policy, &count, &error)) {
     case TLS_REFRESH_NEW:
-        log_event(LOG_LEVEL_INFO, "tickets.load", "keys=%zu", count);
+        tell(renewal, LOG_LEVEL_INFO, "tickets.load", "keys=%zu", count);
         break;
     case TLS_REFRESH_REFUSED:
-        log_event(LOG_LEVEL_ERROR, "tickets.refuse", "reason=\"%s\" kept=previous", error.text);
+        tell(renewal, LOG_LEVEL_ERROR, "tickets.refuse", "reason=\"%s\" kept=previous", error.text);
         break;
     default:
         break;
@@ -96,7 +124,7 @@ static void refresh(void *context, struct tls_policy *policy)
     while (refresh_once(context, policy))
         ;
     refresh_trust(context, policy);
-    refresh_tickets(policy);
+    refresh_tickets(context, policy);
 }
 
 /* --- pools with tls --------------------------------------------------------------------------- */
@@ -132,6 +160,7 @@ static void refresh_pool(const struct pool *pool)
 static void on_change(void *context)
 {
     struct renewal *renewal = context;
+    text_clear(&renewal->told);
     snapshot_each_policy(renewal->snapshot, refresh, renewal);
     for (unsigned i = 0; i < pool_set_count(renewal->snapshot->pools); i++)
         refresh_pool(pool_set_at(renewal->snapshot->pools, i));
@@ -206,6 +235,7 @@ void renewal_stop(struct renewal *renewal)
         return;
     watch_stop(renewal->watch);
     stapling_stop(renewal->stapling);
+    text_release(&renewal->told);
     snapshot_unref(renewal->snapshot);
     free(renewal);
 }

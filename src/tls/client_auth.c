@@ -59,7 +59,8 @@ static const char *key_of(enum tls_trust_part part)
     return part == TLS_TRUST_CA ? "client_auth.ca" : "client_auth.crl";
 }
 
-/* As tls_source_load(): `digest` is that of the bytes, or zero. */
+/* As tls_source_load(): `digest` is that of the bytes, or zero. What is in use already is not
+ * parsed once more: *ret then stays NULL. */
 static enum tls_file_status load(const struct tls_client_auth *auth, struct tls_trust **ret,
                                  unsigned char digest[32], enum tls_trust_part *ret_part,
                                  struct error *error)
@@ -72,12 +73,14 @@ static enum tls_file_status load(const struct tls_client_auth *auth, struct tls_
         return status;
     if (auth->crl != NULL) {
         *ret_part = TLS_TRUST_CRL;
-        status = tls_file_read(&crl, auth->crl, error);
+        status = tls_file_read_crl(&crl, auth->crl, error);
     }
     if (status == TLS_FILE_OK) {
         const struct tls_file *revoked = auth->crl != NULL ? &crl : NULL;
         tls_trust_digest(digest, &ca, revoked);
-        if (!tls_trust_parse(ret, &ca, revoked, ret_part, error))
+        bool known = auth->current != NULL &&
+                     memcmp(digest, auth->current->digest, sizeof auth->current->digest) == 0;
+        if (!known && !tls_trust_parse(ret, &ca, revoked, ret_part, error))
             status = TLS_FILE_FAILED;
     }
     tls_file_release(&ca);

@@ -254,6 +254,8 @@ enum tls_progress tls_handshake(struct stream *stream)
         return handshake_failed(stream, result);
     if (connection->client == NULL && !recall_client(connection))
         return TLS_FAILED;
+    if (connection->trust != NULL)
+        SSL_set0_CA_list(connection->ssl, NULL);
     tls_trust_unref(connection->trust);
     connection->trust = NULL;
     tls_staples_unref(connection->staples);

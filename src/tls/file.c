@@ -71,7 +71,8 @@ static bool cannot_read(const char *name, int number, struct error *error)
     return error_system(error, number, "cannot read %s", name);
 }
 
-static enum tls_file_status read_open(struct tls_file *file, int fd, struct error *error)
+static enum tls_file_status read_open(struct tls_file *file, int fd, size_t most,
+                                      struct error *error)
 {
     struct stat before, after;
     if (fstat(fd, &before) != 0) {
@@ -82,8 +83,8 @@ static enum tls_file_status read_open(struct tls_file *file, int fd, struct erro
         error_input(error, "%s is not a regular file", file->name);
         return TLS_FILE_FAILED;
     }
-    if (before.st_size > (off_t)TLS_FILE_MAX_BYTES) {
-        error_input(error, "%s is larger than 1 MB: not a certificate or key", file->name);
+    if (before.st_size > (off_t)most) {
+        error_input(error, "%s is larger than %zu MB", file->name, most / (1024u * 1024u));
         return TLS_FILE_FAILED;
     }
     size_t size = (size_t)before.st_size;
@@ -107,7 +108,8 @@ static enum tls_file_status read_open(struct tls_file *file, int fd, struct erro
     return TLS_FILE_OK;
 }
 
-enum tls_file_status tls_file_read(struct tls_file *ret, const char *name, struct error *error)
+static enum tls_file_status read_file(struct tls_file *ret, const char *name, size_t most,
+                                      struct error *error)
 {
     *ret = (struct tls_file){.name = name};
     /* O_NONBLOCK: a named pipe in its place must not hold us up. */
@@ -116,11 +118,21 @@ enum tls_file_status tls_file_read(struct tls_file *ret, const char *name, struc
         cannot_read(name, errno, error);
         return TLS_FILE_FAILED;
     }
-    enum tls_file_status status = read_open(ret, fd, error);
+    enum tls_file_status status = read_open(ret, fd, most, error);
     close(fd);
     if (status != TLS_FILE_OK)
         tls_file_release(ret);
     return status;
+}
+
+enum tls_file_status tls_file_read(struct tls_file *ret, const char *name, struct error *error)
+{
+    return read_file(ret, name, TLS_FILE_MAX_BYTES, error);
+}
+
+enum tls_file_status tls_file_read_crl(struct tls_file *ret, const char *name, struct error *error)
+{
+    return read_file(ret, name, TLS_CRL_MAX_BYTES, error);
 }
 
 void tls_file_release(struct tls_file *file)

@@ -208,7 +208,9 @@ def _missing(path):
 def test_a_bad_ca_file_keeps_the_old_one_and_is_told_once(start, tmp_path, pair, authority, clients, desk, spoil):
     ca = tmp_path / "ca.pem"
     shutil.copy(clients.cert, ca)
-    gate = start(pools={"app": servers.EchoServer()}, tls={"certificates": [pair], "client_auth": ask(ca)})
+    rules = [{"match": {"sni": "new.example.com"}, "tls": "terminate", "policy": {"min_version": "1.3"}, "pool": "app"},
+             {"tls": "terminate", "pool": "app"}]  # two policies, one file
+    gate = start(rules, {"app": servers.EchoServer()}, tls={"certificates": [pair], "client_auth": ask(ca)})
     quiet = gate.events.count()
     spoil(ca)
     gate.event("ca.refuse", str(ca), seconds=3, start=quiet)

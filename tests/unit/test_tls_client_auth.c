@@ -2,6 +2,8 @@
 #include "suite.h"
 #include "tls_kit.h"
 
+#include "tls/file.h"
+
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -24,6 +26,21 @@ static const char *file(const char *name)
     return kit_file(name);
 }
 
+static size_t crowd; /* others that a CRL revokes, too */
+
+static void revoke_crowd(X509_CRL *crl, const ASN1_TIME *from)
+{
+    ASN1_INTEGER *serial = ASN1_INTEGER_new();
+    for (size_t i = 0; i < crowd; i++) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        ck_assert_int_eq(ASN1_INTEGER_set_uint64(serial, (UINT64_C(1) << 40) + i), 1);
+        X509_REVOKED_set_serialNumber(entry, serial);
+        X509_REVOKED_set_revocationDate(entry, (ASN1_TIME *)(uintptr_t)from);
+        X509_CRL_add0_revoked(crl, entry);
+    }
+    ASN1_INTEGER_free(serial);
+}
+
 /* A CRL of `ca` that revokes `count` certificates, good until `days` from now. */
 static void save_crl(const char *name, const struct kit_signer *ca, const struct kit_signer *signer,
                      X509 *const *revoked, size_t count, int days)
@@ -41,6 +58,7 @@ static void save_crl(const char *name, const struct kit_signer *ca, const struct
         X509_REVOKED_set_revocationDate(entry, from);
         X509_CRL_add0_revoked(crl, entry);
     }
+    revoke_crowd(crl, from);
     ck_assert_int_gt(X509_CRL_sign(crl, signer->key, EVP_sha256()), 0);
     BIO *bio = BIO_new(BIO_s_mem());
     char *bytes;
@@ -319,6 +337,27 @@ START_TEST(a_revoked_client_is_refused)
 }
 END_TEST
 
+START_TEST(a_crl_may_have_megabytes)
+{
+    crowd = 70000;
+    save_crl("empty.crl", &root, &root, NULL, 0, 30);
+    save_crl("revoked.crl", &root, &root, &desk.certificate, 1, 30);
+    crowd = 0;
+    struct tls_stamp stamp;
+    ck_assert(tls_stamp_take(&stamp, kit_file("revoked.crl")));
+    ck_assert_int_gt(stamp.size, 2 * 1024 * 1024);
+    ask(CLIENT_AUTH_REQUIRE, "root.pem", "revoked.crl");
+    struct tls_policy *policy = kit_policy(&model, NULL);
+    carry(&desk, NULL);
+    refuse(policy, "the client's certificate was revoked (CN=desk-1)");
+    tls_policy_unref(policy);
+    ask(CLIENT_AUTH_REQUIRE, "root.pem", "empty.crl");
+    policy = kit_policy(&model, NULL);
+    let_in(policy, "desk-1", false);
+    tls_policy_unref(policy);
+}
+END_TEST
+
 START_TEST(without_a_good_crl_nobody_is_let_in)
 {
     char lines[1024];
@@ -573,6 +612,7 @@ int main(void)
     tcase_add_loop_test(entry, a_ca_in_the_middle_is_trusted_by_itself, 0, 2);
     tcase_add_loop_test(entry, the_names_of_the_cas_are_told, 0, 2);
     tcase_add_loop_test(revocation, a_revoked_client_is_refused, 0, 2);
+    tcase_add_test(revocation, a_crl_may_have_megabytes);
     tcase_add_test(revocation, without_a_good_crl_nobody_is_let_in);
     tcase_add_loop_test(files, a_bad_file_is_an_error_at_its_place, 0, (int)COUNT_OF(bad_files));
     tcase_add_test(files, suspicious_cas_are_warned_of);
