@@ -30,6 +30,18 @@ def test_a_reset_and_a_clean_end_are_told_apart():
     client.expect_eof()
 
 
+def test_a_killed_server_resets_connections_that_its_threads_wait_on():
+    server = servers.EchoServer()
+    clients = [net.connect(address(server)) for _ in range(20)]
+    for client in clients:
+        client.echo(b"x")
+    server.kill()
+    others = [net.connect(address(servers.Listener())) for _ in range(20)]  # take the descriptors' numbers
+    for client in clients:
+        client.expect_reset()
+    assert len(others) == 20
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_tls_half_close_both_ways(authority, version):
     listener = servers.Listener()

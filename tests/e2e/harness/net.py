@@ -1,27 +1,35 @@
 """One end of a TCP connection, with the words a test needs and a deadline on every wait."""
 
+import ctypes
 import random
 import select
 import socket
 import struct
+import threading
 import time
 
 from . import cleanup, settings
 
 HOST = "127.0.0.1"
+_libc = ctypes.CDLL(None)
 
 
-def free_port(host: str = HOST) -> int:
-    """A port nobody listens on, below the range that the kernel gives to outgoing connections."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str = HOST, count: int = 1) -> int:
+    """A port nobody listens on, below the range that the kernel gives to outgoing connections; with
+    `count` the first of so many in a row."""
     for _ in range(200):
-        port = random.randrange(10240, 32000)
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
+        first = random.randrange(10240, 32000)
+        if all(_is_free(host, first + i) for i in range(count)):
+            return first
     raise RuntimeError("no free port")
 
 
@@ -47,6 +55,8 @@ class Peer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.name = text_of(sock.getsockname())
         self.buffer = b""
+        self.thread = None  # the only one that closes it, where there is one: see _is_anothers()
+        self.closing = threading.Lock()
         cleanup.remember(self)
 
     # --- sending -------------------------------------------------------------------------------
@@ -75,11 +85,38 @@ class Peer:
         return self
 
     def reset(self):
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        with self.closing:
+            if self._is_anothers():
+                self._dissolve()
+                return
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.sock.close()
 
     def close(self):
-        self.sock.close()
+        with self.closing:
+            if self._is_anothers():
+                self._shut()
+            else:
+                self.sock.close()
+
+    def _is_anothers(self) -> bool:
+        """A socket on which another thread waits is not closed by close(): the kernel keeps it, and
+        the connection with it, until the wait is over, and that may never be, as the descriptor's
+        number means another socket soon. Then the thread is woken, and closes."""
+        return self.thread is not None and self.thread is not threading.current_thread() and self.thread.is_alive()
+
+    def _dissolve(self):
+        """RST at once: connect(2), "dissolve the association by connecting to an address with sa_family AF_UNSPEC"."""
+        if self.sock.family == socket.AF_UNIX:
+            self._shut()
+        elif self.sock.fileno() >= 0:
+            _libc.connect(self.sock.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+
+    def _shut(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has ended by itself
 
     # --- receiving -----------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Server(Listener):
     def __init__(self, **where):
         super().__init__(**where)
         self.peers = []
-        self.stopping = False
+        self.stopping = self.killed = False
         self.errors = []
         threading.Thread(target=self._accept_loop, daemon=True).start()
 
@@ -85,8 +85,11 @@ class Server(Listener):
                 peer = Peer(sock, timeout=120)
             except OSError:
                 return
+            peer.thread = threading.Thread(target=self._serve, args=(peer,), daemon=True)
             self.peers.append(peer)
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+            peer.thread.start()
+            if self.killed:  # meanwhile
+                peer.reset()
 
     def _serve(self, peer):
         try:
@@ -104,8 +107,9 @@ class Server(Listener):
 
     def kill(self):
         """As when the process dies: nothing listens, every connection is reset."""
+        self.killed = True
         self.close()
-        for peer in self.peers:
+        for peer in list(self.peers):
             try:
                 peer.reset()
             except OSError:
