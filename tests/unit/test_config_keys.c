@@ -1,12 +1,12 @@
 /* The table of keys: each row holds together, and the reference page says what it says. */
 #include "config_kit.h"
+#include "suite.h"
 
 #include "../../src/config/form.h"
 #include "../../src/config/keys.h"
 #include "base/units.h"
 #include "config/suggest.h"
 
-#include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -218,9 +218,5 @@ int main(void)
     tcase_add_test(tests, only_near_words_are_suggested);
     tcase_add_test(tests, of_several_near_words_the_nearest_is_suggested);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,8 +1,8 @@
 /* What a name stands for: the lists of found servers, their names, and how long an answer holds. */
-#include "src/pool/dns_ttl.h"
-#include "src/pool/resolve.h"
+#include "../../src/pool/dns_ttl.h"
+#include "../../src/pool/resolve.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -231,9 +231,5 @@ int main(void)
     tcase_add_loop_test(tests, an_answer_holds_as_long_as_its_shortest_record, 0,
                         (int)COUNT_OF(messages));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,11 +1,11 @@
 /* Renewals under load: workers shake hands while the control thread hands them new stores and
  * policies come and go. Built with --enable-sanitizers=thread this also shows that nothing races.
  */
+#include "suite.h"
 #include "tls_kit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #define WORKERS  2u
 #define RENEWALS 12
@@ -197,9 +197,5 @@ int main(void)
     tcase_add_test(all, cas_and_ticket_keys_are_swapped_under_load);
     tcase_add_test(all, stores_are_swapped_under_load);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

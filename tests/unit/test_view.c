@@ -1,5 +1,6 @@
 #include "../../src/pool/server.h"
 #include "pool_support.h"
+#include "suite.h"
 
 /* --- fixture: the published pool "p" with the items a, b, c ----------------------------------- */
 
@@ -333,9 +334,5 @@ int main(void)
     tcase_add_test(c, a_refused_configuration_takes_nothing_back);
     tcase_add_test(c, a_server_starts_in_the_state_of_its_configuration);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
