@@ -26,6 +26,9 @@ bool record_refused(struct engine *engine, const struct refused_line *refused);
 /* The same for the metrics: the session is counted as ended so. */
 void record_count(struct session *session, enum end_reason end);
 
+/* A rule was chosen: from now on the session counts under it, and under its protocol. */
+void record_decision(struct session *session);
+
 /* What is known of a session that goes on, as a JSON object: id, generation, state, and the fields
  * of the line. */
 struct text;

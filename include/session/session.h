@@ -57,6 +57,7 @@ struct session {
     struct generation *generation;   /* counted in it; keeps the snapshot alive */
     const struct listener *listener; /* borrowed from the snapshot; likewise the rule */
     const struct rule *rule;         /* NULL before one was chosen */
+    struct tally_traffic *traffic;   /* borrowed: where it counts */
     struct list link;                /* engine's sessions, later its doomed */
     /* A listener's undecided while inspected; those who wait for a handshake; later the engine's
      * handshakes or again. */
@@ -144,12 +145,6 @@ static inline bool session_is_over(const struct session *s)
 static inline const struct model_listener *session_model(const struct session *s)
 {
     return s->listener->model;
-}
-
-/* Where the worker counts what goes through the session's listener. */
-static inline struct tally_traffic *session_traffic(const struct session *s)
-{
-    return s->generation->traffic[s->listener - s->generation->snapshot->listeners];
 }
 
 /* --- the phases: begin is called on entering, step on readiness, expire at the deadline ------- */

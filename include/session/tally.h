@@ -3,7 +3,7 @@
  * Threads    only the worker that owns it writes, with plain additions; any thread may read at any
  *            time. Nothing is locked, nothing is shared between workers: the reader adds them up.
  * Keys       names (listener, rule), so that what was counted outlives a reload. Rows are added by
- *            the worker and stay until tally_free(). There are at most TALLY_ENDS_MAX of the ends;
+ *            the worker and stay until tally_free(). There are at most TALLY_ROWS_MAX of a kind;
  *            from there on rule and listener are "(other)", so that no series of reloads makes them
  *            grow without bound. */
 #ifndef SESSION_TALLY_H
@@ -17,19 +17,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TALLY_ENDS_MAX 16384u
+#define TALLY_ROWS_MAX 16384u
 #define TALLY_OTHER    "(other)"
 
 struct tally;
 
 /* --- rows, readable by anyone ----------------------------------------------------------------- */
 
-/* What goes through one listener. */
+/* What goes through one listener under one rule: sessions that are not decided have the rule "" and
+ * the protocol "". */
 struct tally_traffic {
     struct tally_traffic *_Atomic next;
-    const char *listener;      /* owned */
-    _Atomic uint64_t sessions; /* open now */
-    _Atomic uint64_t bytes[2]; /* by enum direction */
+    const char *listener, *rule;     /* owned */
+    const char *protocol;            /* static */
+    _Atomic uint64_t taken;          /* sessions that came to this row, ever */
+    _Atomic uint64_t decided;        /* those of them that no other rule had taken before */
+    _Atomic uint64_t sessions;       /* open now */
+    _Atomic uint64_t bytes[2];       /* by enum direction */
+    struct tally_traffic *same_hash; /* the worker's own */
 };
 
 /* Sessions that ended alike. */
@@ -89,8 +94,12 @@ const struct tally_counts *tally_counts(const struct tally *tally);
 bool tally_create(struct tally **ret) MUST_CHECK;
 void tally_free(struct tally *tally); /* accepts NULL; nobody reads any more */
 
-/* The listener's row. Never NULL: out of memory, rows share one. */
-struct tally_traffic *tally_traffic_of(struct tally *tally, const char *listener);
+/* Never NULL: out of memory, rows share one. */
+struct tally_traffic *tally_traffic_of(struct tally *tally, const char *listener, const char *rule,
+                                       const char *protocol);
+
+/* A session goes from one row to another one. */
+void tally_move(struct tally_traffic *from, struct tally_traffic *to);
 
 void tally_count_end(struct tally *tally, const char *listener, const char *rule,
                      const char *protocol, enum end_reason end);

@@ -51,6 +51,8 @@ void answer_readyz(struct admin *admin, struct http_request *request,
 
 static void add_rules(struct text *t, const struct listener *listener)
 {
+    size_t inside =
+        0; /* of a rule: that many to come are nested in it, which have none themselves */
     for (unsigned i = 0; i < rules_count(listener->rules); i++) {
         const struct model_rule *rule = rules_at(listener->rules, i)->model;
         add_string(t, i == 0 ? "\n    {" : ",\n    {", "name", rule->name);
@@ -61,6 +63,11 @@ static void add_rules(struct text *t, const struct listener *listener)
             add_string(t, ", ", "pool", rule->pool);
         if (rule->reject)
             text_add(t, ", \"reject\": true");
+        if (rule->redirect)
+            text_add(t, ", \"redirect\": \"https\"");
+        if (inside > 0)
+            text_add(t, ", \"nested\": true");
+        inside = inside > 0 ? inside - 1 : rule->rule_count;
         text_add(t, "}");
     }
 }

@@ -171,7 +171,8 @@ static struct MHD_Response *make_response(const struct http_answer *answer)
     add_header(response, "Referrer-Policy", "no-referrer");
     add_header(response, "Content-Security-Policy",
                "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-               "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+               "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+               "require-trusted-types-for 'script'; trusted-types 'none'");
     return response;
 }
 

@@ -3,11 +3,11 @@
 #include "desk.h"
 #include "handlers.h"
 #include "inventory.h"
+#include "rows.h"
 #include "session/tally.h"
 
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -76,78 +76,17 @@ static void add_process(struct text *t, const struct admin *admin)
     add_one(t, METRIC_log_lines_dropped_total, line_writer_dropped(admin->args.log));
 }
 
-/* --- what the workers have counted: rows of one key are added up ------------------------------ */
+/* --- what the workers have counted ------------------------------------------------------------ */
 
 static const struct tally *tally_at(const struct admin *admin, unsigned worker)
 {
     return admin->args.tally(admin->args.context, worker);
 }
 
-struct row {
-    const char *listener, *rule, *protocol;
-    enum end_reason end;
-    uint64_t values[3];
-};
-
-struct rows {
-    struct row *item;
-    size_t count, room;
-    bool failed;
-};
-
-static void add_row(struct rows *rows, const struct row *row)
-{
-    if (rows->count == rows->room) {
-        size_t room = rows->room * 2 + 64;
-        struct row *item = realloc(rows->item, room * sizeof *item);
-        rows->failed = rows->failed || item == NULL;
-        if (item == NULL)
-            return;
-        rows->item = item;
-        rows->room = room;
-    }
-    rows->item[rows->count++] = *row;
-}
-
-static int compare_rows(const void *left, const void *right)
-{
-    const struct row *a = left, *b = right;
-    int order = strcmp(a->listener, b->listener);
-    if (order == 0)
-        order = strcmp(a->rule, b->rule);
-    if (order == 0)
-        order = strcmp(a->protocol, b->protocol);
-    return order != 0 ? order : (int)a->end - (int)b->end;
-}
-
-static void add_up(struct rows *rows)
-{
-    size_t kept = 0;
-    if (rows->count > 1)
-        qsort(rows->item, rows->count, sizeof *rows->item, compare_rows);
-    for (size_t i = 0; i < rows->count; i++) {
-        struct row *row = &rows->item[i];
-        if (kept > 0 && compare_rows(&rows->item[kept - 1], row) == 0)
-            for (size_t v = 0; v < COUNT_OF(row->values); v++)
-                rows->item[kept - 1].values[v] += row->values[v];
-        else
-            rows->item[kept++] = *row;
-    }
-    rows->count = kept;
-}
-
 static void add_ends(struct text *t, const struct admin *admin)
 {
-    struct rows rows = {0};
-    for (unsigned w = 0; w < admin->args.worker_count; w++)
-        for (const struct tally_ends *e = NULL;
-             (e = tally_next_ends(tally_at(admin, w), e)) != NULL;)
-            add_row(&rows, &(struct row){.listener = e->listener,
-                                         .rule = e->rule,
-                                         .protocol = e->protocol,
-                                         .end = e->end,
-                                         .values = {tally_read(&e->count)}});
-    add_up(&rows);
+    struct rows rows;
+    rows_collect_ends(&rows, admin);
     metric_begin(t, METRIC_sessions_total);
     for (size_t i = 0; i < rows.count; i++) {
         const struct row *row = &rows.item[i];
@@ -157,37 +96,28 @@ static void add_ends(struct text *t, const struct admin *admin)
                    row->values[0]);
     }
     t->failed = t->failed || rows.failed;
-    free(rows.item);
+    rows_release(&rows);
 }
 
 static void add_traffic(struct text *t, const struct admin *admin)
 {
-    struct rows rows = {0};
-    for (unsigned w = 0; w < admin->args.worker_count; w++)
-        for (const struct tally_traffic *f = NULL;
-             (f = tally_next_traffic(tally_at(admin, w), f)) != NULL;)
-            add_row(&rows,
-                    &(struct row){.listener = f->listener,
-                                  .rule = "",
-                                  .protocol = "",
-                                  .values = {tally_read(&f->sessions), tally_read(&f->bytes[0]),
-                                             tally_read(&f->bytes[1])}});
-    add_up(&rows);
+    struct rows rows;
+    rows_collect_traffic(&rows, admin, false);
     metric_begin(t, METRIC_sessions_active);
     for (size_t i = 0; i < rows.count; i++)
         metric_add(t, METRIC_sessions_active, "", LABELS("listener", rows.item[i].listener),
-                   rows.item[i].values[0]);
+                   rows.item[i].values[ROW_SESSIONS]);
     metric_begin(t, METRIC_bytes_total);
     for (size_t i = 0; i < rows.count; i++) {
         metric_add(t, METRIC_bytes_total, "",
                    LABELS("listener", rows.item[i].listener, "direction", "in"),
-                   rows.item[i].values[1]);
+                   rows.item[i].values[ROW_BYTES_IN]);
         metric_add(t, METRIC_bytes_total, "",
                    LABELS("listener", rows.item[i].listener, "direction", "out"),
-                   rows.item[i].values[2]);
+                   rows.item[i].values[ROW_BYTES_OUT]);
     }
     t->failed = t->failed || rows.failed;
-    free(rows.item);
+    rows_release(&rows);
 }
 
 /* --- times and handshakes --------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ static struct generation *generation_create(struct engine *engine, struct snapsh
     }
     for (size_t i = 0; i < snapshot->listener_count; i++)
         generation->traffic[i] =
-            tally_traffic_of(engine->tally, snapshot->listeners[i].model->name);
+            tally_traffic_of(engine->tally, snapshot->listeners[i].model->name, "", "");
     generation->snapshot = snapshot;
     list_append(&engine->generations, &generation->link);
     return generation;

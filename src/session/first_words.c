@@ -39,7 +39,7 @@ enum first_send first_words_say(struct session *s, int *ret_number)
         session_fail(s, END_internal, "bytes that were there are gone");
     stream_note_write(&s->server);
     up->bytes += count;
-    tally_add(&session_traffic(s)->bytes[DIRECTION_UP], count);
+    tally_add(&s->traffic->bytes[DIRECTION_UP], count);
     return said;
 }
 

@@ -5,6 +5,7 @@
  * byte that allows it. */
 #include "base/clock.h"
 #include "route/decision.h"
+#include "session/record.h"
 #include "session/session.h"
 
 #include <stdio.h>
@@ -85,6 +86,7 @@ static void leave_inspection(struct session *s)
 static void take_rule(struct session *s, const struct rule *rule)
 {
     s->rule = rule;
+    record_decision(s);
     leave_inspection(s);
     if (rule->model->reject)
         session_end(s, END_rejected);
@@ -288,7 +290,7 @@ static bool read_decrypted(struct session *s, bool *ret_ended)
             return false;
         }
         up->bytes += count;
-        tally_add(&session_traffic(s)->bytes[DIRECTION_UP], count);
+        tally_add(&s->traffic->bytes[DIRECTION_UP], count);
         if (!buffer_append(&up->held, span_of(s->engine->scratch, count))) {
             session_fail(s, END_internal, "out of memory");
             return false;

@@ -112,10 +112,9 @@ static void pass_last_words(struct session *s, enum direction failed, enum side 
 /* A session may last for days, so that its bytes are counted as they move. */
 static void count_bytes(const struct session *s, const uint64_t before[2])
 {
-    struct tally_traffic *traffic = session_traffic(s);
     for (int i = 0; i < 2; i++)
         if (s->relay.lane[i].bytes != before[i])
-            tally_add(&traffic->bytes[i], s->relay.lane[i].bytes - before[i]);
+            tally_add(&s->traffic->bytes[i], s->relay.lane[i].bytes - before[i]);
 }
 
 /* The first decrypted bytes still lie in the scratch after the pump that moved them. */

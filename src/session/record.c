@@ -239,6 +239,14 @@ void record_count(struct session *s, enum end_reason end)
         tally_count_handshake(tally, NULL, false, result_of(end));
 }
 
+void record_decision(struct session *s)
+{
+    struct tally_traffic *row = tally_traffic_of(s->engine->tally, session_model(s)->name,
+                                                 s->rule->model->name, protocol_of(s));
+    tally_move(s->traffic, row);
+    s->traffic = row;
+}
+
 static const char *state_of(const struct session *s)
 {
     static const char *const names[PHASE_COUNT] = {

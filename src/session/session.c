@@ -245,7 +245,9 @@ static struct session *create(struct engine *engine, struct generation *generati
     list_init(&s->queue);
     list_append(&engine->sessions, &s->link);
     engine->session_count++;
-    tally_add(&session_traffic(s)->sessions, 1);
+    s->traffic = generation->traffic[listener - generation->snapshot->listeners];
+    tally_add(&s->traffic->sessions, 1);
+    tally_add(&s->traffic->taken, 1);
     stream_plain(&s->client, fd);
     ev_io_init(&s->client_io, on_client, fd, EV_READ);
     ev_io_init(&s->server_io, on_server, -1, EV_WRITE);
@@ -292,7 +294,7 @@ static void give_counters_back(struct session *s)
         limit_give(&s->engine->args.gauge->sessions);
     if (s->chosen != NULL && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         server_note_answer(s->chosen);
-    tally_add(&session_traffic(s)->sessions, UINT64_MAX);
+    tally_add(&s->traffic->sessions, UINT64_MAX);
     if (s->chosen != NULL)
         server_release(s->chosen);
     s->gauged = false;

@@ -13,7 +13,8 @@ struct tally {
     struct tally_counts counts;
     struct tally_traffic lost_traffic; /* stands in when memory is out; never shown */
     struct tally_ends *hashed[HASH_SIZE];
-    unsigned ends_count;
+    struct tally_traffic *hashed_traffic[HASH_SIZE];
+    unsigned ends_count, traffic_count;
 };
 
 const struct tally_bucket tally_buckets[TALLY_BUCKETS] = {
@@ -47,22 +48,65 @@ const struct tally_counts *tally_counts(const struct tally *tally)
 
 /* --- traffic ---------------------------------------------------------------------------------- */
 
-/* Asked once per listener and configuration: a list is as good as a table. */
-struct tally_traffic *tally_traffic_of(struct tally *tally, const char *listener)
+static unsigned hash_of(const char *listener, const char *rule, const char *protocol, unsigned more)
 {
-    struct tally_traffic *first = atomic_load_explicit(&tally->traffic, memory_order_relaxed);
-    for (struct tally_traffic *row = first; row != NULL;
-         row = atomic_load_explicit(&row->next, memory_order_relaxed))
-        if (strcmp(row->listener, listener) == 0)
-            return row;
+    uint64_t hash = hash_bytes(span_text(rule)) * 31 + hash_bytes(span_text(listener));
+    hash = (hash * 31 + more) * 31 + (unsigned char)protocol[0];
+    return (unsigned)((hash ^ hash >> 32) % HASH_SIZE);
+}
+
+static void free_traffic(struct tally_traffic *row)
+{
+    if (row == NULL)
+        return;
+    free((char *)(uintptr_t)row->listener);
+    free((char *)(uintptr_t)row->rule);
+    free(row);
+}
+
+static struct tally_traffic *add_traffic(struct tally *tally, const char *listener,
+                                         const char *rule, const char *protocol,
+                                         struct tally_traffic **bucket)
+{
     struct tally_traffic *row = calloc(1, sizeof *row);
-    if (row == NULL || (row->listener = strdup(listener)) == NULL) {
-        free(row);
+    if (row == NULL)
+        return &tally->lost_traffic;
+    row->listener = strdup(listener);
+    row->rule = strdup(rule);
+    if (row->listener == NULL || row->rule == NULL) {
+        free_traffic(row);
         return &tally->lost_traffic;
     }
-    atomic_init(&row->next, first);
+    row->protocol = protocol;
+    row->same_hash = *bucket;
+    *bucket = row;
+    tally->traffic_count++;
+    atomic_init(&row->next, atomic_load_explicit(&tally->traffic, memory_order_relaxed));
     atomic_store_explicit(&tally->traffic, row, memory_order_release);
     return row;
+}
+
+struct tally_traffic *tally_traffic_of(struct tally *tally, const char *listener, const char *rule,
+                                       const char *protocol)
+{
+    struct tally_traffic **bucket = &tally->hashed_traffic[hash_of(listener, rule, protocol, 0)];
+    for (struct tally_traffic *row = *bucket; row != NULL; row = row->same_hash)
+        if (row->protocol == protocol && strcmp(row->rule, rule) == 0 &&
+            strcmp(row->listener, listener) == 0)
+            return row;
+    bool other = strcmp(listener, TALLY_OTHER) == 0;
+    if (tally->traffic_count >= TALLY_ROWS_MAX && !other)
+        return tally_traffic_of(tally, TALLY_OTHER, TALLY_OTHER, protocol);
+    return add_traffic(tally, listener, rule, protocol, bucket);
+}
+
+void tally_move(struct tally_traffic *from, struct tally_traffic *to)
+{
+    tally_add(&to->sessions, 1);
+    tally_add(&from->sessions, UINT64_MAX);
+    tally_add(&to->taken, 1);
+    if (from->rule != NULL && from->rule[0] == '\0')
+        tally_add(&to->decided, 1);
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -106,14 +150,12 @@ static struct tally_ends *add_ends(struct tally *tally, const struct tally_ends 
 
 static struct tally_ends *find_ends(struct tally *tally, const struct tally_ends *wanted)
 {
-    uint64_t hash = hash_bytes(span_text(wanted->rule)) * 31 +
-                    hash_bytes(span_text(wanted->listener));
-    hash = (hash * 31 + (unsigned)wanted->end) * 31 + (unsigned char)wanted->protocol[0];
-    struct tally_ends **bucket = &tally->hashed[(hash ^ hash >> 32) % HASH_SIZE];
+    struct tally_ends **bucket = &tally->hashed[hash_of(wanted->listener, wanted->rule,
+                                                        wanted->protocol, (unsigned)wanted->end)];
     for (struct tally_ends *row = *bucket; row != NULL; row = row->same_hash)
         if (is_row(row, wanted))
             return row;
-    if (tally->ends_count >= TALLY_ENDS_MAX && strcmp(wanted->listener, TALLY_OTHER) != 0)
+    if (tally->ends_count >= TALLY_ROWS_MAX && strcmp(wanted->listener, TALLY_OTHER) != 0)
         return NULL;
     return add_ends(tally, wanted, bucket);
 }
@@ -172,8 +214,7 @@ void tally_free(struct tally *tally)
     }
     for (struct tally_traffic *row = tally->traffic, *next; row != NULL; row = next) {
         next = row->next;
-        free((char *)(uintptr_t)row->listener);
-        free(row);
+        free_traffic(row);
     }
     free(tally);
 }

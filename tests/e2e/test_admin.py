@@ -53,6 +53,8 @@ def test_status_tells_what_runs(plain):
     assert status["version"] in subprocess.run([settings.binary(), "-V"], capture_output=True, text=True, check=True).stdout
     assert status["listeners"][0]["name"] == "combined"
     assert status["listeners"][0]["rules"] == [{"name": "rules[0]", "pool": "app"}]
+    traffic = gate.admin.get("/v1/traffic")
+    assert traffic["ends"] == [] and [row["taken"] for row in traffic["traffic"]] == [0]
     client = gate.connect()
     client.echo(b"x")
     assert gate.admin.get("/v1/status")["sessions"] == 1
@@ -386,6 +388,34 @@ def test_metrics_count_what_the_log_tells(start):
     client.close()
     gate.admin.until("sessions_total", before + 1)
     assert gate.admin.metric("generation") == 2
+
+
+def test_traffic_is_told_by_rule_and_protocol_while_sessions_live(start):
+    inner = [{"name": "acme", "match": {"fix": {"SenderCompID": "ACME"}}, "pool": "app"}, {"name": "rest", "pool": "app"}]
+    rules = [{"name": "outer", "tls": "terminate", "rules": inner}, {"name": "web", "match": {"protocol": "http"}, "redirect": "https"},
+             {"name": "plain", "pool": "app"}]
+    gate = start(rules, {"app": servers.EchoServer()}, admin=True)
+    listed = gate.admin.get("/v1/status")["listeners"][0]["rules"]
+    assert [(r["name"], r.get("nested", False), r.get("redirect")) for r in listed] == [
+        ("outer", False, None), ("acme", True, None), ("rest", True, None), ("web", False, "https"), ("plain", False, None)]
+    over, plain, waiting = tls.TlsPeer(gate.connect(), name="gateway.example.com"), gate.connect(), gate.connect().send(b"\x16")
+    logon = fix.logon("ACME")
+    over.echo(logon)
+    plain.echo(b"x" * 1000)
+
+    def rows():
+        return {(r["rule"], r["protocol"]): (r["taken"], r["decided"], r["sessions"], r["bytes_in"], r["bytes_out"])
+                for r in gate.admin.get("/v1/traffic")["traffic"]}
+    wait.until(lambda: rows().get(("plain", "unknown")) == (1, 1, 1, 1000, 1000), "the plain one")
+    assert {key: row[:3] for key, row in rows().items()} == {
+        ("", ""): (3, 0, 1), ("outer", "tls"): (1, 1, 0), ("acme", "tls"): (1, 0, 1), ("plain", "unknown"): (1, 1, 1)}
+    assert sum(row[3] for key, row in rows().items() if key[1] == "tls") == len(logon) and rows()["acme", "tls"][4] == len(logon)
+    for client in (over, plain, waiting):
+        client.close()
+    wait.until(lambda: sum(row[2] for row in rows().values()) == 0, "all have ended")
+    assert gate.admin.metric("bytes_total", direction="in") == sum(row[3] for row in rows().values())
+    ends = gate.admin.get("/v1/traffic")["ends"]
+    assert sum(end["count"] for end in ends) == 3 and {"listener", "rule", "protocol", "end", "count"} == set(ends[0])
 
 
 def test_bytes_and_sessions_move_while_a_session_lives(plain):

@@ -60,11 +60,11 @@ END_TEST
 START_TEST(there_is_a_bound_and_nothing_beyond_it_is_lost)
 {
     char rule[32];
-    for (unsigned i = 0; i < TALLY_ENDS_MAX + 100; i++) {
+    for (unsigned i = 0; i < TALLY_ROWS_MAX + 100; i++) {
         (void)snprintf(rule, sizeof rule, "rule %u", i);
         tally_count_end(tally, "l", rule, "fix", END_no_rule);
     }
-    ck_assert_uint_eq(count_rows(), TALLY_ENDS_MAX + 1);
+    ck_assert_uint_eq(count_rows(), TALLY_ROWS_MAX + 1);
     ck_assert_uint_eq(count_of(TALLY_OTHER, TALLY_OTHER, "fix", END_no_rule), 100);
     tally_count_end(tally, "l", "rule 7", "fix", END_no_rule);
     ck_assert_uint_eq(count_of("l", "rule 7", "fix", END_no_rule), 2);
@@ -73,14 +73,46 @@ END_TEST
 
 START_TEST(a_listener_keeps_its_row)
 {
-    struct tally_traffic *row = tally_traffic_of(tally, "l");
-    ck_assert_ptr_ne(tally_traffic_of(tally, "m"), row);
-    ck_assert_ptr_eq(tally_traffic_of(tally, "l"), row);
+    struct tally_traffic *row = tally_traffic_of(tally, "l", "", "");
+    ck_assert_ptr_ne(tally_traffic_of(tally, "m", "", ""), row);
+    ck_assert_ptr_eq(tally_traffic_of(tally, "l", "", ""), row);
     tally_add(&row->bytes[1], 7);
     tally_add(&row->sessions, 1);
     tally_add(&row->sessions, UINT64_MAX);
     ck_assert_uint_eq(tally_read(&row->sessions), 0);
     ck_assert_uint_eq(tally_read(&row->bytes[1]), 7);
+}
+END_TEST
+
+START_TEST(a_session_counts_where_it_is_and_where_it_was_taken)
+{
+    struct tally_traffic *first = tally_traffic_of(tally, "l", "", "");
+    struct tally_traffic *then = tally_traffic_of(tally, "l", "r", "fix");
+    ck_assert_ptr_ne(tally_traffic_of(tally, "l", "r", "tls"), then);
+    ck_assert_ptr_ne(tally_traffic_of(tally, "l", "s", "fix"), then);
+    tally_add(&first->sessions, 1);
+    tally_move(first, then);
+    ck_assert_uint_eq(tally_read(&first->sessions), 0);
+    ck_assert_uint_eq(tally_read(&then->sessions), 1);
+    ck_assert_uint_eq(tally_read(&then->taken), 1);
+    ck_assert_uint_eq(tally_read(&then->decided), 1);
+    tally_move(then, then);
+    ck_assert_uint_eq(tally_read(&then->decided), 1);
+    ck_assert_uint_eq(tally_read(&then->sessions), 1);
+}
+END_TEST
+
+START_TEST(beyond_the_bound_traffic_is_that_of_others)
+{
+    char rule[32];
+    for (unsigned i = 0; i < TALLY_ROWS_MAX; i++) {
+        (void)snprintf(rule, sizeof rule, "rule %u", i);
+        (void)tally_traffic_of(tally, "l", rule, "fix");
+    }
+    const struct tally_traffic *other = tally_traffic_of(tally, "l", "one more", "fix");
+    ck_assert_str_eq(other->rule, TALLY_OTHER);
+    ck_assert_ptr_eq(tally_traffic_of(tally, "m", "another", "fix"), other);
+    ck_assert_str_eq(tally_traffic_of(tally, "l", "rule 7", "fix")->rule, "rule 7");
 }
 END_TEST
 
@@ -122,7 +154,7 @@ static void *write_much(void *context)
     for (unsigned i = 0; i < 20000; i++) {
         (void)snprintf(rule, sizeof rule, "%u", i % 500);
         tally_count_end(tally, "l", rule, "tls", END_client_closed);
-        tally_add(&tally_traffic_of(tally, rule)->bytes[0], 1);
+        tally_add(&tally_traffic_of(tally, rule, "", "")->bytes[0], 1);
         tally_count_time(tally, TALLY_INSPECT, i);
     }
     return NULL;
@@ -156,6 +188,8 @@ int main(void)
     tcase_add_test(tests, ends_are_told_apart_by_every_label);
     tcase_add_test(tests, there_is_a_bound_and_nothing_beyond_it_is_lost);
     tcase_add_test(tests, a_listener_keeps_its_row);
+    tcase_add_test(tests, a_session_counts_where_it_is_and_where_it_was_taken);
+    tcase_add_test(tests, beyond_the_bound_traffic_is_that_of_others);
     tcase_add_test(tests, a_time_falls_into_the_bucket_whose_bound_it_does_not_pass);
     tcase_add_test(tests, handshakes_are_told_by_version_and_result);
     tcase_add_test(tests, reading_beside_the_writer_never_sees_a_counter_go_back);
