@@ -7,6 +7,8 @@
 #include "tls/sessions.h"
 #include "tls_kit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <pthread.h>
@@ -269,6 +271,13 @@ static const struct {
     {"email:db.example.com", NAME, NULL, FAILED "wrong name (it is not for " NAME ")"},
     {"URI:https://db.example.com", NAME, NULL, FAILED "wrong name (it is not for " NAME ")"},
     {NULL, NAME, NULL, FAILED "wrong name (it is not for " NAME ")"}, /* the CN does not count */
+    /* "db.example.com", NUL, ".x": one text for an authority, another for who stops at the NUL */
+    {"DER:30:13:82:11:64:62:2e:65:78:61:6d:70:6c:65:2e:63:6f:6d:00:2e:78", NAME, NULL,
+     FAILED "wrong name (it is not for " NAME ")"},
+    /* an address in the place of a name, and a name's bytes in the place of an address */
+    {"DER:30:06:82:04:7f:00:00:01", NULL, NULL, FAILED "wrong name (it is not for 127.0.0.1)"},
+    {"DER:30:0b:87:09:31:32:37:2e:30:2e:30:2e:31", NULL, NULL,
+     FAILED "wrong name (it is not for 127.0.0.1)"},
 };
 
 START_TEST(only_an_alternative_name_of_the_right_kind_counts)
@@ -409,6 +418,74 @@ START_TEST(the_preface_goes_in_front_of_the_hello_in_one_segment)
     ck_assert_int_eq(recv(m.theirs_fd, bytes, 15, 0), 15);
     run(&m);
     ck_assert_int_eq(m.state, TLS_DONE);
+    close_meeting(&m);
+    SSL_CTX_free(server);
+    tls_client_unref(client);
+}
+END_TEST
+
+/* --- what servers do behind the handshake ----------------------------------------------------- */
+
+/* A server of TLS 1.3 may speak before it has our Finished, and then both lie in what was read. */
+START_TEST(what_a_server_says_with_its_finished_is_inside_the_stream)
+{
+    char room[64];
+    size_t count = 0;
+    struct model_pool_tls model = model_of(NAME);
+    struct tls_client *client = compile(&model);
+    SSL_CTX *server = server_context("server", TLS1_3_VERSION);
+    struct meeting m;
+    struct tls_target target = {.address = where()};
+    open_meeting(&m, client, server, &target);
+    SSL_set_accept_state(m.theirs);
+    ck_assert_int_eq(tls_handshake(&m.ours), TLS_AGAIN);
+    struct pollfd theirs = {.fd = m.theirs_fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&theirs, 1, 5000), 1);
+    int cork = 1;
+    setsockopt(m.theirs_fd, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
+    ck_assert_int_eq(SSL_read_early_data(m.theirs, room, sizeof room, &count),
+                     SSL_READ_EARLY_DATA_FINISH);
+    ck_assert_int_eq(SSL_write_early_data(m.theirs, "early", 5, &count), 1);
+    cork = 0;
+    setsockopt(m.theirs_fd, IPPROTO_TCP, TCP_CORK, &cork, sizeof cork);
+    struct pollfd ours = {.fd = m.ours.fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&ours, 1, 5000), 1);
+    ck_assert_int_eq(tls_handshake(&m.ours), TLS_DONE);
+    ck_assert(stream_pending(&m.ours));
+    ck_assert_int_eq(stream_read(&m.ours, room, sizeof room, &count), STREAM_OK);
+    ck_assert_uint_eq(count, 5);
+    ck_assert_mem_eq(room, "early", 5);
+    close_meeting(&m);
+    SSL_CTX_free(server);
+    tls_client_unref(client);
+}
+END_TEST
+
+START_TEST(a_storm_of_key_updates_is_cut_off)
+{
+    char room[64];
+    size_t count = 0;
+    struct model_pool_tls model = model_of(NAME);
+    struct tls_client *client = compile(&model);
+    SSL_CTX *server = server_context("server", TLS1_3_VERSION);
+    struct meeting m;
+    struct tls_target target = {.address = where()};
+    open_meeting(&m, client, server, &target);
+    run(&m);
+    hear(&m);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(SSL_key_update(m.theirs, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        ck_assert_int_eq(SSL_do_handshake(m.theirs), 1);
+    }
+    enum stream_status status = STREAM_AGAIN;
+    while (status == STREAM_AGAIN) {
+        struct pollfd one = {.fd = m.ours.fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&one, 1, 5000), 1);
+        stream_ready(&m.ours);
+        status = stream_read(&m.ours, room, sizeof room, &count);
+    }
+    ck_assert_int_eq(status, STREAM_BROKEN);
+    ck_assert_ptr_nonnull(strstr(stream_fault(&m.ours), "KeyUpdate"));
     close_meeting(&m);
     SSL_CTX_free(server);
     tls_client_unref(client);
@@ -732,6 +809,8 @@ int main(void)
     tcase_add_test(files, a_certificate_of_ours_that_expires_is_a_warning);
     tcase_add_test(files, the_files_to_watch_are_those_that_are_used);
     tcase_add_test(files, the_preface_goes_in_front_of_the_hello_in_one_segment);
+    tcase_add_test(files, what_a_server_says_with_its_finished_is_inside_the_stream);
+    tcase_add_test(files, a_storm_of_key_updates_is_cut_off);
     TCase *sessions = add_case(suite, "sessions");
     tcase_add_test(sessions, a_session_of_tls_1_3_is_given_once_and_one_of_1_2_again);
     tcase_add_test(sessions, the_latest_session_of_a_server_is_the_one);
