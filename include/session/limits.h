@@ -24,6 +24,7 @@ enum limit {
     LIMIT_COUNT
 };
 
+const char *limit_name(enum limit limit);   /* its id */
 const char *limit_detail(enum limit limit); /* "" for none */
 enum end_reason limit_end(enum limit limit);
 

@@ -187,6 +187,18 @@ static void add_waiting(struct text *t, const struct snapshot *snapshot)
     }
 }
 
+static void add_refused(struct text *t, const struct snapshot *snapshot)
+{
+    metric_begin(t, METRIC_refused_total);
+    for (size_t l = 0; l < snapshot->listener_count; l++) {
+        struct books *books = snapshot->listeners[l].books;
+        for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+            metric_add(t, METRIC_refused_total, "",
+                       LABELS("listener", books->name, "limit", limit_name(limit)),
+                       atomic_load_explicit(&books->refused[limit], memory_order_relaxed));
+    }
+}
+
 static void add_certificate(void *context, const char *name, int64_t not_after)
 {
     metric_add(context, METRIC_certificate_not_after_seconds, "", LABELS("name", name),
@@ -200,6 +212,7 @@ static void work_metrics(struct control_job *job, const struct snapshot *snapsho
     add_servers(t, snapshot, METRIC_server_up);
     add_servers(t, snapshot, METRIC_server_sessions);
     add_waiting(t, snapshot);
+    add_refused(t, snapshot);
     metric_begin(t, METRIC_certificate_not_after_seconds);
     inventory_each_name(snapshot, add_certificate, t);
 }

@@ -9,13 +9,18 @@
 /* --- the table -------------------------------------------------------------------------------- */
 
 static const struct {
-    const char *detail;
+    const char *name, *detail;
     enum end_reason end;
 } rows[LIMIT_COUNT] = {
-#define LIMIT(id, end, detail, help) {detail, END_##end},
+#define LIMIT(id, end, detail, help) {#id, detail, END_##end},
 #include "session/limits.def"
 #undef LIMIT
 };
+
+const char *limit_name(enum limit limit)
+{
+    return rows[limit].name;
+}
 
 const char *limit_detail(enum limit limit)
 {

@@ -222,6 +222,26 @@ def test_refusals_in_numbers_are_folded_and_none_is_lost(start):
     assert all(line["client"].startswith("127.0.0.2:") for line in lines)
 
 
+def test_the_metric_counts_each_refusal_by_its_limit_and_outlives_a_reload(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, deny=["127.0.0.2"], limits={"max_sessions_per_source": 1},
+                 admin=True)
+    limits = {"denied": 0, "max_sessions_per_source": 0, "max_sessions": 0, "descriptors": 0}
+
+    def told():
+        return {limit: gate.admin.metric("refused_total", listener="combined", limit=limit) for limit in limits}
+    assert told() == limits
+    refuse(gate, 40, source="127.0.0.2")
+    inside = served(gate)
+    for _ in range(3):
+        assert served(gate) is None
+    limits.update(denied=40, max_sessions_per_source=3)
+    wait.until(lambda: told() == limits, "all are counted")
+    gate.reload()
+    gate.event("reload.done")
+    assert told() == limits
+    inside.close()
+
+
 def test_many_sources_share_lines(start):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, deny=["127.1.0.0/16"], top={"workers": 1})
     for number in range(400):

@@ -89,7 +89,7 @@ class Server(Listener):
             self.peers.append(peer)
             peer.thread.start()
             if self.killed:  # meanwhile
-                peer.reset()
+                self._reset(peer)
 
     def _serve(self, peer):
         try:
@@ -110,10 +110,14 @@ class Server(Listener):
         self.killed = True
         self.close()
         for peer in list(self.peers):
-            try:
-                peer.reset()
-            except OSError:
-                pass
+            self._reset(peer)
+
+    @staticmethod
+    def _reset(peer):
+        try:
+            peer.reset()
+        except OSError:
+            pass  # its thread has closed it
 
 
 class EchoServer(Server):
