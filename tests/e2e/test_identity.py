@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness import net, nginx, proxy, servers, tls
+from harness import certs, net, nginx, proxy, servers, tls
 from harness.haproxy import Haproxy
 
 RULES = [{"match": {"sni": "passed.example.com"}, "tls": "passthrough", "pool": "app"},
@@ -55,6 +55,59 @@ def test_a_terminated_session_without_name_and_alpn(start):
     gate = start(RULES, pool(server))
     tls.TlsPeer(gate.connect()).send(b"x")
     assert set(fields(server.accept())) == {SSL, UNIQUE_ID, CRC32C}
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory):
+    """Who gives the clients their certificates."""
+    return certs.Authority(tmp_path_factory.mktemp("certified"), "the clients' authority")
+
+
+def told_of(server, gate, context, session=None):
+    """The inside of the SSL field that the server gets of one session; and that TLS session."""
+    client = tls.TlsPeer(gate.connect(), context, name="gateway.example.com", session=session).send(b"x")
+    peer = server.accept()
+    inside = proxy.ssl_of(fields(peer)[SSL])
+    assert peer.recv(1) == b"x"
+    peer.send(b"y")
+    assert client.recv(1) == b"y"  # behind the tickets
+    return inside, client.tls.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_verified_client_is_told_of_by_its_common_name_and_again_when_it_resumes(start, pair, clients, version):
+    server = servers.Listener()
+    gate = start(RULES, pool(server), tls={"certificates": [pair.config()],
+                                           "client_auth": {"mode": "require", "ca": str(clients.cert)}})
+    context = tls.client_context(version=version)
+    desk = clients.known("desk-1")
+    context.load_cert_chain(str(desk.cert), str(desk.key))
+    first, session = told_of(server, gate, context)
+    assert (first["client"], first["verify"], first["cn"]) == (1 | 2 | 4, 0, "desk-1")
+    again, _ = told_of(server, gate, context, session)
+    assert (again["client"], again["verify"], again["cn"]) == (1 | 4, 0, "desk-1"), "of the session, not the connection"
+
+
+def test_a_client_without_a_certificate_is_not_told_of_as_verified(start, pair, clients):
+    server = servers.Listener()
+    gate = start(RULES, pool(server), tls={"certificates": [pair.config()],
+                                           "client_auth": {"mode": "request", "ca": str(clients.cert)}})
+    inside, _ = told_of(server, gate, tls.client_context())
+    assert inside["client"] == 1 and inside["verify"] != 0 and "cn" not in inside
+
+
+def test_a_client_whose_certificate_is_not_verified_reaches_no_server(start, pair, clients, authority):
+    server = servers.Listener()
+    gate = start(RULES, pool(server), tls={"certificates": [pair.config()],
+                                           "client_auth": {"mode": "request", "ca": str(clients.cert)}})
+    stranger = authority.known("desk-1")
+    context = tls.client_context()
+    context.load_cert_chain(str(stranger.cert), str(stranger.key))
+    peer = gate.connect()
+    with pytest.raises((ssl.SSLError, OSError)):
+        tls.TlsPeer(peer, context).recv_some()
+    gate.ended(peer, "handshake_failed")
+    server.expect_nobody()
 
 
 def test_a_passed_session_tells_what_its_hello_says(start):

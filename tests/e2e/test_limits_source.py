@@ -78,6 +78,24 @@ def test_an_ipv6_source_is_its_64(start):
     assert behind(gate, v6_header("2001:db8:1:2::1"))
 
 
+@pytest.mark.parametrize("keys, detail", [
+    ({"limits": {"accept_rate_per_source": "2/h"}}, "accept_rate_per_source"),
+    ({"inspect_limits": {"max_undecided_per_source": 2}}, "inspect_limits.max_undecided_per_source"),
+], ids=["rate", "undecided"])
+def test_an_ipv6_source_is_its_64_for_every_limit(start, keys, detail):
+    gate = start([{"match": {"prefix": "in"}, "pool": "app"}], {"app": servers.EchoServer()}, tls=None,
+                 accept_proxy=["127.0.0.1"], inspect_delay="30s", **keys)
+    half = {source: gate.connect().send(v6_header(source) + b"i")
+            for source in ("2001:db8:1:1::1", "2001:db8:1:1::2", "2001:db8:1:1:8000::3")}
+    over = gate.session(end="limit", detail=detail)["client"]  # workers need not see them in our order
+    half.pop(proxy.split(over)[0]).expect_reset()
+    assert behind(gate, v6_header("2001:db8:1:2::1"))
+    for client in half.values():
+        client.send(b"n")
+        assert client.recv(2) == b"in"
+    assert gate.refusals(end="limit") == 1
+
+
 def test_accept_rate_lets_a_burst_in_and_then_one_at_a_time(start):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, limits={"accept_rate_per_source": "5/s"},
                  top={"workers": 3})
