@@ -48,9 +48,14 @@ void tls_connection_free(struct tls_connection *connection); /* does not close t
 /* Notes who the client is; false, with the fault set, where that cannot be told for certain. */
 bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate) MUST_CHECK;
 
-/* Puts the callbacks that watch a connection onto a context: name check, alerts, KeyUpdates.
- * Towards servers there is no name to check by: OpenSSL would ask there, too. */
-void tls_connection_watch(SSL_CTX *context);
-void tls_connection_watch_server(SSL_CTX *context);
+/* Makes a context fit for our streams: its options, and the callback that watches a connection
+ * (alerts, KeyUpdates). */
+void tls_connection_prepare(SSL_CTX *context);
+
+/* For clients only: towards a server, too, OpenSSL would ask. */
+void tls_connection_check_names(SSL_CTX *context);
+
+/* The library's own part of a connection, over its wire; false: out of memory. */
+bool tls_connection_open(struct tls_connection *connection, SSL_CTX *context) MUST_CHECK;
 
 #endif

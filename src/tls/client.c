@@ -302,14 +302,10 @@ static bool begin(struct tls_connection *connection, struct tls_client *client,
 {
     unsigned char demands[32];
     SSL_CTX *context = take_means(client, demands);
-    connection->ssl = SSL_new(context);
+    bool opened = tls_connection_open(connection, context);
     SSL_CTX_free(context);
-    if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
+    if (!opened)
         return false;
-    BIO *bio = tls_wire_bio(&connection->wire);
-    if (bio == NULL)
-        return false;
-    SSL_set_bio(connection->ssl, bio, bio);
     SSL_set_connect_state(connection->ssl);
     if (!name_server(connection, client, target) ||
         !buffer_append(&connection->wire.held, target->preface))

@@ -86,15 +86,20 @@ static void on_message(int ours, int version, int type, const void *bytes, size_
         count_chore(connection);
 }
 
-void tls_connection_watch(SSL_CTX *context)
+void tls_connection_prepare(SSL_CTX *context)
 {
-    SSL_CTX_set_tlsext_servername_callback(context, check_name);
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
+                                  SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_msg_callback(context, on_message);
 }
 
-void tls_connection_watch_server(SSL_CTX *context)
+void tls_connection_check_names(SSL_CTX *context)
 {
-    SSL_CTX_set_msg_callback(context, on_message);
+    SSL_CTX_set_tlsext_servername_callback(context, check_name);
 }
 
 bool tls_connection_read_client(struct tls_connection *connection, X509 *certificate)
@@ -152,6 +157,18 @@ static bool use_trust(struct tls_connection *connection, struct tls_trust *trust
     return true;
 }
 
+bool tls_connection_open(struct tls_connection *connection, SSL_CTX *context)
+{
+    connection->ssl = SSL_new(context);
+    if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
+        return false;
+    BIO *bio = tls_wire_bio(&connection->wire);
+    if (bio == NULL)
+        return false;
+    SSL_set_bio(connection->ssl, bio, bio);
+    return true;
+}
+
 void tls_connection_free(struct tls_connection *connection)
 {
     /* Without this the library would take the context's lock to strike the session from a cache
@@ -174,13 +191,8 @@ void tls_connection_free(struct tls_connection *connection)
 static bool set_up(struct tls_connection *connection, struct tls_policy *policy, unsigned worker,
                    const char *expected_sni)
 {
-    connection->ssl = SSL_new(policy->context);
-    if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
+    if (!tls_connection_open(connection, policy->context))
         return false;
-    BIO *bio = tls_wire_bio(&connection->wire);
-    if (bio == NULL)
-        return false;
-    SSL_set_bio(connection->ssl, bio, bio);
     SSL_set_accept_state(connection->ssl);
     if (expected_sni != NULL) {
         connection->expected_sni = strdup(expected_sni);

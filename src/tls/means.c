@@ -55,15 +55,9 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 static void set_habits(SSL_CTX *context)
 {
-    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
-                                     SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
-                                  SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, on_session);
-    SSL_CTX_set_read_ahead(context, 1);
-    tls_connection_watch_server(context);
+    tls_connection_prepare(context);
 }
 
 static void set_trust(SSL_CTX *context, const struct tls_client *client, X509_STORE *authorities)

@@ -50,15 +50,10 @@ static bool set_alpn(struct tls_policy *policy, const struct model_tls *model,
 
 static void set_habits(SSL_CTX *context)
 {
-    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
-                                     SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
-                                  SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_dh_auto(context, 1);
-    tls_connection_watch(context);
+    tls_connection_prepare(context);
+    tls_connection_check_names(context);
 }
 
 /* What a session must have been made under to be resumed here. */
