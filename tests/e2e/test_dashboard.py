@@ -179,7 +179,7 @@ def test_a_hostile_sni_is_text(start, browse):
                  admin={"socket": "admin.sock", "http": "127.0.0.1:@admin"})
     browser = browse(gate)
     client = gate.connect().send(tls_hello(name))
-    wait.until(lambda: gate.admin.sessions()[0].get("sni") == name, "the gateway has the name as it is")
+    wait.until(lambda: [s.get("sni") for s in gate.admin.sessions()] == [name], "the gateway has the name as it is")
     browser.until_text("#sessions tr", name)
     assert browser.run("return document.querySelectorAll('#sessions b').length") == 0
     assert browser.console() == []
