@@ -59,6 +59,7 @@ const loop = {
   again: false,
 
   soon() {
+    sessions.due();
     if (this.busy) this.again = true;
     else this.turn();
   },
@@ -86,7 +87,7 @@ find('reload').addEventListener('click', async (event) => {
   event.target.disabled = true;
   try {
     const answer = await change('POST', '/v1/reload');
-    if (answer) toast(`reloaded: generation ${answer.generation}`);
+    if (answer) toast(`reloaded: generation ${answer.generation}${answer.summary ? ` (${answer.summary})` : ''}`);
     certificatesAt = -Infinity;
   } catch (error) {
     toast([error.message, ...(error.lines ?? [])].join('\n'), 'bad');

@@ -7,6 +7,8 @@ import { bytes, count, duration } from './format.js';
 const SHOWN = 100;
 const PAUSE_MS = 250;
 const SURE_MS = 4000;
+const PERIOD_MS = 2000;
+const COSTS = 10; // a list that took long to make is asked for as much less often
 
 function names(s) {
   const compids = [s.fix_sender, s.fix_target].filter(Boolean).join(' → ');
@@ -52,6 +54,7 @@ function killButton(changed) {
 
 export class Sessions {
   #text = '';
+  #dueAt = -Infinity;
   #table;
 
   constructor(changed) {
@@ -77,11 +80,19 @@ export class Sessions {
     });
   }
 
+  /* Something has changed: the next look is to see it. */
+  due() {
+    this.#dueAt = -Infinity;
+  }
+
   async update(open) {
+    const begun = performance.now();
+    if (begun < this.#dueAt) return;
     const asked = this.#text;
     const search = asked === '' ? '' : `&contains=${encodeURIComponent(asked)}`;
     const list = await get(`/v1/sessions?limit=${SHOWN}${search}`);
-    if (asked !== this.#text) return;
+    this.#dueAt = begun + Math.max(PERIOD_MS, COSTS * (performance.now() - begun));
+    if (asked !== this.#text) return this.due();
     this.#table.show(list.sort((a, b) => (a.time < b.time ? 1 : -1)));
     const many = list.length === SHOWN ? `the first ${SHOWN}` : count(list.length);
     setText(find('shown'), asked === '' ? `${many} of ${count(open)}` : `${many} with this text`);
