@@ -46,6 +46,14 @@ def pair(authority):
     return authority.known("gateway.example.com", "localhost", net.HOST)
 
 
+@pytest.fixture
+def trusting(authority):
+    """The keys of a pool's tls that believe in this run's authority."""
+    def make(**more):
+        return {"ca": str(authority.cert), "sni": "db.example.com"} | more
+    return make
+
+
 def _plain(value):
     """Servers in a configuration stand for their addresses, pairs for their files."""
     if isinstance(value, Listener):

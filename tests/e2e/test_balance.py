@@ -20,14 +20,6 @@ def hashed(pool, on, **more) -> dict:
     return {"servers": named(pool), "balance": "hash", "hash_on": on, **more}
 
 
-def who(gate, source=None) -> str:
-    client = gate.connect(source=source).send(b"who")
-    try:
-        return client.recv_until(b"\n").decode().strip()
-    finally:
-        client.close()
-
-
 def source_key(address: str) -> bytes:
     return bytes(map(int, address.split(".")))
 
@@ -46,9 +38,9 @@ def test_a_source_goes_to_the_same_server_over_every_gateway(start):
     sources = [f"127.0.{number}.{7 * number + 1}" for number in range(24)]
     wanted = [table.find(source_key(source)) for source in sources]
     assert len(set(wanted)) == len(NAMES), "the sources are too few to show anything"
-    assert [who(one, source) for source in sources] == wanted
-    assert [who(two, source) for source in sources] == wanted
-    assert [who(one, source) for source in sources] == wanted
+    assert [servers.who(one, source) for source in sources] == wanted
+    assert [servers.who(two, source) for source in sources] == wanted
+    assert [servers.who(one, source) for source in sources] == wanted
 
 
 def test_weights_shape_the_table(start):
@@ -59,7 +51,7 @@ def test_weights_shape_the_table(start):
     table = Table(weights)
     for number in range(30):
         source = f"127.1.{number}.1"
-        assert who(gate, source) == table.find(source_key(source))
+        assert servers.who(gate, source) == table.find(source_key(source))
 
 
 def test_of_a_server_that_dies_only_its_own_keys_move_and_come_back(start):
@@ -71,12 +63,12 @@ def test_of_a_server_that_dies_only_its_own_keys_move_and_come_back(start):
     without = [table.find(source_key(source), gone="b") for source in sources]
     assert whole.count("b") > 0 and without != whole
     pool[1].kill()
-    assert [who(gate, source) for source in sources] == without, "while it still counted as up"
+    assert [servers.who(gate, source) for source in sources] == without, "while it still counted as up"
     gate.event("server.down", "server=b")
-    assert [who(gate, source) for source in sources] == without
+    assert [servers.who(gate, source) for source in sources] == without
     servers.NameServer("b", port=pool[1].port)
     gate.event("server.up", "server=b")
-    assert [who(gate, source) for source in sources] == whole
+    assert [servers.who(gate, source) for source in sources] == whole
 
 
 def test_a_name_goes_to_the_same_server_passed_through_and_terminated(start):
@@ -180,5 +172,5 @@ def test_a_reload_keeps_keys_where_they_are(launch, build):
     config["listeners"]["combined"]["rules"][0]["name"] = "after"
     gate.reload(config)
     gate.event("reload.done")
-    wait.until(lambda: who(gate) and gate.session(rule="after"), "the new configuration is used", 3)
-    assert [who(gate, source) for source in sources] == [table.find(source_key(source)) for source in sources]
+    wait.until(lambda: servers.who(gate) and gate.session(rule="after"), "the new configuration is used", 3)
+    assert [servers.who(gate, source) for source in sources] == [table.find(source_key(source)) for source in sources]

@@ -17,16 +17,8 @@ def ask(client) -> str:
     return client.send(b"who").recv_until(b"\n").decode().strip()
 
 
-def who(gate) -> str:
-    client = gate.connect()
-    try:
-        return ask(client)
-    finally:
-        client.close()
-
-
 def order(gate, count) -> str:
-    return "".join(who(gate) for _ in range(count))
+    return "".join(servers.who(gate) for _ in range(count))
 
 
 @pytest.fixture

@@ -39,16 +39,8 @@ def pool(server, resolver, interval="100ms", **keys):
                     "resolve": {"servers": [resolver.address], "interval": interval}, **keys}}
 
 
-def who(gate) -> str:
-    client = gate.connect().send(b"who")
-    try:
-        return client.recv_until(b"\n").decode().strip()
-    finally:
-        client.close()
-
-
 def rotation(gate, count) -> list:
-    return [who(gate) for _ in range(count)]
+    return [servers.who(gate) for _ in range(count)]
 
 
 def spoken(gate, count=6) -> set:
@@ -122,7 +114,7 @@ def test_the_answers_own_time_counts_where_no_interval_is_given(start, dns):
 def test_ipv6_addresses(start, dns):
     server = servers.NameServer("six", host="::1")
     gate = start(PLAIN, pool(f"app.test:{server.port}", dns({"app.test": ["::1"]})), tls=None)
-    assert who(gate) == "six"
+    assert servers.who(gate) == "six"
 
 
 def test_a_source_leaves_only_addresses_of_its_family(start, dns):
@@ -259,7 +251,7 @@ def test_a_name_server_that_dies_or_is_deaf_holds_up_nothing(start, dns):
     deaf.wait_asked()
     watch = wait.Stopwatch()
     for _ in range(50):
-        assert who(gate) == A
+        assert servers.who(gate) == A
     assert watch.elapsed() < 3.0
     gate.event("resolve.failed", "Timeout while contacting DNS servers", seconds=8)
     deaf.close()
@@ -287,7 +279,7 @@ def test_srv_records_name_hosts_ports_weights_and_backups(start, dns):
     assert (seen.count("a"), seen.count("b"), seen.count("c")) == (6, 2, 0)
     a.kill()
     b.kill()
-    assert who(gate) == "c", "the third try"
+    assert servers.who(gate) == "c", "the third try"
     told = {f"srv:{SERVICE}/{server.address}" for server in (a, b, c)}
     wait.until(lambda: {line["server"] for line in gate.sessions()} == told, "each is told by its name")
 
@@ -401,4 +393,4 @@ def test_a_reload_without_a_name_server_keeps_known_names_and_refuses_new_ones(s
 def test_without_resolve_the_systems_names_count(start):
     server = servers.NameServer("here")
     gate = start(PLAIN, {"app": [f"localhost:{server.port}"]}, tls=None)
-    assert who(gate) == "here"
+    assert servers.who(gate) == "here"

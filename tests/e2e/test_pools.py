@@ -16,16 +16,8 @@ def three():
     return [servers.NameServer(name) for name in ("a", "b", "c")]
 
 
-def who(gate) -> str:
-    client = gate.connect().send(b"who")
-    try:
-        return client.recv_until(b"\n").decode().strip()
-    finally:
-        client.close()
-
-
 def order(gate, count) -> str:
-    return "".join(who(gate) for _ in range(count))
+    return "".join(servers.who(gate) for _ in range(count))
 
 
 def closed_port() -> str:
@@ -119,7 +111,7 @@ def test_servers_by_name_and_by_path(start, tmp_path):
 
 def test_servers_at_ipv6_addresses(start):
     gate = start(PLAIN, {"app": servers.NameServer("six", host="::1")}, tls=None)
-    assert who(gate) == "six"
+    assert servers.who(gate) == "six"
 
 
 @pytest.mark.parametrize("kind", ["plain", "terminate", "passthrough"])
@@ -193,13 +185,13 @@ def test_backups_serve_only_when_no_other_is_up(start):
     port = first.port
     gate = start(PLAIN, {"app": {"servers": [first, {"address": spare.address, "backup": True}],
                                  "health_check": {"interval": "100ms", "fall": 1, "rise": 1}}}, tls=None)
-    assert [who(gate) for _ in range(4)] == ["first"] * 4
+    assert [servers.who(gate) for _ in range(4)] == ["first"] * 4
     first.kill()
-    wait.until(lambda: who(gate) == "spare", "the backup serves", 5)
-    assert [who(gate) for _ in range(4)] == ["spare"] * 4
+    wait.until(lambda: servers.who(gate) == "spare", "the backup serves", 5)
+    assert [servers.who(gate) for _ in range(4)] == ["spare"] * 4
     servers.NameServer("first", port=port)
-    wait.until(lambda: who(gate) == "first", "the first serves again", 5)
-    assert [who(gate) for _ in range(4)] == ["first"] * 4
+    wait.until(lambda: servers.who(gate) == "first", "the first serves again", 5)
+    assert [servers.who(gate) for _ in range(4)] == ["first"] * 4
 
 
 def test_a_killed_server_is_left_out_until_it_comes_back(start):

@@ -53,14 +53,6 @@ def secure(authority):
     return make
 
 
-@pytest.fixture
-def trusting(authority):
-    """The keys of a pool's tls that believe in this run's authority."""
-    def make(**more):
-        return {"ca": str(authority.cert), "sni": NAME} | more
-    return make
-
-
 def pool(*members, tls, **more):
     return {"app": {"servers": list(members), "tls": tls, **more}}
 

@@ -15,14 +15,6 @@ PLAIN = [{"pool": "app"}]
 BOTH = [{"tls": "terminate", "pool": "app"}, {"pool": "app"}]
 
 
-@pytest.fixture
-def trusting(authority):
-    """The keys of a pool's tls that believe in this run's authority."""
-    def make(**more):
-        return {"ca": str(authority.cert), "sni": NAME} | more
-    return make
-
-
 def pool(*members, tls, **more):
     return {"app": {"servers": list(members), "tls": tls, **more}}
 

@@ -141,6 +141,15 @@ class NameServer(Server):
             peer.send(self.name.encode() + b"\n")
 
 
+def who(gate, source: str = None) -> str:
+    """The NameServer that a new client of the gate gets."""
+    client = gate.connect(source=source).send(b"who")
+    try:
+        return client.recv_until(b"\n").decode().strip()
+    finally:
+        client.close()
+
+
 class BannerServer(Server):
     """Speaks first, then echoes (as MySQL, SMTP, SSH do)."""
 
