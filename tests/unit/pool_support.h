@@ -3,6 +3,7 @@
 #define POOL_SUPPORT_H
 
 #include "pool/pool.h"
+#include "problem_lines.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -44,22 +45,6 @@ UNUSED static struct model_server *one_pool_add(struct one_pool *one, const char
     server->address.text = server->name;
     ck_assert(address_parse(&server->address.address, span_text(address), NULL));
     return server;
-}
-
-UNUSED static void add_line(void *context, bool warning, const char *line)
-{
-    char *all = context;
-    (void)warning;
-    strncat(all, line, 4000 - strlen(all));
-    strncat(all, "\n", 4000 - strlen(all));
-}
-
-UNUSED static const char *lines_of(const struct problems *problems)
-{
-    static char all[4096];
-    all[0] = '\0';
-    problems_each(problems, add_line, all);
-    return all;
 }
 
 UNUSED static struct pool_set *compile_after(struct one_pool *one, const struct pool_set *previous)

@@ -3,6 +3,7 @@
 #ifndef RULES_SUPPORT_H
 #define RULES_SUPPORT_H
 
+#include "problem_lines.h"
 #include "route/rules.h"
 
 #include <check.h>
@@ -101,23 +102,6 @@ UNUSED static struct model_listener listener_of(struct model_rule *rules, size_t
 {
     return (struct model_listener){
         .path = text_of("listeners.l"), .name = text_of("l"), .rules = rules, .rule_count = count};
-}
-
-/* The lines of the problems, one after the other. */
-UNUSED static void add_line(void *context, bool warning, const char *line)
-{
-    char *all = context;
-    (void)warning;
-    strncat(all, line, 4000 - strlen(all));
-    strncat(all, "\n", 4000 - strlen(all));
-}
-
-UNUSED static const char *lines_of(const struct problems *problems)
-{
-    static char all[4096];
-    all[0] = '\0';
-    problems_each(problems, add_line, all);
-    return all;
 }
 
 UNUSED static struct problems *no_problems(void)

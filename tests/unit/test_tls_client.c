@@ -1,6 +1,7 @@
 /* TLS towards servers: whom a client believes, what it resumes, what its files may become. The
  * other end is OpenSSL's own. */
 #include "base/clock.h"
+#include "problem_lines.h"
 #include "suite.h"
 #include "tls/authorities.h"
 #include "tls/client.h"
@@ -51,35 +52,18 @@ static void tear_down(void)
     kit_stop();
 }
 
-static char *writable(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } u = {.in = text};
-    return u.out;
-}
-
 static struct model_pool_tls model_of(const char *sni)
 {
-    return (struct model_pool_tls){.path = writable("pools.db.tls"),
+    return (struct model_pool_tls){.path = kit_writable("pools.db.tls"),
                                    .verify = true,
-                                   .ca = writable(kit_file("ca.crt")),
-                                   .sni = writable(sni)};
+                                   .ca = kit_writable(kit_file("ca.crt")),
+                                   .sni = kit_writable(sni)};
 }
 
 static void show(struct model_pool_tls *model, const char *cert, const char *key)
 {
-    model->cert = writable(kit_file(cert));
-    model->key = writable(kit_file(key));
-}
-
-static void add_line(void *context, bool warning, const char *line)
-{
-    (void)context;
-    (void)warning;
-    size_t have = strlen(lines);
-    snprintf(lines + have, sizeof lines - have, "%s\n", line);
+    model->cert = kit_writable(kit_file(cert));
+    model->key = kit_writable(kit_file(key));
 }
 
 /* NULL: refused. `lines` has what was said. */
@@ -87,11 +71,10 @@ static struct tls_client *try_compile(const struct model_pool_tls *model)
 {
     struct problems *problems;
     struct tls_client *client = NULL;
-    lines[0] = '\0';
     ck_assert(problems_create(&problems, "test.json"));
     bool good = tls_client_compile(&client, model, problems);
     ck_assert_int_eq(good, problems_errors(problems) == 0);
-    problems_each(problems, add_line, NULL);
+    snprintf(lines, sizeof lines, "%s", lines_of(problems));
     problems_free(problems);
     return good ? client : NULL;
 }
@@ -322,7 +305,7 @@ START_TEST(each_certificate_of_a_named_file_is_trusted_by_itself)
     kit_save_certificates("ca.crt", &middle.certificate, 1);
     expect(&model, "deep", NULL, "");
     kit_pair("own", &(struct kit_spec){.san = SAN});
-    model.ca = writable(kit_file("own.crt")); /* pinned */
+    model.ca = kit_writable(kit_file("own.crt")); /* pinned */
     expect(&model, "own", NULL, "");
     expect(&model, "server", NULL, FAILED "unknown CA");
     kit_signer_free(&middle);
@@ -331,7 +314,7 @@ END_TEST
 
 START_TEST(without_verification_anyone_is_believed)
 {
-    struct model_pool_tls model = {.path = writable("pools.db.tls")};
+    struct model_pool_tls model = {.path = kit_writable("pools.db.tls")};
     kit_pair("own", &(struct kit_spec){.san = "DNS:nobody", .from_days = -9, .to_days = -1});
     expect(&model, "own", NULL, "");
     struct error error;
@@ -350,13 +333,13 @@ END_TEST
 START_TEST(what_cannot_be_loaded_is_an_error_at_its_key)
 {
     struct model_pool_tls model = model_of(NAME);
-    model.ca = writable(kit_file("absent.crt"));
+    model.ca = kit_writable(kit_file("absent.crt"));
     expect_refused(&model, "pools.db.tls.ca: cannot read ");
     kit_write("empty.crt", "", 0);
-    model.ca = writable(kit_file("empty.crt"));
+    model.ca = kit_writable(kit_file("empty.crt"));
     expect_refused(&model, "pools.db.tls.ca: ");
     kit_write("nonsense.crt", "nonsense", 8);
-    model.ca = writable(kit_file("nonsense.crt"));
+    model.ca = kit_writable(kit_file("nonsense.crt"));
     expect_refused(&model, "pools.db.tls.ca: ");
     model = model_of(NAME);
     issue("ours", (struct kit_spec){.cn = "gateway", .usage = "clientAuth"});
@@ -603,7 +586,7 @@ END_TEST
 
 START_TEST(no_session_of_a_certificate_that_has_expired_since_is_offered)
 {
-    struct model_pool_tls model = {.path = writable("pools.db.tls")};
+    struct model_pool_tls model = {.path = kit_writable("pools.db.tls")};
     issue("old", (struct kit_spec){.san = SAN, .from_days = -9, .to_days = -1});
     SSL_CTX *server = server_context("old", TLS1_2_VERSION);
     struct tls_client *client = compile(&model);

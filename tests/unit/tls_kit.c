@@ -1,5 +1,7 @@
 #include "tls_kit.h"
 
+#include "problem_lines.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -203,7 +205,7 @@ void kit_pair(const char *name, const struct kit_spec *spec)
 
 /* --- policies --------------------------------------------------------------------------------- */
 
-static char *writable(const char *text)
+char *kit_writable(const char *text)
 {
     union {
         const char *in;
@@ -217,7 +219,7 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
     static const char *const paths[] = {"tls.certificates[0]", "tls.certificates[1]",
                                         "tls.certificates[2]", "tls.certificates[3]"};
     memset(ret, 0, sizeof *ret);
-    ret->tls.path = writable("tls");
+    ret->tls.path = kit_writable("tls");
     ret->tls.certificates = ret->certificates;
     ret->tls.certificate_count = count;
     ret->tls.min_version = TLS1_2_VERSION;
@@ -226,24 +228,24 @@ void kit_model(struct kit_model *ret, const char *const *pairs, size_t count)
         (struct model_tickets){.lifetime_ms = 12 * 3600000, .rotate_ms = 4 * 3600000, .count = 1};
     for (size_t i = 0; i < count; i++) {
         char file[80];
-        ret->certificates[i].path = writable(paths[i]);
+        ret->certificates[i].path = kit_writable(paths[i]);
         snprintf(file, sizeof file, "%s.crt", pairs[i]);
-        ret->certificates[i].cert = writable(kit_file(file));
+        ret->certificates[i].cert = kit_writable(kit_file(file));
         snprintf(file, sizeof file, "%s.key", pairs[i]);
-        ret->certificates[i].key = writable(kit_file(file));
+        ret->certificates[i].key = kit_writable(kit_file(file));
     }
 }
 
 void kit_model_pem(struct kit_model *model, const char *file)
 {
-    model->certificates[0].cert = model->certificates[0].key = writable(kit_file(file));
+    model->certificates[0].cert = model->certificates[0].key = kit_writable(kit_file(file));
     model->certificates[0].pem = true;
 }
 
 void kit_model_folder(struct kit_model *model, const char *name)
 {
     model->certificates[0].cert = model->certificates[0].key = NULL;
-    model->certificates[0].directory = writable(kit_file(name));
+    model->certificates[0].directory = kit_writable(kit_file(name));
 }
 
 void kit_pem(const char *name, const struct kit_spec *spec)
@@ -258,23 +260,10 @@ void kit_pem(const char *name, const struct kit_spec *spec)
 
 void kit_model_alpn(struct kit_model *model, const char *first, const char *second)
 {
-    model->alpn[0] = writable(first);
-    model->alpn[1] = writable(second);
+    model->alpn[0] = kit_writable(first);
+    model->alpn[1] = kit_writable(second);
     model->tls.alpn.item = model->alpn;
     model->tls.alpn.count = second != NULL ? 2 : 1;
-}
-
-struct lines {
-    char *text;
-    size_t size;
-};
-
-static void add_line(void *context, bool warning, const char *line)
-{
-    (void)warning;
-    struct lines *lines = context;
-    size_t have = strlen(lines->text);
-    snprintf(lines->text + have, lines->size - have, "%s\n", line);
 }
 
 static struct tls_policy *compile(const struct kit_model *model, const struct tls_policy *previous,
@@ -282,8 +271,6 @@ static struct tls_policy *compile(const struct kit_model *model, const struct tl
 {
     struct problems *problems;
     struct tls_policy *policy = NULL;
-    struct lines lines = {text, size};
-    text[0] = '\0';
     ck_assert(problems_create(&problems, "test.json"));
     if (!tls_policy_compile(&policy, &model->tls, 2, previous, problems)) {
         policy = NULL;
@@ -291,7 +278,7 @@ static struct tls_policy *compile(const struct kit_model *model, const struct tl
     } else {
         ck_assert_uint_eq(problems_errors(problems), 0);
     }
-    problems_each(problems, add_line, &lines);
+    snprintf(text, size, "%s", lines_of(problems));
     problems_free(problems);
     return policy;
 }

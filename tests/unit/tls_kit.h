@@ -47,6 +47,9 @@ void kit_pair(const char *name, const struct kit_spec *spec);
 /* Certificate and key in one file NAME, put there whole. */
 void kit_pem(const char *name, const struct kit_spec *spec);
 
+/* A literal where a model wants a string of its own; nobody writes to it. */
+char *kit_writable(const char *text);
+
 /* A policy model of pairs NAME.crt, NAME.key; the strings are the caller's literals. */
 struct kit_model {
     struct model_tls tls;
