@@ -5,6 +5,7 @@
 #define TLS_POLICY_H
 
 #include "tls/client_auth.h"
+#include "tls/known.h"
 #include "tls/origin.h"
 #include "tls/stapling.h"
 #include "tls/store.h"
@@ -38,7 +39,8 @@ struct tls_policy {
 
     size_t origin_count;
     struct tls_origin *origins;
-    const char **files; /* owned list; the texts are the origins' */
+    const char **files;     /* owned list; the texts are the origins' */
+    struct tls_known known; /* while it is compiled */
     struct tls_store *current;
     struct tls_round round;
     struct tls_client_auth client_auth;
@@ -59,9 +61,10 @@ enum tls_file_status tls_source_load(const struct tls_policy *policy, struct tls
 bool tls_policy_make_store(struct tls_policy *policy, struct tls_store **ret,
                            struct error *error) MUST_CHECK;
 
-/* Loads everything that the model's certificates name and makes policy->current of it. Reports
- * below model->path; false when there was an error. */
+/* Loads everything that the model's certificates name and makes policy->current of it; what
+ * `previous` (may be NULL) has is not parsed again. Reports below model->path; false when there was
+ * an error. */
 bool tls_policy_load(struct tls_policy *policy, const struct model_tls *model,
-                     struct problems *problems) MUST_CHECK;
+                     const struct tls_policy *previous, struct problems *problems) MUST_CHECK;
 
 #endif

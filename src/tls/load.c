@@ -151,12 +151,16 @@ static void warn_of_unused(const struct tls_policy *policy, struct problems *pro
 }
 
 bool tls_policy_load(struct tls_policy *policy, const struct model_tls *model,
-                     struct problems *problems)
+                     const struct tls_policy *previous, struct problems *problems)
 {
     struct error error = {.kind = ERROR_NONE};
     if (!make_origins(policy, model))
         return out_of_memory(model, problems);
-    if (!load_origins(policy, problems))
+    if (previous != NULL)
+        tls_known_gather(&policy->known, previous->current);
+    bool good = load_origins(policy, problems);
+    tls_known_release(&policy->known);
+    if (!good)
         return false;
     if (!tls_policy_make_store(policy, &policy->current, &error))
         return out_of_memory(model, problems);

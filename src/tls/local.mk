@@ -8,6 +8,7 @@ src_libtls_a_SOURCES = \
 	include/tls/credential.h src/tls/credential.c \
 	include/tls/fault.h src/tls/fault.c src/tls/fault_server.c \
 	include/tls/file.h src/tls/file.c \
+	include/tls/known.h src/tls/known.c \
 	include/tls/names.h src/tls/names.c \
 	include/tls/peer.h src/tls/peer.c \
 	include/tls/ocsp.h src/tls/ocsp.c \

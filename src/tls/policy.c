@@ -155,7 +155,7 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
     if (model->certificate_count == 0)
         return tls_report(problems, model->path, "certificates",
                           "at least one certificate is needed to terminate TLS");
-    if (!tls_policy_load(policy, model, problems) || !context)
+    if (!tls_policy_load(policy, model, previous, problems) || !context)
         return false;
     if (!tls_stapling_compile(&policy->stapling, model, policy->current,
                               previous != NULL ? &previous->stapling : NULL, problems))

@@ -26,10 +26,11 @@ static bool try_credential(const struct tls_policy *policy, const struct tls_cre
 static enum tls_file_status parse(const struct tls_policy *policy,
                                   const struct tls_file *certificate, const struct tls_file *key,
                                   struct tls_credential **ret, enum tls_part *ret_part,
-                                  struct error *error)
+                                  const unsigned char digest[32], struct error *error)
 {
-    struct tls_credential *credential;
-    if (!tls_credential_parse(&credential, certificate, key, ret_part, error))
+    struct tls_credential *credential =
+        tls_known_find(&policy->known, digest, certificate->name, key->exposed);
+    if (credential == NULL && !tls_credential_parse(&credential, certificate, key, ret_part, error))
         return TLS_FILE_FAILED;
     if (!try_credential(policy, credential, certificate->name, error)) {
         *ret_part = TLS_PART_CERTIFICATE;
@@ -58,7 +59,7 @@ enum tls_file_status tls_source_load(const struct tls_policy *policy, struct tls
         source->stamps[TLS_PART_KEY] = key.stamp;
         source->settled = certificate.settled && key.settled;
         tls_credential_digest(digest, &certificate, &key);
-        status = parse(policy, &certificate, &key, ret, ret_part, error);
+        status = parse(policy, &certificate, &key, ret, ret_part, digest, error);
         tls_file_release(&key);
     }
     tls_file_release(&certificate);

@@ -1,6 +1,6 @@
 /* What a policy takes, what it refuses, and the lines that tell; pairs, chains and names. */
 #include "suite.h"
-#include "tls/store.h"
+#include "tls/policy.h"
 #include "tls_kit.h"
 
 #include <openssl/x509v3.h>
@@ -429,6 +429,61 @@ START_TEST(thousands_of_names_are_all_found)
 }
 END_TEST
 
+/* --- a reload --------------------------------------------------------------------------------- */
+
+static const struct tls_credential *first_of(const struct tls_policy *policy)
+{
+    return tls_store_credential(policy->current, 0);
+}
+
+START_TEST(a_reload_parses_only_what_is_new)
+{
+    static const char *const both[] = {"one", "two"};
+    kit_pair("two", &(struct kit_spec){.san = "DNS:two.example.com"});
+    kit_model(&model, both, 2);
+    struct tls_policy *before = kit_policy(&model, NULL);
+    kit_pair("two", &(struct kit_spec){.san = "DNS:two.example.com"});
+    struct tls_policy *after = kit_policy(&model, before);
+    ck_assert_ptr_eq(first_of(after), first_of(before));
+    ck_assert_ptr_ne(tls_store_credential(after->current, 1),
+                     tls_store_credential(before->current, 1));
+    tls_policy_unref(before); /* it lives on by itself */
+    ck_assert_str_eq(first_of(after)->title, "one.example.com");
+    tls_policy_unref(after);
+}
+END_TEST
+
+START_TEST(the_same_under_another_name_or_mode_is_read_anew)
+{
+    struct tls_policy *before = kit_policy(&model, NULL), *after;
+    ck_assert_int_eq(chmod(kit_file("one.key"), 0644), 0);
+    after = kit_policy(&model, before);
+    ck_assert(first_of(after)->key_exposed && !first_of(before)->key_exposed);
+    tls_policy_unref(after);
+    ck_assert_int_eq(rename(kit_file("one.crt"), kit_file("moved.crt")), 0);
+    model.certificates[0].cert = (char *)(uintptr_t)kit_file("moved.crt");
+    after = kit_policy(&model, before);
+    ck_assert_str_eq(first_of(after)->file, kit_file("moved.crt"));
+    tls_policy_unref(after);
+    tls_policy_unref(before);
+}
+END_TEST
+
+START_TEST(what_is_not_parsed_again_is_still_held_to_the_policy)
+{
+    struct problems *problems;
+    struct tls_policy *strict = NULL;
+    kit_pair("one", &(struct kit_spec){.san = "DNS:one.example.com", .key = KIT_RSA_SMALL});
+    model.tls.ciphers = (char *)(uintptr_t) "DEFAULT:@SECLEVEL=0";
+    struct tls_policy *lax = kit_policy(&model, NULL);
+    model.tls.ciphers = NULL;
+    ck_assert(problems_create(&problems, "test.json"));
+    ck_assert(!tls_policy_compile(&strict, &model.tls, 2, lax, problems));
+    problems_free(problems);
+    tls_policy_unref(lax);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls policy");
@@ -457,6 +512,9 @@ int main(void)
     tcase_add_test(all, a_nul_in_a_name_is_refused);
     tcase_add_test(all, the_earlier_of_two_certificates_has_the_name);
     tcase_add_test(all, thousands_of_names_are_all_found);
+    tcase_add_test(all, a_reload_parses_only_what_is_new);
+    tcase_add_test(all, the_same_under_another_name_or_mode_is_read_anew);
+    tcase_add_test(all, what_is_not_parsed_again_is_still_held_to_the_policy);
     suite_add_tcase(suite, all);
     return suite_run(suite);
 }
