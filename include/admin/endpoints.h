@@ -30,6 +30,18 @@ bool endpoints_read_token(struct endpoints *endpoints, const struct model_admin 
 struct endpoints *endpoints_ref(struct endpoints *endpoints);
 void endpoints_unref(struct endpoints *endpoints); /* accepts NULL; any thread */
 
+/* For a process that is replaced by another: what it has open passes from one to the other.
+ * endpoints_socket(): the descriptor and its text of the UNIX socket (`local`) or HTTP; -1: there
+ * is none. endpoints_inherit() adds it to those in `ret` (NULL: none yet), and takes the descriptor
+ * over, on failure, too. The UNIX path is the new one's to remove from endpoints_take_over() on,
+ * and the old one's no more from endpoints_hand_over() on. */
+int endpoints_socket(const struct endpoints *endpoints, bool local, const char **ret_text);
+bool endpoints_inherit(struct endpoints **ret, bool local, const char *text, int fd,
+                       struct error *error) MUST_CHECK;
+void endpoints_take_over(struct endpoints *endpoints);
+void endpoints_hand_over(struct endpoints *endpoints);
+bool endpoints_create_none(struct endpoints **ret) MUST_CHECK;
+
 /* "unix:/run/muxgate/admin.sock, 127.0.0.1:9019" for the log; "" for none. */
 void endpoints_describe(const struct endpoints *endpoints, char *ret, size_t size);
 

@@ -34,6 +34,7 @@ struct options_explain {
 /* Strings are borrowed from argv. */
 struct options {
     enum command command;
+    char *const *words;                        /* argv, for a process that replaces this one */
     const char *config;                        /* -c */
     const char *listen, *cert, *key, *backend; /* the configuration without a file */
     const char *at;                            /* checked; see options_moment() */

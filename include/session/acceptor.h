@@ -22,11 +22,14 @@ struct binding {
     _Atomic unsigned references;
     char *text;            /* as configured: the key over reloads; owned */
     struct address actual; /* with the port that was chosen for port 0 */
-    unsigned workers;
+    unsigned workers;      /* that share the sockets: each serves every so-many-th */
+    bool shared;  /* with another process, which goes on with it: not to be hidden or emptied */
+    bool lingers; /* retired, and its sockets may stay open until handshakes have ended */
     dev_t device; /* of a UNIX path, once it is bound: what is unlinked must still be ours */
     ino_t inode;
-    bool lingers; /* retired, and its sockets may stay open until handshakes have ended */
-    int fds[];    /* one per worker; owned, and closed with the last reference */
+    unsigned count;
+    int fds[]; /* one per worker, if it was opened here; owned, and closed with the last reference
+                */
 };
 
 /* `among_ours`: sockets of this process hold (a part of) the address already, and may share it.
@@ -37,6 +40,14 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
 /* For clients that come before an acceptor watches the sockets; later ones get theirs as the
  * listener's snapshot says. */
 void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive);
+
+/* With listening sockets that another process has opened and has still (the descriptors are taken
+ * over, on failure, too). A `text` of NULL: the address itself. */
+bool binding_inherit(struct binding **ret, const char *text, const int *fds, unsigned count,
+                     unsigned workers, struct error *error) MUST_CHECK;
+
+/* The other process has left its sockets to this one. Control thread. */
+void binding_take_over(struct binding *binding);
 
 struct binding *binding_ref(struct binding *binding);
 void binding_unref(struct binding *binding); /* accepts NULL */
@@ -61,6 +72,10 @@ bool bindings_have(const struct bindings *bindings, const struct binding *bindin
 /* Those that are not in `kept` (NULL: all) get no new clients from now on: before the workers are
  * told to leave them. A UNIX path is free. Control thread. */
 void bindings_retire_others(struct bindings *bindings, const struct bindings *kept);
+
+/* Another process has this one's sockets, too, and goes on with them: acceptors leave at once, and
+ * what waits is the other's to take. Control thread, before the workers are told. */
+void binding_hand_over(struct binding *binding);
 
 /* The worker's acceptors that are not in `bindings` (NULL: all) leave: they take what waits in
  * their sockets, of retired ones also what is still on its way, for the snapshot they had; then

@@ -30,6 +30,7 @@ struct tls_slot {
 
 struct tls_policy {
     atomic_uint references;
+    char *path; /* owned; where the configuration has it */
     SSL_CTX *context;
     struct tls_ticket_source tickets;
     bool strict_sni;

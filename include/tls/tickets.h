@@ -45,6 +45,10 @@ bool tls_tickets_create_given(struct tls_tickets **ret, uint64_t lifetime_s,
                               struct error *error) MUST_CHECK;
 void tls_tickets_give(struct tls_tickets *tickets, const struct tls_ticket_key *keys, size_t count);
 
+/* The keys in memory as bytes, for another process on this host (see tls.h); of given ones none. */
+size_t tls_tickets_copy_keys(struct tls_tickets *tickets, unsigned char *ret, size_t size);
+void tls_tickets_take_keys(struct tls_tickets *tickets, const unsigned char *keys, size_t length);
+
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
 void tls_tickets_unref(struct tls_tickets *tickets); /* accepts NULL; cleanses the keys */
 

@@ -45,6 +45,17 @@ bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, 
 struct tls_policy *tls_policy_ref(struct tls_policy *policy);
 void tls_policy_unref(struct tls_policy *policy); /* accepts NULL; any thread */
 
+/* Where the configuration has it: "listeners.combined.tls". */
+const char *tls_policy_path(const struct tls_policy *policy);
+
+/* From one process to the next, on one host: the keys of session tickets that are kept in memory,
+ * as bytes; none (0) where there are no tickets, the keys are in a file, or `size` is too small.
+ * What is no such bytes is passed over. */
+size_t tls_policy_copy_ticket_keys(const struct tls_policy *policy, unsigned char *ret,
+                                   size_t size);
+void tls_policy_take_ticket_keys(struct tls_policy *policy, const unsigned char *keys,
+                                 size_t length);
+
 /* Files to watch for watch_start(), and to refresh from: those of the certificates, none with
  * "watch": false. A NULL-terminated list owned by the policy. */
 const char *const *tls_policy_files(const struct tls_policy *policy);

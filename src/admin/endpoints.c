@@ -185,6 +185,68 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     return false;
 }
 
+bool endpoints_create_none(struct endpoints **ret)
+{
+    struct endpoints *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return false;
+    atomic_init(&e->references, 1);
+    *ret = e;
+    return true;
+}
+
+/* --- from process to process ------------------------------------------------------------------ */
+
+int endpoints_socket(const struct endpoints *endpoints, bool local, const char **ret_text)
+{
+    const struct endpoint *endpoint = local ? endpoints->local : endpoints->http;
+    *ret_text = endpoint == NULL ? NULL : endpoint->text;
+    return endpoint == NULL ? -1 : endpoint->fd;
+}
+
+bool endpoints_inherit(struct endpoints **ret, bool local, const char *text, int fd,
+                       struct error *error)
+{
+    struct endpoint *endpoint;
+    struct stat now;
+    if (*ret == NULL && !endpoints_create_none(ret)) {
+        (void)close(fd);
+        return error_memory(error);
+    }
+    if (!endpoint_create(&endpoint, text, error)) {
+        (void)close(fd);
+        return false;
+    }
+    endpoint->fd = fd;
+    endpoint->local = local;
+    if (!socket_local(fd, &endpoint->address)) {
+        endpoint_unref(endpoint);
+        return error_system(error, errno, "cannot ask for the address of an inherited socket");
+    }
+    if (local && stat(endpoint->address.local.sun_path, &now) == 0)
+        endpoint->mode = now.st_mode & 07777;
+    struct endpoint **place = local ? &(*ret)->local : &(*ret)->http;
+    endpoint_unref(*place);
+    *place = endpoint;
+    return true;
+}
+
+void endpoints_take_over(struct endpoints *endpoints)
+{
+    struct endpoint *local = endpoints->local;
+    struct stat now;
+    if (local == NULL || stat(local->address.local.sun_path, &now) != 0)
+        return;
+    local->device = now.st_dev;
+    local->inode = now.st_ino;
+}
+
+void endpoints_hand_over(struct endpoints *endpoints)
+{
+    if (endpoints->local != NULL)
+        endpoints->local->inode = 0;
+}
+
 struct endpoints *endpoints_ref(struct endpoints *endpoints)
 {
     atomic_fetch_add(&endpoints->references, 1);

@@ -9,6 +9,7 @@ src_libapp_a_SOURCES = \
 	include/app/explain.h src/app/explain.c \
 	src/app/explain_print.h src/app/explain_text.c src/app/explain_json.c src/app/explain_words.c \
 	include/app/fetcher.h src/app/fetcher.c \
+	include/app/inherit.h src/app/inherit.c \
 	include/app/load.h src/app/load.c \
 	include/app/muxgate.h src/app/muxgate.c \
 	include/app/naming.h src/app/naming.c \
@@ -17,6 +18,7 @@ src_libapp_a_SOURCES = \
 	include/app/quick.h src/app/quick.c \
 	include/app/renewal.h src/app/renewal.c \
 	include/app/stapling.h src/app/stapling.c \
+	include/app/upgrade.h src/app/upgrade.c \
 	include/app/worker.h src/app/worker.c
 
 sbin_PROGRAMS += src/muxgate

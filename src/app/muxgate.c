@@ -12,6 +12,7 @@
 #include "app/naming.h"
 #include "app/privileges.h"
 #include "app/renewal.h"
+#include "app/upgrade.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -46,6 +47,8 @@ struct muxgate {
     struct endpoints *endpoints; /* counted; the current ones */
     struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
     struct admin_process process;
+    struct heir heir;
+    struct upgrade *upgrade; /* owned; NULL: none is under way */
     bool draining, ending;
 };
 
@@ -269,6 +272,19 @@ static void commit(struct muxgate *m, const struct change *change, struct text *
     text_release(&summary);
 }
 
+static bool refuse_reload(struct muxgate *m, const struct error *error,
+                          void (*tell)(void *context, const char *line), void *context)
+{
+    atomic_fetch_add(&m->process.reloads_failed, 1);
+    bool reasoned = error->kind != ERROR_NONE;
+    log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
+              (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
+              reasoned ? error->text : "", reasoned ? "\"" : "");
+    if (reasoned && tell != NULL)
+        tell(context, error->text);
+    return false;
+}
+
 /* `tell` and `changes` may be NULL. */
 static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
                    struct text *changes)
@@ -282,19 +298,14 @@ static bool reload(struct muxgate *m, void (*tell)(void *context, const char *li
                              .context = context};
     struct change change;
     struct error error = {0};
-    if (prepare(m, &change, &args, &error)) {
+    if (m->upgrade != NULL) {
+        (void)error_input(&error, "a new process is about to take over");
+    } else if (prepare(m, &change, &args, &error)) {
         commit(m, &change, changes);
         atomic_fetch_add(&m->process.reloads_done, 1);
         return true;
     }
-    atomic_fetch_add(&m->process.reloads_failed, 1);
-    bool reasoned = error.kind != ERROR_NONE;
-    log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
-              (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
-              reasoned ? error.text : "", reasoned ? "\"" : "");
-    if (reasoned && tell != NULL)
-        tell(context, error.text);
-    return false;
+    return refuse_reload(m, &error, tell, context);
 }
 
 static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
@@ -338,6 +349,8 @@ static void drain(struct muxgate *m)
         return;
     }
     m->draining = true;
+    upgrade_end(m->upgrade);
+    m->upgrade = NULL;
     atomic_store(&m->process.draining, true);
     log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
               (unsigned long long)atomic_load(&m->gauge.sessions));
@@ -350,6 +363,63 @@ static void drain(struct muxgate *m)
         worker_drain(m->workers[i]);
     bindings_unref(m->bindings); /* the sockets go with the last worker's acceptor */
     m->bindings = NULL;
+}
+
+/* --- upgrade
+ * ----------------------------------------------------------------------------------------- */
+
+/* The heir answers at the admin's addresses, too. Who has asked here already is answered here. */
+static void leave_admin(struct muxgate *m)
+{
+    struct endpoints *none;
+    endpoints_hand_over(m->endpoints);
+    if (m->admin == NULL || !endpoints_create_none(&none))
+        return;
+    endpoints_unref(m->endpoints);
+    m->endpoints = none;
+    if (!admin_adopt(m->admin, snapshot_ref(m->snapshot), endpoints_ref(none)))
+        log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"out of memory\"");
+}
+
+static void on_heir_ready(void *context, pid_t heir)
+{
+    struct muxgate *m = context;
+    log_event(LOG_LEVEL_INFO, "upgrade.done", "pid=%ld", (long)heir);
+    leave_admin(m);
+    drain(m);
+}
+
+static void refuse_upgrade(struct muxgate *m, const char *reason)
+{
+    log_event(LOG_LEVEL_ERROR, "upgrade.refused", "kept=true reason=\"%s\"", reason);
+    upgrade_end(m->upgrade);
+    m->upgrade = NULL;
+}
+
+static void on_heir_failed(void *context, const char *reason)
+{
+    refuse_upgrade(context, reason);
+}
+
+static void upgrade(struct muxgate *m)
+{
+    struct error error;
+    const struct upgrade_args args = {.loop = m->loop,
+                                      .command = m->options->words,
+                                      .snapshot = m->snapshot,
+                                      .endpoints = m->endpoints,
+                                      .bindings = m->bindings,
+                                      .on_ready = on_heir_ready,
+                                      .on_failed = on_heir_failed,
+                                      .context = m};
+    if (m->draining || m->upgrade != NULL)
+        return; /* whoever asks twice has what was asked for */
+    if (m->demo != NULL)
+        refuse_upgrade(m, "a demo ends with its process");
+    else if (!upgrade_start(&m->upgrade, &args, &error))
+        refuse_upgrade(m, error.text);
+    else
+        log_event(LOG_LEVEL_INFO, "upgrade.start", "program=%s", m->options->words[0]);
 }
 
 /* --- signals
@@ -367,7 +437,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     else if (watcher->signum == SIGHUP && !m->draining)
         (void)reload(m, NULL, NULL, NULL);
     else if (watcher->signum == SIGUSR2)
-        log_event(LOG_LEVEL_WARNING, "upgrade.refused", "reason=\"not supported by this version\"");
+        upgrade(m);
 }
 
 static void start_signals(struct muxgate *m)
@@ -404,8 +474,9 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
 {
     const struct model *model = model_of(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
-    return binder_bind(&m->bindings, m->snapshot, NULL, m->worker_count, error) &&
-           endpoints_open(&m->endpoints, model, NULL, error) &&
+    return heir_open(&m->heir, m->snapshot, m->worker_count, error) &&
+           binder_bind(&m->bindings, m->snapshot, m->heir.bindings, m->worker_count, error) &&
+           endpoints_open(&m->endpoints, model, m->heir.endpoints, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
            endpoints_read_token(m->endpoints, &model->admin, error) &&
            access_log_start(&m->log, &model->log, m->worker_count, error);
@@ -460,6 +531,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     if (m == NULL)
         return error_memory(error);
     m->options = options;
+    m->heir.fd = -1;
     ev_timer_init(&m->drain_timer, on_drain_timeout, 0, 0);
     privileges_forbid_core_dumps();
     m->descriptors = privileges_raise_descriptors();
@@ -480,6 +552,8 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     }
     start_attendants(m);
     announce(m);
+    heir_tell_ready(&m->heir, m->bindings);
+    heir_done(&m->heir);
     *ret = m;
     return true;
 }
@@ -515,6 +589,8 @@ void muxgate_free(struct muxgate *m)
     audit_report(&m->gauge, m->snapshot);
     admin_free(m->admin);
     line_writer_stop(m->log, LOG_PATIENCE_MS);
+    upgrade_end(m->upgrade);
+    heir_done(&m->heir);
     bindings_unref(m->bindings);
     endpoints_unref(m->endpoints);
     snapshot_unref(m->snapshot);

@@ -251,7 +251,7 @@ static bool complain(int option, const char *word, struct error *error)
 
 bool options_parse(struct options *ret, int argc, char **argv, struct error *error)
 {
-    struct options options = {.command = COMMAND_RUN};
+    struct options options = {.command = COMMAND_RUN, .words = argv};
     int option;
     opterr = 0;
     optind = 0; /* glibc's way to begin afresh */

@@ -105,9 +105,11 @@ bool privileges_drop(const char *user, const char *group, bool transparent, stru
     uint32_t kept = 0;
     if (user == NULL && group == NULL)
         return true;
+    const struct passwd *found = user == NULL ? NULL : getpwnam(user);
+    if (found != NULL && geteuid() != 0 && geteuid() == found->pw_uid)
+        return true; /* started by a process that has done it (an upgrade) */
     if (geteuid() != 0)
         return error_input(error, "user and group can only be changed when started as root");
-    const struct passwd *found = user == NULL ? NULL : getpwnam(user);
     if (user != NULL && found == NULL)
         return error_input(error, "user: there is no user \"%s\"", user);
     uid_t uid = found == NULL ? geteuid() : found->pw_uid;

@@ -155,12 +155,12 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 
 /* --- acceptors of a worker -------------------------------------------------------------------- */
 
-static struct acceptor *find_acceptor(struct engine *engine, const struct binding *binding)
+static struct acceptor *find_acceptor(struct engine *engine, const struct binding *binding, int fd)
 {
     LIST_EACH(&engine->acceptors, node)
     {
         struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
-        if (a->binding == binding)
+        if (a->binding == binding && a->io.fd == fd)
             return a;
     }
     return NULL;
@@ -172,12 +172,19 @@ static void set_options(const struct acceptor *a)
         socket_set_keepalive(a->io.fd, &a->listener->model->keepalive);
 }
 
-/* Closing a listening socket resets the clients in its queue: they are taken first. */
-static void acceptor_close(struct acceptor *a)
+static void take_waiting(struct acceptor *a)
 {
     bool paused = ev_is_active(&a->pause);
     for (int i = 0; i < LEAVE_BATCH && !paused && accept_one(a); i++)
         paused = ev_is_active(&a->pause);
+}
+
+/* Closing a listening socket resets the clients in its queue, unless somebody else has it, too:
+ * they are taken first. */
+static void acceptor_close(struct acceptor *a)
+{
+    if (!a->binding->shared)
+        take_waiting(a);
     ev_io_stop(a->engine->loop, &a->io);
     ev_timer_stop(a->engine->loop, &a->pause);
     ev_timer_stop(a->engine->loop, &a->linger);
@@ -222,7 +229,7 @@ void acceptors_leave_others(struct engine *engine, const struct bindings *bindin
     }
 }
 
-static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding)
+static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding, int fd)
 {
     struct acceptor *a = calloc(1, sizeof *a);
     if (a == NULL)
@@ -231,7 +238,7 @@ static struct acceptor *acceptor_create(struct engine *engine, struct binding *b
     a->binding = binding_ref(binding);
     a->reserve = -1;
     keep_reserve(a);
-    ev_io_init(&a->io, on_readable, binding->fds[engine->args.index], EV_READ);
+    ev_io_init(&a->io, on_readable, fd, EV_READ);
     ev_timer_init(&a->pause, on_pause_over, 0, 0);
     ev_timer_init(&a->linger, on_linger_over, LINGER_MS / 1000.0, 0);
     a->io.data = a->pause.data = a->linger.data = a;
@@ -240,20 +247,28 @@ static struct acceptor *acceptor_create(struct engine *engine, struct binding *b
     return a;
 }
 
-/* Goes on when memory is out: those that are open must not keep a listener of the old snapshot. */
+static bool update_one(struct engine *engine, const struct bound_listener *bound, int fd)
+{
+    struct acceptor *a = find_acceptor(engine, bound->binding, fd);
+    if (a == NULL)
+        a = acceptor_create(engine, bound->binding, fd);
+    if (a == NULL)
+        return false;
+    a->listener = &engine->current->snapshot->listeners[bound->listener];
+    set_options(a);
+    return true;
+}
+
+/* Goes on when memory is out: those that are open must not keep a listener of the old snapshot.
+ * There may be more sockets than workers, and fewer, where others have opened them: none is left
+ * out, and no worker is without. */
 bool acceptors_update(struct engine *engine, const struct bindings *bindings)
 {
     bool whole = true;
     for (size_t i = 0; i < bindings->count; i++) {
-        const struct bound_listener *bound = &bindings->item[i];
-        struct acceptor *a = find_acceptor(engine, bound->binding);
-        if (a == NULL)
-            a = acceptor_create(engine, bound->binding);
-        whole = whole && a != NULL;
-        if (a == NULL)
-            continue;
-        a->listener = &engine->current->snapshot->listeners[bound->listener];
-        set_options(a);
+        const struct binding *b = bindings->item[i].binding;
+        for (unsigned n = engine->args.index % b->count; n < b->count; n += b->workers)
+            whole = update_one(engine, &bindings->item[i], b->fds[n]) && whole;
     }
     return whole;
 }

@@ -59,10 +59,27 @@ static bool open_one(struct binding *binding, unsigned worker, struct error *err
  * must stay what both families share. */
 static bool open_all(struct binding *binding, struct error *error)
 {
-    for (unsigned i = 0; i < binding->workers; i++)
+    for (unsigned i = 0; i < binding->count; i++)
         if (!open_one(binding, i, error))
             return false;
     return true;
+}
+
+static struct binding *create(const char *text, unsigned workers, unsigned count)
+{
+    struct binding *binding = calloc(1, sizeof *binding + count * sizeof binding->fds[0]);
+    if (binding == NULL)
+        return NULL;
+    atomic_init(&binding->references, 1);
+    binding->text = strdup(text);
+    binding->workers = workers;
+    binding->count = count;
+    for (unsigned i = 0; i < count; i++)
+        binding->fds[i] = -1;
+    if (binding->text != NULL)
+        return binding;
+    free(binding);
+    return NULL;
 }
 
 bool binding_open(struct binding **ret, const char *text, const struct address *wanted,
@@ -70,19 +87,13 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
 {
     if (!among_ours && !socket_probe_free(wanted, error))
         return false;
-    struct binding *binding = calloc(1, sizeof *binding + workers * sizeof binding->fds[0]);
+    struct binding *binding = create(text, workers, workers);
     if (binding == NULL)
         return error_memory(error);
-    atomic_init(&binding->references, 1);
-    binding->text = strdup(text);
     binding->actual = *wanted;
-    binding->workers = workers;
-    for (unsigned i = 0; i < workers; i++)
-        binding->fds[i] = -1;
-    if (binding->text == NULL || !open_all(binding, error)) {
-        bool memory = binding->text == NULL;
+    if (!open_all(binding, error)) {
         binding_unref(binding);
-        return memory ? error_memory(error) : false;
+        return false;
     }
     *ret = binding;
     return true;
@@ -90,16 +101,54 @@ bool binding_open(struct binding **ret, const char *text, const struct address *
 
 void binding_set_keepalive(struct binding *binding, const struct keepalive *keepalive)
 {
-    for (unsigned i = 0; i < binding->workers && address_is_ip(&binding->actual); i++)
+    for (unsigned i = 0; i < binding->count && address_is_ip(&binding->actual); i++)
         socket_set_keepalive(binding->fds[i], keepalive);
+}
+
+bool binding_inherit(struct binding **ret, const char *text, const int *fds, unsigned count,
+                     unsigned workers, struct error *error)
+{
+    struct address actual;
+    char own[ADDRESS_TEXT_MAX];
+    bool good = socket_local(fds[0], &actual) ||
+                error_system(error, errno, "cannot ask for the address of an inherited socket");
+    if (good && text == NULL) {
+        address_format(&actual, own);
+        text = own;
+    }
+    struct binding *binding = good ? create(text, workers, count) : NULL;
+    if (binding == NULL) {
+        for (unsigned i = 0; i < count; i++)
+            (void)close(fds[i]);
+        return good ? error_memory(error) : false;
+    }
+    memcpy(binding->fds, fds, count * sizeof fds[0]);
+    binding->actual = actual;
+    binding->shared = true;
+    *ret = binding;
+    return true;
+}
+
+void binding_take_over(struct binding *binding)
+{
+    remember_path(binding);
+    binding->shared = false;
+}
+
+void binding_hand_over(struct binding *binding)
+{
+    binding->shared = true;
+    binding->inode = 0;
 }
 
 static void retire(struct binding *binding)
 {
+    if (binding->shared)
+        return;
     remove_path(binding);
     binding->inode = 0;
     binding->lingers = true;
-    for (unsigned i = 0; i < binding->workers; i++)
+    for (unsigned i = 0; i < binding->count; i++)
         binding->lingers = socket_hide(binding->fds[i]) && binding->lingers;
 }
 
@@ -113,7 +162,7 @@ void binding_unref(struct binding *binding)
 {
     if (binding == NULL || atomic_fetch_sub(&binding->references, 1) != 1)
         return;
-    for (unsigned i = 0; i < binding->workers; i++)
+    for (unsigned i = 0; i < binding->count; i++)
         if (binding->fds[i] >= 0)
             (void)close(binding->fds[i]);
     remove_path(binding);

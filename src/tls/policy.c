@@ -179,7 +179,10 @@ bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, 
     }
     atomic_init(&policy->references, 1);
     policy->strict_sni = model->strict_sni;
-    if (!compile(policy, model, workers, previous, problems)) {
+    policy->path = strdup(model->path);
+    if (policy->path == NULL)
+        problems_error(problems, model->path, "out of memory");
+    if (policy->path == NULL || !compile(policy, model, workers, previous, problems)) {
         tls_policy_unref(policy);
         return false;
     }
@@ -220,7 +223,26 @@ void tls_policy_unref(struct tls_policy *policy)
     SSL_CTX_free(policy->context);
     tls_ticket_source_release(&policy->tickets);
     free(policy->alpn);
+    free(policy->path);
     free(policy);
+}
+
+const char *tls_policy_path(const struct tls_policy *policy)
+{
+    return policy->path;
+}
+
+size_t tls_policy_copy_ticket_keys(const struct tls_policy *policy, unsigned char *ret, size_t size)
+{
+    struct tls_tickets *tickets = policy->tickets.tickets;
+    return tickets == NULL ? 0 : tls_tickets_copy_keys(tickets, ret, size);
+}
+
+void tls_policy_take_ticket_keys(struct tls_policy *policy, const unsigned char *keys,
+                                 size_t length)
+{
+    if (policy->tickets.tickets != NULL)
+        tls_tickets_take_keys(policy->tickets.tickets, keys, length);
 }
 
 const char *const *tls_policy_files(const struct tls_policy *policy)

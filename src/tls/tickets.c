@@ -123,6 +123,31 @@ void tls_tickets_give(struct tls_tickets *tickets, const struct tls_ticket_key *
     pthread_rwlock_unlock(&tickets->lock);
 }
 
+/* Nothing lies between the fields. */
+_Static_assert(sizeof(struct tls_ticket_key) == 88, "what one version writes the next one reads");
+
+size_t tls_tickets_copy_keys(struct tls_tickets *tickets, unsigned char *ret, size_t size)
+{
+    pthread_rwlock_rdlock(&tickets->lock);
+    size_t length = tickets->count * sizeof tickets->keys[0];
+    if (tickets->rotate_us == 0 || length > size)
+        length = 0;
+    memcpy(ret, tickets->keys, length);
+    pthread_rwlock_unlock(&tickets->lock);
+    return length;
+}
+
+void tls_tickets_take_keys(struct tls_tickets *tickets, const unsigned char *keys, size_t length)
+{
+    if (tickets->rotate_us == 0 || length == 0 || length > sizeof tickets->keys ||
+        length % sizeof tickets->keys[0] != 0)
+        return;
+    pthread_rwlock_wrlock(&tickets->lock);
+    memcpy(tickets->keys, keys, length);
+    tickets->count = length / sizeof tickets->keys[0];
+    pthread_rwlock_unlock(&tickets->lock);
+}
+
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets)
 {
     atomic_fetch_add_explicit(&tickets->references, 1, memory_order_relaxed);

@@ -1,0 +1,63 @@
+/* inherit: what a process hands over to the one that replaces it (USR2), as both sides know it.
+ *
+ * They are connected by a socket pair of SOCK_SEQPACKET, whose number the heir finds in
+ * INHERIT_VARIABLE. Each packet is a letter (enum inherit_kind), a text that ends with NUL, and
+ * what belongs to it: descriptors (SCM_RIGHTS), bytes. Packets of a kind that one side does not
+ * know it passes over, so that the two may be of different versions. */
+#ifndef APP_INHERIT_H
+#define APP_INHERIT_H
+
+#include "admin/endpoints.h"
+#include "session/acceptor.h"
+
+#define INHERIT_VARIABLE "MUXGATE_INHERIT"
+
+enum inherit_kind {
+    /* To the heir. */
+    INHERIT_BINDING = 'B', /* the text of a bind; its sockets */
+    INHERIT_ADMIN = 'A',   /* "socket" or "http"; its socket */
+    INHERIT_TICKETS = 'T', /* the path of a TLS policy; its ticket keys */
+    INHERIT_END = 'E',     /* that was all */
+    /* From the heir. */
+    INHERIT_KEPT = 'K',  /* the text of a bind that it goes on with */
+    INHERIT_READY = 'R', /* it serves */
+};
+
+/* What one packet can hold: SCM_MAX_FD of Linux, and all ticket keys of a policy. */
+#define INHERIT_FDS_MAX   253u
+#define INHERIT_BYTES_MAX (32u * 1024u)
+
+struct inherit_packet {
+    enum inherit_kind kind;
+    const char *text;
+    const unsigned char *bytes;
+    size_t length;
+    int fds[INHERIT_FDS_MAX]; /* received: close-on-exec, and the receiver's */
+    unsigned fd_count;
+};
+
+bool inherit_send(int fd, const struct inherit_packet *packet) MUST_CHECK;
+
+/* Into `buffer`. false: nothing (yet), or the end, or no packet of this form; errno is 0 at the
+ * end. */
+bool inherit_receive(int fd, struct inherit_packet *ret,
+                     unsigned char buffer[INHERIT_BYTES_MAX]) MUST_CHECK;
+
+/* --- the heir's side -------------------------------------------------------------------------- */
+
+struct heir {
+    int fd;                      /* -1: it is nobody's heir */
+    struct bindings *bindings;   /* counted; NULL for none: what it may go on with */
+    struct endpoints *endpoints; /* likewise */
+};
+
+/* Takes what there is to inherit: sockets, and for the policies of `snapshot` the ticket keys. Done
+ * it in both cases. */
+bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
+               struct error *error) MUST_CHECK;
+
+/* The heir serves on `bindings`: whoever was before may go. */
+void heir_tell_ready(const struct heir *heir, const struct bindings *bindings);
+void heir_done(struct heir *heir);
+
+#endif

@@ -1,0 +1,36 @@
+/* upgrade: the running program is replaced by the one that lies at its path now (USR2).
+ *
+ * The new one is started with the same words, gets the listening sockets of this one, and serves
+ * beside it; only when it says that it does, this one stops accepting and drains. Nobody is refused
+ * in between: the sockets stay open all the time. If the new one fails on its way, nothing has
+ * happened. (Live sessions stay where they are; the packets of app/inherit.h have room for them.)
+ *
+ * Control thread. */
+#ifndef APP_UPGRADE_H
+#define APP_UPGRADE_H
+
+#include "app/inherit.h"
+#include "app/options.h"
+
+#include <ev.h>
+
+struct upgrade;
+
+struct upgrade_args {
+    struct ev_loop *loop; /* the default one: it learns of the end of children */
+    char *const *command; /* argv; borrowed, likewise below until the end of upgrade_start() */
+    const struct snapshot *snapshot;
+    const struct endpoints *endpoints;
+    struct bindings *bindings;
+    /* One of them, once; then the upgrade is over, and to be ended. The bindings that the heir goes
+     * on with are handed over already. */
+    void (*on_ready)(void *context, pid_t heir);
+    void (*on_failed)(void *context, const char *reason);
+    void *context;
+};
+
+bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
+                   struct error *error) MUST_CHECK;
+void upgrade_end(struct upgrade *upgrade); /* accepts NULL; an heir that is not ready is killed */
+
+#endif

@@ -1,0 +1,206 @@
+#include "app/inherit.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- packets ---------------------------------------------------------------------------------- */
+
+union control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(INHERIT_FDS_MAX * sizeof(int))];
+};
+
+bool inherit_send(int fd, const struct inherit_packet *packet)
+{
+    char kind = (char)packet->kind;
+    union control control = {0};
+    struct iovec parts[] = {
+        {.iov_base = &kind, .iov_len = 1},
+        {.iov_base = (void *)(uintptr_t)packet->text, .iov_len = strlen(packet->text) + 1},
+        {.iov_base = (void *)(uintptr_t)packet->bytes, .iov_len = packet->length}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = COUNT_OF(parts)};
+    if (packet->fd_count > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(packet->fd_count * sizeof(int));
+        struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(packet->fd_count * sizeof(int));
+        memcpy(CMSG_DATA(rights), packet->fds, packet->fd_count * sizeof(int));
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+static void take_descriptors(struct inherit_packet *ret, struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        size_t bytes = c->cmsg_len - CMSG_LEN(0);
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || bytes > sizeof ret->fds)
+            continue;
+        memcpy(ret->fds, CMSG_DATA(c), bytes);
+        ret->fd_count = (unsigned)(bytes / sizeof(int));
+    }
+}
+
+static void drop_descriptors(const struct inherit_packet *packet)
+{
+    for (unsigned i = 0; i < packet->fd_count; i++)
+        (void)close(packet->fds[i]);
+}
+
+bool inherit_receive(int fd, struct inherit_packet *ret, unsigned char buffer[INHERIT_BYTES_MAX])
+{
+    union control control = {0};
+    struct iovec part = {.iov_base = buffer, .iov_len = INHERIT_BYTES_MAX};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    *ret = (struct inherit_packet){0};
+    errno = 0;
+    ssize_t count = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    if (count <= 0)
+        return false;
+    take_descriptors(ret, &message);
+    const unsigned char *end = memchr(buffer + 1, '\0', (size_t)count - 1);
+    if (end == NULL || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        drop_descriptors(ret);
+        errno = EPROTO;
+        return false;
+    }
+    ret->kind = buffer[0];
+    ret->text = (const char *)buffer + 1;
+    ret->bytes = end + 1;
+    ret->length = (size_t)(buffer + count - ret->bytes);
+    return true;
+}
+
+/* --- the heir's side -------------------------------------------------------------------------- */
+
+/* How long it waits for its own inheritance, which was sent before it was born. */
+#define PATIENCE_S 10
+
+struct receiver {
+    struct heir *heir;
+    const struct snapshot *snapshot;
+    unsigned workers;
+    struct error *error;
+};
+
+static bool add_binding(const struct receiver *r, const struct inherit_packet *packet)
+{
+    struct bindings *before = r->heir->bindings;
+    size_t count = before == NULL ? 0 : before->count;
+    struct bindings *bindings = bindings_create(count + 1);
+    if (bindings == NULL) {
+        drop_descriptors(packet);
+        return error_memory(r->error);
+    }
+    bindings->count = count;
+    for (size_t i = 0; i < count; i++)
+        bindings->item[i].binding = binding_ref(before->item[i].binding);
+    bindings_unref(before);
+    r->heir->bindings = bindings;
+    if (!binding_inherit(&bindings->item[count].binding, packet->text, packet->fds,
+                         packet->fd_count, r->workers, r->error))
+        return false;
+    bindings->count++;
+    return true;
+}
+
+static bool add_endpoint(const struct receiver *r, const struct inherit_packet *packet)
+{
+    for (unsigned i = 1; i < packet->fd_count; i++)
+        (void)close(packet->fds[i]);
+    return endpoints_inherit(&r->heir->endpoints, strcmp(packet->text, "socket") == 0,
+                             (const char *)packet->bytes, packet->fds[0], r->error);
+}
+
+static void give_tickets(void *context, struct tls_policy *policy)
+{
+    const struct inherit_packet *packet = context;
+    if (strcmp(tls_policy_path(policy), packet->text) == 0)
+        tls_policy_take_ticket_keys(policy, packet->bytes, packet->length);
+}
+
+static bool take(const struct receiver *r, struct inherit_packet *packet)
+{
+    bool has_text = packet->length > 0 && packet->bytes[packet->length - 1] == '\0';
+    if (packet->kind == INHERIT_BINDING && packet->fd_count > 0)
+        return add_binding(r, packet);
+    if (packet->kind == INHERIT_ADMIN && packet->fd_count > 0 && has_text)
+        return add_endpoint(r, packet);
+    if (packet->kind == INHERIT_TICKETS)
+        snapshot_each_policy(r->snapshot, give_tickets, packet);
+    drop_descriptors(packet);
+    return true;
+}
+
+static bool receive_all(const struct receiver *r)
+{
+    unsigned char *buffer = malloc(INHERIT_BYTES_MAX);
+    struct inherit_packet packet;
+    bool good = buffer != NULL || error_memory(r->error);
+    bool ended = false;
+    while (good && !ended) {
+        good = inherit_receive(r->heir->fd, &packet, buffer) ||
+               error_system(r->error, errno, "cannot take over from the process before");
+        ended = good && packet.kind == INHERIT_END;
+        if (good && !ended)
+            good = take(r, &packet);
+    }
+    if (buffer != NULL)
+        explicit_bzero(buffer, INHERIT_BYTES_MAX); /* ticket keys */
+    free(buffer);
+    return good;
+}
+
+bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
+               struct error *error)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    const char *number = getenv(INHERIT_VARIABLE);
+    *heir = (struct heir){.fd = -1};
+    if (number == NULL)
+        return true;
+    heir->fd = (int)strtol(number, NULL, 10);
+    (void)unsetenv(INHERIT_VARIABLE);
+    (void)fcntl(heir->fd, F_SETFD, FD_CLOEXEC);
+    (void)setsockopt(heir->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const struct receiver receiver = {heir, snapshot, workers, error};
+    return receive_all(&receiver);
+}
+
+void heir_tell_ready(const struct heir *heir, const struct bindings *bindings)
+{
+    const struct inherit_packet ready = {.kind = INHERIT_READY, .text = ""};
+    bool heard = heir->fd >= 0;
+    for (size_t i = 0; heir->bindings != NULL && i < heir->bindings->count; i++) {
+        struct binding *binding = heir->bindings->item[i].binding;
+        const struct inherit_packet kept = {.kind = INHERIT_KEPT, .text = binding->text};
+        if (!bindings_have(bindings, binding))
+            continue;
+        binding_take_over(binding);
+        heard = heard && inherit_send(heir->fd, &kept);
+    }
+    if (heir->endpoints != NULL)
+        endpoints_take_over(heir->endpoints);
+    heard = heard && inherit_send(heir->fd, &ready);
+    if (heir->fd >= 0 && !heard)
+        log_event(LOG_LEVEL_WARNING, "upgrade.alone", "reason=\"the process before is gone\"");
+}
+
+void heir_done(struct heir *heir)
+{
+    bindings_unref(heir->bindings);
+    endpoints_unref(heir->endpoints);
+    if (heir->fd >= 0)
+        (void)close(heir->fd);
+    *heir = (struct heir){.fd = -1};
+}

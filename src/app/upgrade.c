@@ -1,0 +1,298 @@
+#include "app/upgrade.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Where the heir finds its end of the socket pair. */
+#define HEIR_FD          3
+#define HEIR_ENVIRONMENT INHERIT_VARIABLE "=3"
+
+/* How long a start may take (names are looked up, certificates read), and the heir to take what is
+ * sent before it. */
+#define START_SECONDS 60.0
+#define SEND_SECONDS  5
+
+struct upgrade {
+    struct upgrade_args args;
+    struct bindings *bindings; /* counted */
+    bool *kept;                /* by the heir; owned */
+    int fd;
+    pid_t heir; /* 0: not started, or ended */
+    ev_io io;
+    ev_child child;
+    ev_timer patience;
+    bool ready;
+};
+
+/* --- what the heir says ----------------------------------------------------------------------- */
+
+static void fail(struct upgrade *u, const char *reason)
+{
+    ev_io_stop(u->args.loop, &u->io);
+    ev_timer_stop(u->args.loop, &u->patience);
+    u->args.on_failed(u->args.context, reason); /* ends it */
+}
+
+static void note_kept(struct upgrade *u, const char *text)
+{
+    for (size_t i = 0; i < u->bindings->count; i++)
+        if (strcmp(u->bindings->item[i].binding->text, text) == 0)
+            u->kept[i] = true;
+}
+
+static void finish(struct upgrade *u)
+{
+    u->ready = true;
+    for (size_t i = 0; i < u->bindings->count; i++)
+        if (u->kept[i])
+            binding_hand_over(u->bindings->item[i].binding);
+    ev_io_stop(u->args.loop, &u->io);
+    u->args.on_ready(u->args.context, u->heir);
+}
+
+/* Its end without a word is followed by the news of its death. */
+static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)events;
+    struct upgrade *u = watcher->data;
+    struct inherit_packet packet;
+    unsigned char buffer[INHERIT_BYTES_MAX];
+    if (!inherit_receive(u->fd, &packet, buffer)) {
+        if (errno != EAGAIN && errno != EINTR)
+            ev_io_stop(loop, watcher);
+        return;
+    }
+    for (unsigned i = 0; i < packet.fd_count; i++)
+        (void)close(packet.fds[i]);
+    if (packet.kind == INHERIT_KEPT)
+        note_kept(u, packet.text);
+    else if (packet.kind == INHERIT_READY)
+        finish(u);
+}
+
+static void on_death(struct ev_loop *loop, ev_child *watcher, int events)
+{
+    (void)events;
+    struct upgrade *u = watcher->data;
+    int status = watcher->rstatus;
+    char reason[64];
+    ev_child_stop(loop, watcher);
+    u->heir = 0;
+    if (WIFEXITED(status))
+        (void)snprintf(reason, sizeof reason, "the new process ended with status %d",
+                       WEXITSTATUS(status));
+    else
+        (void)snprintf(reason, sizeof reason, "the new process ended by signal %d",
+                       WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    fail(u, reason);
+}
+
+static void on_impatience(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    fail(watcher->data, "the new process was not ready after a minute");
+}
+
+/* --- what it inherits ------------------------------------------------------------------------- */
+
+static bool send_bindings(const struct upgrade *u, int fd, struct error *error)
+{
+    for (size_t i = 0; i < u->bindings->count; i++) {
+        const struct binding *binding = u->bindings->item[i].binding;
+        struct inherit_packet packet = {
+            .kind = INHERIT_BINDING, .text = binding->text, .fd_count = binding->count};
+        if (binding->count > INHERIT_FDS_MAX)
+            return error_input(error, "%s has %u sockets, and only %u can be handed over",
+                               binding->text, binding->count, INHERIT_FDS_MAX);
+        memcpy(packet.fds, binding->fds, binding->count * sizeof(int));
+        if (!inherit_send(fd, &packet))
+            return error_system(error, errno, "cannot hand over %s", binding->text);
+    }
+    return true;
+}
+
+static bool send_endpoint(int fd, const char *kind, const char *text, int socket,
+                          struct error *error)
+{
+    struct inherit_packet packet = {.kind = INHERIT_ADMIN, .text = kind};
+    if (socket < 0)
+        return true;
+    packet.bytes = (const unsigned char *)text;
+    packet.length = strlen(text) + 1;
+    packet.fds[0] = socket;
+    packet.fd_count = 1;
+    return inherit_send(fd, &packet) || error_system(error, errno, "cannot hand over %s", text);
+}
+
+static bool send_endpoints(const struct endpoints *endpoints, int fd, struct error *error)
+{
+    const char *text;
+    int local = endpoints_socket(endpoints, true, &text);
+    if (!send_endpoint(fd, "socket", text, local, error))
+        return false;
+    int http = endpoints_socket(endpoints, false, &text);
+    return send_endpoint(fd, "http", text, http, error);
+}
+
+/* Without them clients shake hands in full: no reason to fail. */
+static void send_tickets(void *context, struct tls_policy *policy)
+{
+    const int *fd = context;
+    unsigned char keys[INHERIT_BYTES_MAX / 2];
+    struct inherit_packet packet = {
+        .kind = INHERIT_TICKETS, .text = tls_policy_path(policy), .bytes = keys};
+    packet.length = tls_policy_copy_ticket_keys(policy, keys, sizeof keys);
+    if (packet.length > 0 && !inherit_send(*fd, &packet))
+        log_event(LOG_LEVEL_WARNING, "upgrade.tickets", "policy=%s lost=true", packet.text);
+    explicit_bzero(keys, sizeof keys);
+}
+
+static bool send_all(const struct upgrade *u, int fd, struct error *error)
+{
+    const struct timeval patience = {.tv_sec = SEND_SECONDS};
+    const struct inherit_packet end = {.kind = INHERIT_END, .text = ""};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (!send_bindings(u, fd, error) || !send_endpoints(u->args.endpoints, fd, error))
+        return false;
+    snapshot_each_policy(u->args.snapshot, send_tickets, &fd);
+    return inherit_send(fd, &end) || error_system(error, errno, "cannot hand over");
+}
+
+/* --- its start -------------------------------------------------------------------------------- */
+
+static char **make_environment(void)
+{
+    size_t count = 0;
+    while (environ[count] != NULL)
+        count++;
+    char **copy = calloc(count + 2, sizeof *copy);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, environ, count * sizeof *copy);
+    copy[count] = (char *)(uintptr_t)HEIR_ENVIRONMENT;
+    return copy;
+}
+
+static int spawn_with(struct upgrade *u, int fd, posix_spawn_file_actions_t *actions,
+                      posix_spawnattr_t *attributes, char **environment)
+{
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)posix_spawnattr_setsigmask(attributes, &none);
+    (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK);
+    int failure = posix_spawn_file_actions_adddup2(actions, fd, HEIR_FD);
+    if (failure != 0)
+        return failure;
+    return posix_spawnp(&u->heir, u->args.command[0], actions, attributes, u->args.command,
+                        environment);
+}
+
+static bool spawn(struct upgrade *u, int fd, struct error *error)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char **environment = make_environment();
+    if (environment == NULL)
+        return error_memory(error);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawnattr_init(&attributes);
+    int failure = spawn_with(u, fd, &actions, &attributes, environment);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    free(environment);
+    if (failure != 0)
+        u->heir = 0;
+    return failure == 0 || error_system(error, failure, "cannot run %s", u->args.command[0]);
+}
+
+static void watch(struct upgrade *u)
+{
+    (void)fcntl(u->fd, F_SETFL, O_NONBLOCK);
+    ev_io_set(&u->io, u->fd, EV_READ);
+    ev_child_set(&u->child, u->heir, 0);
+    ev_io_start(u->args.loop, &u->io);
+    ev_child_start(u->args.loop, &u->child);
+    ev_timer_start(u->args.loop, &u->patience);
+}
+
+static struct upgrade *create(const struct upgrade_args *args)
+{
+    struct upgrade *u = calloc(1, sizeof *u);
+    if (u == NULL)
+        return NULL;
+    u->args = *args;
+    u->fd = -1;
+    u->bindings = bindings_ref(args->bindings);
+    u->kept = calloc(args->bindings->count + 1, sizeof *u->kept);
+    ev_init(&u->io, on_word);
+    ev_init(&u->child, on_death);
+    ev_timer_init(&u->patience, on_impatience, START_SECONDS, 0);
+    u->io.data = u->child.data = u->patience.data = u;
+    if (u->kept != NULL)
+        return u;
+    upgrade_end(u);
+    return NULL;
+}
+
+/* How it ended, its death will tell. */
+static bool is_gone(const struct error *error)
+{
+    return error->number == EPIPE || error->number == ECONNRESET;
+}
+
+bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args, struct error *error)
+{
+    int pair[2];
+    struct upgrade *u = create(args);
+    if (u == NULL)
+        return error_memory(error);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        upgrade_end(u);
+        return error_system(error, errno, "cannot make a socket pair");
+    }
+    u->fd = pair[0];
+    /* Started first: what it is sent may be more than fits in between. */
+    bool good = spawn(u, pair[1], error);
+    (void)close(pair[1]);
+    if (!good || (!send_all(u, pair[0], error) && !is_gone(error))) {
+        upgrade_end(u);
+        return false;
+    }
+    watch(u);
+    *ret = u;
+    return true;
+}
+
+static void end_heir(const struct upgrade *u)
+{
+    if (u->heir == 0 || u->ready)
+        return;
+    (void)kill(u->heir, SIGKILL);
+    (void)waitpid(u->heir, NULL, 0);
+}
+
+void upgrade_end(struct upgrade *u)
+{
+    if (u == NULL)
+        return;
+    ev_io_stop(u->args.loop, &u->io);
+    ev_child_stop(u->args.loop, &u->child);
+    ev_timer_stop(u->args.loop, &u->patience);
+    end_heir(u);
+    if (u->fd >= 0)
+        (void)close(u->fd);
+    bindings_unref(u->bindings);
+    free(u->kept);
+    free(u);
+}
