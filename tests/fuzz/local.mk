@@ -3,6 +3,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_client_hello \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_decision \
+	tests/fuzz/fuzz_dns_ttl \
 	tests/fuzz/fuzz_explain \
 	tests/fuzz/fuzz_facts \
 	tests/fuzz/fuzz_fix \
@@ -52,6 +53,10 @@ tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_http_head_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/http_head"'
 tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_http_head_LDADD = $(FLOOR_INSPECT)
+tests_fuzz_fuzz_dns_ttl_SOURCES = tests/fuzz/fuzz_dns_ttl.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_dns_ttl_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/dns_ttl"'
+tests_fuzz_fuzz_dns_ttl_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_dns_ttl_LDADD = $(FLOOR_POOL) $(MG_LIBS)
 tests_fuzz_fuzz_explain_SOURCES = tests/fuzz/fuzz_explain.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_explain_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
 tests_fuzz_fuzz_explain_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
