@@ -32,8 +32,6 @@ struct tls_client {
     struct tls_means means;
 };
 
-enum tls_file_status tls_means_load_authorities(const struct tls_client *client, X509_STORE **ret,
-                                                unsigned char digest[32], struct error *error);
 /* `digest` is that of the bytes of both files, or zero. */
 enum tls_file_status tls_means_load_credential(const struct tls_client *client,
                                                struct tls_credential **ret,

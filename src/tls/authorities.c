@@ -57,7 +57,8 @@ static bool parse(X509_STORE **ret, const struct tls_file *file, struct error *e
 }
 
 enum tls_file_status tls_authorities_load(X509_STORE **ret, const char *name,
-                                          unsigned char digest[32], struct error *error)
+                                          const unsigned char known[32], unsigned char digest[32],
+                                          struct error *error)
 {
     struct tls_file file;
     memset(digest, 0, 32);
@@ -65,7 +66,8 @@ enum tls_file_status tls_authorities_load(X509_STORE **ret, const char *name,
     if (status != TLS_FILE_OK)
         return status;
     SHA256(file.bytes, file.length, digest);
-    bool good = parse(ret, &file, error);
+    bool same = known != NULL && memcmp(known, digest, 32) == 0;
+    bool good = same || parse(ret, &file, error);
     tls_file_release(&file);
     return good ? TLS_FILE_OK : TLS_FILE_FAILED;
 }

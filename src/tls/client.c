@@ -100,7 +100,7 @@ static bool load_authorities(const struct tls_client *client, X509_STORE **ret,
     memset(digest, 0, 32);
     if (client->ca == NULL)
         return true;
-    enum tls_file_status status = tls_means_load_authorities(client, ret, digest, &error);
+    enum tls_file_status status = tls_authorities_load(ret, client->ca, NULL, digest, &error);
     return status == TLS_FILE_OK ||
            report(problems, model, client->named ? "ca" : "verify", status, &error);
 }

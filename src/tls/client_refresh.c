@@ -57,7 +57,8 @@ enum tls_refresh tls_client_refresh_authorities(struct tls_client *client, const
     if (client->ca == NULL)
         return TLS_REFRESH_SAME;
     *ret_file = client->ca;
-    enum tls_file_status status = tls_means_load_authorities(client, &fresh, digest, &reason);
+    enum tls_file_status status =
+        tls_authorities_load(&fresh, client->ca, client->means.authorities_digest, digest, &reason);
     bool same = memcmp(digest, client->means.authorities_digest, sizeof digest) == 0;
     bool taken = !same && status == TLS_FILE_OK && take_authorities(client, fresh, digest, &reason);
     X509_STORE_free(fresh);

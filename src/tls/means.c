@@ -1,7 +1,6 @@
 /* What a client's files say, made ready for handshakes. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "tls/authorities.h"
 #include "tls/client_private.h"
 #include "tls/connection.h"
 
@@ -10,12 +9,6 @@
 #include <string.h>
 
 /* --- reading ---------------------------------------------------------------------------------- */
-
-enum tls_file_status tls_means_load_authorities(const struct tls_client *client, X509_STORE **ret,
-                                                unsigned char digest[32], struct error *error)
-{
-    return tls_authorities_load(ret, client->ca, digest, error);
-}
 
 enum tls_file_status tls_means_load_credential(const struct tls_client *client,
                                                struct tls_credential **ret,
