@@ -102,6 +102,13 @@ def test_every_file_is_served_as_it_is_in_the_tree(gate):
     assert gate.admin_http.ask("POST", "/").status == 405
 
 
+def test_the_page_works_through_a_tunnel_to_the_socket(gate):
+    """As ssh -L 9019:SOCKET has it."""
+    tunnel = {"Host": "localhost:9019", "Origin": "http://localhost:9019"}
+    assert gate.admin.ask("GET", "/", headers=tunnel).status == 200
+    assert gate.admin.ask("POST", "/v1/reload", headers=tunnel).status == 200
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_makes_no_markup():
     for file in FILES.iterdir():
         text = file.read_text()
