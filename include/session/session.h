@@ -49,7 +49,8 @@ struct notes {
 /* Servers already tried for this session, once the first try has failed. */
 struct tries {
     unsigned count, rounds;
-    struct server *servers[]; /* borrowed: compared, never followed */
+    struct server
+        *servers[]; /* one reference each: another server is never taken for one of them */
 };
 
 struct session {
@@ -173,6 +174,7 @@ void phase_queue_expire(struct session *s);
 
 struct pool *connect_pool(const struct session *s);
 struct pool_key connect_key(const struct session *s); /* points into the session */
+void connect_forget_tries(struct session *s);         /* harmless where there were none */
 void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);

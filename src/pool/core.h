@@ -33,9 +33,13 @@ void core_unref(struct pool_core *core);
 struct server *core_find(const struct pool_core *core, const char *item,
                          const struct pool_address *found);
 
-/* Gives free slots to those who wait, in their order. Costs nothing while nobody does. Any thread.
- */
+/* Gives free slots to those who wait, in their order. Any thread.
+ *
+ * core_serve() is for who has given a slot back, and costs nothing while nobody waits: `sessions`
+ * and `waiting` are changed in one order, so that who begins to wait sees the slot or is seen. For
+ * every other change that lock is taken: who begins to wait behind it sees the change. */
 void core_serve(struct pool_core *core);
+void core_serve_after_change(struct pool_core *core);
 
 /* Takes the view over and puts it in the place of the one before. */
 void core_publish(struct pool_core *core, struct view *view);

@@ -356,8 +356,12 @@ static bool is_watched(const struct health *health, const struct server *server)
 void health_follow(struct health *health, const struct pool *pool)
 {
     const struct view *view = pool_view(pool);
-    if (!pool->model->health.on)
+    if (!pool->model->health.on) {
+        for (unsigned i = 0; i < view->count;
+             i++) /* one may come back that was down when it left */
+            stop_judging(health, view->items[i].server);
         return;
+    }
     LIST_EACH(&health->watched, node)
     {
         struct watched *w = LIST_ENTRY(node, struct watched, link);

@@ -119,21 +119,23 @@ static void note_cut(struct followed *f, bool cut)
 
 static void take(struct followed *f, const struct named_list *list)
 {
-    bool failed_before = f->failing;
-    f->failing = false;
-    if (is_same(f, list)) {
-        if (failed_before)
-            tell(f, (struct names_event){.kind = NAMES_RECOVERED});
-        return;
+    struct names_event told = {.kind = NAMES_RECOVERED};
+    bool tells = f->failing;
+    if (!is_same(f, list)) {
+        struct error error;
+        unsigned before = count_members(f), added = count_new(f, list);
+        if (!pool_update_addresses(f->pool, f->item, list->items, list->count, &error)) {
+            note_failure(f, error.text);
+            return;
+        }
+        told = (struct names_event){.kind = NAMES_CHANGED,
+                                    .added = added,
+                                    .removed = before + added - (unsigned)list->count};
+        tells = true;
     }
-    struct error error;
-    unsigned before = count_members(f), added = count_new(f, list);
-    if (pool_update_addresses(f->pool, f->item, list->items, list->count, &error))
-        tell(f, (struct names_event){.kind = NAMES_CHANGED,
-                                     .added = added,
-                                     .removed = before + added - (unsigned)list->count});
-    else
-        note_failure(f, error.text);
+    f->failing = false;
+    if (tells)
+        tell(f, told);
 }
 
 static void ask_again(struct followed *f, uint64_t ms)

@@ -212,11 +212,11 @@ void pool_set_observe(struct pool_set *set, pool_changed *on_change, void *conte
 
 /* All members of `from` that belong to items before or behind `item`. */
 static bool copy_items(struct view_draft *draft, const struct view *from, unsigned item,
-                       bool behind)
+                       bool behind, struct error *error)
 {
     for (unsigned i = 0; i < from->count; i++) {
         const struct member *m = &from->items[i];
-        if ((behind ? m->item > item : m->item < item) && !view_add_member(draft, m))
+        if ((behind ? m->item > item : m->item < item) && !view_add_member(draft, m, error))
             return false;
     }
     return true;
@@ -231,9 +231,9 @@ static bool rebuild(struct pool *pool, unsigned item, const struct pool_address 
     struct view *view = NULL;
     if (!view_begin(&draft, pool->core, pool->model))
         return error_memory(error);
-    bool good = copy_items(&draft, now, item, false) || error_memory(error);
+    bool good = copy_items(&draft, now, item, false, error);
     good = good && view_add_item(&draft, item, found, count, error);
-    good = good && (copy_items(&draft, now, item, true) || error_memory(error));
+    good = good && copy_items(&draft, now, item, true, error);
     good = good && ((view = view_finish(&draft)) != NULL || error_memory(error));
     view_abandon(&draft);
     if (!good)

@@ -54,8 +54,12 @@ static void serve(struct pool_core *core, const struct pool_waiter *joining)
 
 void core_serve(struct pool_core *core)
 {
-    if (atomic_load(&core->waiting) == 0)
-        return;
+    if (atomic_load(&core->waiting) != 0)
+        core_serve_after_change(core);
+}
+
+void core_serve_after_change(struct pool_core *core)
+{
     pthread_mutex_lock(&core->mutex);
     serve(core, NULL);
     pthread_mutex_unlock(&core->mutex);

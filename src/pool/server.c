@@ -123,7 +123,7 @@ void server_set_up(struct server *server, bool up)
         server_note_return(server);
     atomic_store_explicit(&server->up, up, memory_order_relaxed);
     if (up)
-        core_serve(server->core);
+        core_serve_after_change(server->core);
 }
 
 void server_begin_leaving(struct server *server)
@@ -142,7 +142,7 @@ void server_set_state(struct server *server, enum server_state state)
         server_note_return(server);
     atomic_store_explicit(&server->state, state, memory_order_relaxed);
     if (state == SERVER_READY)
-        core_serve(server->core);
+        core_serve_after_change(server->core);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */

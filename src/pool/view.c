@@ -67,12 +67,6 @@ static bool append(struct view_draft *draft, const struct member *member)
     return true;
 }
 
-bool view_add_member(struct view_draft *draft, const struct member *member)
-{
-    server_ref(member->server);
-    return append(draft, member);
-}
-
 /* The live server goes on where item and address are still the same. */
 static struct server *carry_or_create(const struct view_draft *draft, const char *item,
                                       const struct pool_address *found)
@@ -93,6 +87,12 @@ static bool add_named(struct view_draft *draft, const struct member *member, str
         member->name);
     server_unref(member->server);
     return good;
+}
+
+bool view_add_member(struct view_draft *draft, const struct member *member, struct error *error)
+{
+    server_ref(member->server);
+    return add_named(draft, member, error);
 }
 
 static bool add_address(struct view_draft *draft, unsigned item, const struct pool_address *found,

@@ -57,7 +57,8 @@ bool view_begin(struct view_draft *draft, struct pool_core *core,
 bool view_add_item(struct view_draft *draft, unsigned item, const struct pool_address *found,
                    size_t count, struct error *error) MUST_CHECK;
 /* A member of another view, as it is there. */
-bool view_add_member(struct view_draft *draft, const struct member *member) MUST_CHECK;
+bool view_add_member(struct view_draft *draft, const struct member *member,
+                     struct error *error) MUST_CHECK;
 
 /* Hands the view out, complete: no server is added any more. NULL: out of memory. */
 struct view *view_finish(struct view_draft *draft) MUST_CHECK;

@@ -48,9 +48,25 @@ static bool remember_try(struct session *s)
         s->tries = calloc(1, sizeof *s->tries + tries_of_a_round(s) * sizeof(struct server *));
     if (s->tries == NULL)
         return false;
-    if (s->tries->count < tries_of_a_round(s))
+    if (s->tries->count < tries_of_a_round(s)) {
+        server_ref(s->chosen);
         s->tries->servers[s->tries->count++] = s->chosen;
+    }
     return true;
+}
+
+static void begin_anew(struct tries *tries)
+{
+    while (tries->count > 0)
+        server_unref(tries->servers[--tries->count]);
+}
+
+void connect_forget_tries(struct session *s)
+{
+    if (s->tries != NULL)
+        begin_anew(s->tries);
+    free(s->tries);
+    s->tries = NULL;
 }
 
 static void give_slot_back(struct session *s)
@@ -72,7 +88,7 @@ static void end_round(struct session *s)
         give_up(s);
         return;
     }
-    s->tries->count = 0;
+    begin_anew(s->tries);
     session_set_deadline(s, ROUND_PAUSE_MS); /* no server is chosen: expiry begins the round */
 }
 
@@ -208,8 +224,7 @@ static void try_next(struct session *s)
 void connect_has_settled(struct session *s)
 {
     server_note_connected(s->chosen);
-    free(s->tries);
-    s->tries = NULL;
+    connect_forget_tries(s);
     if (s->notes != NULL)
         s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
     proxy_out_forget(s);

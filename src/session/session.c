@@ -407,6 +407,6 @@ void session_free(struct session *s)
         free(s->notes->fix_target);
         free(s->notes);
     }
-    free(s->tries);
+    connect_forget_tries(s);
     free(s);
 }

@@ -242,6 +242,21 @@ def test_a_name_that_vanishes_keeps_its_last_servers(start, dns):
     assert spoken(gate) == {A}
 
 
+def test_an_answer_that_cannot_be_taken_is_told_once_and_changes_nothing(start, dns):
+    """Another server has the name that the new one would have."""
+    fleet = Fleet(A, B, C)
+    resolver = dns({"app.test": [A]})
+    taken = {"address": f"{C}:{fleet.port}", "name": f"app.test:{fleet.port}/{B}:{fleet.port}"}
+    gate = start(PLAIN, pool([f"app.test:{fleet.port}", taken], resolver), tls=None)
+    resolver.change({"app.test": [A, B]})
+    gate.event("resolve.failed", "already has a server named")
+    time.sleep(0.5)  # several rounds of asking
+    assert spoken(gate) == {A, C}
+    assert len(gate.events_with("resolve.")) == 1
+    resolver.change({"app.test": [A]})
+    gate.event("resolve.recovered")
+
+
 def test_a_name_server_that_dies_or_is_deaf_holds_up_nothing(start, dns):
     fleet = Fleet(A, B)
     resolver = dns({"app.test": [A]})

@@ -779,6 +779,29 @@ START_TEST(a_server_no_longer_checked_is_up)
 }
 END_TEST
 
+/* By DNS: it left with a session on it while it was down, and its pool is not checked any more. */
+START_TEST(a_server_that_comes_back_to_a_pool_no_longer_checked_is_up)
+{
+    struct error error;
+    bind_listener();
+    start(5, 1000, 1, 1);
+    struct server *held = pick(pool_set_at(set, 0));
+    ck_assert_ptr_nonnull(held);
+    RUN_UNTIL(downs == 1);
+    struct pool_address back = {.address = *server_address(held), .weight = 1};
+    address_set_port(&one.servers[0].address.address, 1);
+    one.pool.health.on = false;
+    reload();
+    ck_assert(!server_is_up(held));
+    ck_assert(pool_update_addresses(pool_set_at(set, 0), 0, &back, 1, &error));
+    health_follow(health, pool_set_at(set, 0));
+    ck_assert_ptr_eq(server_one(), held);
+    ck_assert(server_is_up(held));
+    ck_assert_uint_eq(ups, 1);
+    server_release(held);
+}
+END_TEST
+
 START_TEST(a_check_can_be_stopped_at_any_moment)
 {
     open_listener();
@@ -831,6 +854,7 @@ int main(void)
     tcase_add_test(c, reloads_faster_than_the_interval_do_not_put_checks_off);
     tcase_add_test(c, reloads_do_not_multiply_checks);
     tcase_add_test(c, a_server_no_longer_checked_is_up);
+    tcase_add_test(c, a_server_that_comes_back_to_a_pool_no_longer_checked_is_up);
     tcase_add_test(c, a_check_can_be_stopped_at_any_moment);
     suite_add_tcase(suite, c);
     return suite_run(suite);

@@ -186,6 +186,20 @@ START_TEST(a_name_that_is_there_twice_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_name_that_an_item_behind_has_is_there_twice)
+{
+    struct error error;
+    one_pool_add(&other, "a", "127.0.0.1:1", 1);
+    one_pool_add(&other, "b", "127.0.0.1:2", 1);
+    one_pool_add(&other, "b/y", "127.0.0.1:3", 1);
+    after = compile_after(&other, set);
+    struct pool_address found[] = {found_at("10.0.0.1:5", "x"), found_at("10.0.0.2:5", "y")};
+    ck_assert(!pool_update_addresses(pool_set_at(after, 0), 1, found, 2, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "already has a server named \"b/y\""));
+    ck_assert_uint_eq(pool_server_count(pool_set_at(after, 0)), 3);
+}
+END_TEST
+
 START_TEST(a_server_that_goes_keeps_its_sessions_and_has_them_when_it_comes_back)
 {
     struct server *held = pick(pool);
@@ -324,6 +338,7 @@ int main(void)
     tcase_add_test(c, what_was_found_brings_weight_and_backup);
     tcase_add_test(c, an_item_may_be_left_without_a_server);
     tcase_add_test(c, a_name_that_is_there_twice_changes_nothing);
+    tcase_add_test(c, a_name_that_an_item_behind_has_is_there_twice);
     tcase_add_test(c, a_server_that_goes_keeps_its_sessions_and_has_them_when_it_comes_back);
     tcase_add_test(c, a_set_that_is_not_published_is_seen_by_no_session);
     tcase_add_test(c, sessions_of_an_older_set_get_the_servers_of_the_newest);
