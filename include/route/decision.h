@@ -23,7 +23,7 @@ struct decision_args {
 enum decision_kind {
     DECISION_MORE,            /* need */
     DECISION_RULE,            /* rule */
-    DECISION_NO_RULE,         /* no rule took it */
+    DECISION_NO_RULE,         /* no rule took it; reason: why none could, or NULL */
     DECISION_TURN,            /* dialect, turn: take and answer the request, then look anew */
     DECISION_PROXY_PRETENDED, /* reason */
     DECISION_HELLO_REFUSED,   /* alert, reason */

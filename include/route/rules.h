@@ -47,6 +47,10 @@ enum walk { WALK_RULE, WALK_NONE, WALK_MORE };
  * end, is WALK_NONE. *ret is the rule, or NULL. */
 enum walk rules_walk(const struct rules *rules, const struct facts *facts, const struct rule **ret);
 
+/* After WALK_NONE, where it can be said of the list as such and not only of this connection: why.
+ * Static; NULL: one of the rules could have taken its kind. */
+const char *rules_why_none(const struct rules *rules, const struct facts *facts);
+
 /* After WALK_MORE: the least number of bytes with which the walk's answer can change; always more
  * than facts->bytes.length. */
 size_t rules_need(const struct rules *rules, const struct facts *facts);

@@ -43,7 +43,7 @@ static void end_of_decision(struct explain_end *ret, const struct explain_print 
         end_of_rule(ret, p, d->rule->model);
         break;
     case DECISION_NO_RULE:
-        ends(ret, END_no_rule, NULL);
+        ends(ret, END_no_rule, d->reason);
         break;
     case DECISION_PROXY_PRETENDED:
         ends(ret, END_bad_proxy_header, d->reason);

@@ -109,7 +109,9 @@ static bool ask_rules(struct decision *d, const struct decision_args *args)
 {
     static const enum decision_kind kinds[] = {
         [WALK_RULE] = DECISION_RULE, [WALK_NONE] = DECISION_NO_RULE, [WALK_MORE] = DECISION_MORE};
-    return decide(d, kinds[rules_walk(args->rules, args->facts, &d->rule)], NULL);
+    enum walk walk = rules_walk(args->rules, args->facts, &d->rule);
+    const char *why = walk == WALK_NONE ? rules_why_none(args->rules, args->facts) : NULL;
+    return decide(d, kinds[walk], why);
 }
 
 void decision_make(struct decision *ret, const struct decision_args *args)

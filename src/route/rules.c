@@ -304,6 +304,28 @@ enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts,
     return rule_list_walk(list, &question, step, context, ret);
 }
 
+static bool has_tls_rule(const struct rules *rules)
+{
+    for (size_t i = 0; i < STARTTLS_COUNT; i++)
+        if (rules->tls[i].count > 0)
+            return true;
+    return false;
+}
+
+const char *rules_why_none(const struct rules *rules, const struct facts *facts)
+{
+    if (facts->terminated)
+        return NULL;
+    if (facts->tls == VERDICT_YES)
+        return has_tls_rule(rules) ? NULL : "TLS, and every rule is for plain connections";
+    if (rules->plain.count > 0 || facts->starttls != STARTTLS_NONE)
+        return NULL;
+    if (facts->bytes.length == 0)
+        return "not a byte came, and every rule is for TLS";
+    return facts->protocol[PROTOCOL_http] == VERDICT_YES ? "plain HTTP, and every rule is for TLS"
+                                                         : "not TLS, and every rule is for TLS";
+}
+
 size_t rules_need(const struct rules *rules, const struct facts *facts)
 {
     enum walk answer;

@@ -175,6 +175,8 @@ static void carry_out_walk(struct session *s, const struct look *look,
         note_hello(s, &look->facts->client_hello, look->ja4);
     if (decision->kind == DECISION_RULE)
         take_rule(s, decision->rule);
+    else if (decision->reason != NULL)
+        session_fail(s, END_no_rule, "%s", decision->reason);
     else
         session_end(s, END_no_rule);
 }

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from harness import servers, settings
+from harness import servers, settings, tls
 
 
 @pytest.fixture
@@ -103,7 +103,21 @@ def test_plain_http_where_only_tls_is_spoken_is_told_apart(start, pair):
     client = gate.connect().send(b"GET / HTTP/1.1\r\nHost: gateway.example.com\r\n\r\n")
     client.expect_closed()
     line = gate.ended(client, "no_rule")
-    assert line["protocol"] == "http"
+    assert (line["protocol"], line["detail"]) == ("http", "plain HTTP, and every rule is for TLS")
+    client = gate.connect().send(b"SSH-2.0-x\r\n")
+    client.expect_closed()
+    assert gate.ended(client, "no_rule")["detail"] == "not TLS, and every rule is for TLS"
+
+
+def test_tls_where_every_rule_is_plain_is_told_apart(start, pair):
+    gate = start([{"match": {"protocol": "http"}, "pool": "app"}], {"app": servers.Listener()},
+                 tls={"certificates": [pair]})
+    client = gate.connect().send(tls.hello("gateway.example.com"))
+    client.expect_closed()
+    assert gate.ended(client, "no_rule")["detail"] == "TLS, and every rule is for plain connections"
+    client = gate.connect().send(b"SSH-2.0-x\r\n")
+    client.expect_closed()
+    assert "detail" not in gate.ended(client, "no_rule")  # one of them could have taken it
 
 
 # --- groups ---------------------------------------------------------------------------------------
