@@ -38,3 +38,6 @@ tests_unit_test_tls_ocsp_LDADD = $(FLOOR_TLS) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_tls_stapling
 tests_unit_test_tls_stapling_SOURCES = tests/unit/test_tls_stapling.c tests/unit/ocsp_kit.c tests/unit/ocsp_kit.h $(TLS_KIT)
 tests_unit_test_tls_stapling_LDADD = $(FLOOR_TLS) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_tls_faults
+tests_unit_test_tls_faults_SOURCES = tests/unit/test_tls_faults.c $(TLS_KIT)
+tests_unit_test_tls_faults_LDADD = $(FLOOR_TLS) $(TEST_LIBS)
