@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import clients, servers
+from harness import certs, clients, servers
 
 NAME = "clients.example.com"
 BROWSER_SECONDS = 40
@@ -24,10 +24,10 @@ def client(request, need):
 
 @pytest.fixture
 def target(tmp_path, authority):
-    def to(gate):
+    def to(gate, identity=None):
         folder = tmp_path / "client"
         folder.mkdir()
-        return clients.Target(NAME, gate.port, authority.cert, folder)
+        return clients.Target(NAME, gate.port, authority.cert, folder, identity)
     return to
 
 
@@ -54,3 +54,17 @@ def test_a_real_client_is_passed_by_its_name(client, start, target, authority):
     assert "this is web" in said, said
     assert gate.session(rule="rules[0]", sni=NAME)["tls"] == "passthrough"
     assert other.count == 0
+
+
+@pytest.mark.parametrize("program", clients.IDENTIFIED)
+def test_a_real_client_is_known_by_its_certificate(program, start, target, authority, need, tmp_path):
+    client, issuer = clients.IDENTIFIED[program], certs.Authority(tmp_path / "clients", "the clients' authority")
+    need(client.program.split("/")[-1])
+    tls = {"certificates": [authority.known(NAME)], "client_auth": {"mode": "require", "ca": str(issuer.cert)}}
+    rules = [{"tls": "terminate", "rules": [{"match": {"client_cert": {"cn": "desk-1"}}, "pool": "web"},
+                                            {"pool": "other"}]}]
+    gate = start(rules, {"web": web("web"), "other": web("other")}, tls=tls)
+    said = client.ask(target(gate, issuer.issue("desk-1")))
+    assert "this is web" in said, said
+    line = gate.session(rule="rules[0].rules[0]", check=lambda line: line["bytes_in"] > 0)
+    assert (line["client_cn"], line["tls_version"]) == ("desk-1", "TLSv1.3")

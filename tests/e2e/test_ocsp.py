@@ -224,22 +224,15 @@ def test_a_certificate_without_a_responder_is_warned_of(start, pair):
 
 # --- clients that insist --------------------------------------------------------------------------
 
-class HttpServer(servers.Server):
-    def handle(self, peer):
-        peer.recv_until(b"\r\n\r\n")
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
-        peer.finish()
-
-
 def test_curl_takes_the_response_and_refuses_without(start, register, authority, command, need, tmp_path):
     need("curl")
     pair, file = issue(authority, 9), tmp_path / "staple.der"
     file.write_bytes(register.response(pair))
     for staple, status in ((str(file), 0), (False, 91)):  # CURLE_SSL_INVALIDCERTSTATUS
-        gate = start(pools={"app": HttpServer()}, tls={"certificates": [pair], "ocsp_staple": staple})
+        gate = start(pools={"app": servers.HttpServer()}, tls={"certificates": [pair], "ocsp_staple": staple})
         got, out, err = command("curl", "-sS", "--cert-status", "--cacert", authority.cert, "--resolve",
                                 f"{NAME}:{gate.port}:127.0.0.1", f"https://{NAME}:{gate.port}/")
-        assert (got, out) == (status, b"" if status else b"hello"), err
+        assert (got, out) == (status, b"" if status else b"hello\n"), err
 
 
 def test_must_staple_is_kept_and_its_lack_is_warned_of(start, register, authority, command, need):

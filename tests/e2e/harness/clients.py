@@ -20,15 +20,17 @@ class Target:
     port: int
     authority: Path  # the certificate of the CA
     folder: Path     # for what a client needs to have in files
+    identity: object = None  # the client's own certs.Pair, for those that can show one (IDENTIFIED)
 
     def request(self) -> bytes:
         return REQUEST.format(name=self.name).encode()
 
 
 _NODE = """
-const [name, port, ca] = process.argv.slice(1);
+const [name, port, ca, cert, key] = process.argv.slice(1);
+const read = file => file && require("fs").readFileSync(file);
 require("https").get({host: "%s", port, servername: name, headers: {host: name},
-                      ca: require("fs").readFileSync(ca)},
+                      ca: read(ca), cert: read(cert), key: read(key)},
                      answer => answer.pipe(process.stdout)).on("error", e => { throw e; });
 """
 
@@ -40,7 +42,17 @@ import java.security.cert.CertificateFactory;
 import javax.net.ssl.*;
 
 class Client {
-    static SSLContext trusting(String file) throws Exception {
+    static KeyManager[] identity(String file) throws Exception {
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        try (FileInputStream in = new FileInputStream(file)) {
+            store.load(in, "secret".toCharArray());
+        }
+        KeyManagerFactory keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        keys.init(store, "secret".toCharArray());
+        return keys.getKeyManagers();
+    }
+
+    static SSLContext trusting(String file, KeyManager[] keys) throws Exception {
         KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
         store.load(null, null);
         try (FileInputStream in = new FileInputStream(file)) {
@@ -49,13 +61,13 @@ class Client {
         TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
         trust.init(store);
         SSLContext context = SSLContext.getInstance("TLS");
-        context.init(null, trust.getTrustManagers(), null);
+        context.init(keys, trust.getTrustManagers(), null);
         return context;
     }
 
     public static void main(String[] args) throws Exception {
         int port = Integer.parseInt(args[1]);
-        SSLSocketFactory factory = trusting(args[2]).getSocketFactory();
+        SSLSocketFactory factory = trusting(args[2], args.length > 3 ? identity(args[3]) : null).getSocketFactory();
         SSLSocket socket = (SSLSocket) factory.createSocket(new Socket("%s", port), args[0], port, true);
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setEndpointIdentificationAlgorithm("HTTPS");
@@ -70,8 +82,10 @@ class Client {
 
 _PYTHON = """
 import http.client, socket, ssl, sys
-name, port, ca = sys.argv[1:]
+name, port, ca, *identity = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca)
+if identity:
+    context.load_cert_chain(*identity)
 inner = context.wrap_socket(socket.create_connection(("%s", int(port))), server_hostname=name)
 inner.sendall(("GET / HTTP/1.1\\r\\nHost: " + name + "\\r\\nConnection: close\\r\\n\\r\\n").encode())
 while data := inner.recv(4096):
@@ -79,41 +93,65 @@ while data := inner.recv(4096):
 """
 
 
+def _identity(to, cert="--cert", key="--key"):
+    """The options, or with None for both the arguments, that name the client's certificate."""
+    if not to.identity:
+        return []
+    files = [str(to.identity.cert), str(to.identity.key)]
+    return files if cert is None else [cert, files[0], key, files[1]]
+
+
+def _keystore(to):
+    """As Java and NSS have it: PKCS #12."""
+    if not to.identity:
+        return []
+    store = str(to.folder / "identity.p12")
+    subprocess.run(["openssl", "pkcs12", "-export", "-in", to.identity.cert, "-inkey", to.identity.key, "-name", "own",
+                    "-passout", "pass:secret", "-out", store], check=True, capture_output=True)
+    return [store]
+
+
 def _openssl(to):
     return ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", f"{net.HOST}:{to.port}",
             "-servername", to.name, "-CAfile", to.authority, "-verify_return_error",
-            "-verify_hostname", to.name, "-ign_eof"]
+            "-verify_hostname", to.name, "-ign_eof", *_identity(to, "-cert", "-key")]
 
 
 def _curl(to):
-    return ["curl", "-sS", "--noproxy", "*", "--cacert", to.authority,
+    return ["curl", "-sS", "--noproxy", "*", "--cacert", to.authority, *_identity(to),
             "--resolve", f"{to.name}:{to.port}:{net.HOST}", f"https://{to.name}:{to.port}/"]
 
 
 def _gnutls(to):
     return ["gnutls-cli", "--x509cafile", to.authority, "--sni-hostname", to.name,
-            "--verify-hostname", to.name, "-p", str(to.port), net.HOST]
+            "--verify-hostname", to.name, "-p", str(to.port),
+            *_identity(to, "--x509certfile", "--x509keyfile"), net.HOST]
 
 
 def _nss(to):
     store = f"sql:{to.folder}"
     for step in (["-N", "--empty-password"], ["-A", "-n", "ca", "-t", "C,,", "-i", str(to.authority)]):
         subprocess.run(["certutil", *step, "-d", store], check=True, capture_output=True, stdin=subprocess.DEVNULL)
-    return ["tstclnt", "-h", net.HOST, "-a", to.name, "-p", str(to.port), "-d", store, "-b"]
+    for file in _keystore(to):
+        subprocess.run(["pk12util", "-i", file, "-d", store, "-W", "secret", "-K", ""], check=True,
+                       capture_output=True, stdin=subprocess.DEVNULL)
+    return ["tstclnt", "-h", net.HOST, "-a", to.name, "-p", str(to.port), "-d", store, "-b",
+            *(["-n", "own"] if to.identity else [])]
 
 
 def _node(to):
-    return ["node", "-e", _NODE % net.HOST, to.name, str(to.port), to.authority]
+    return ["node", "-e", _NODE % net.HOST, to.name, str(to.port), to.authority, *_identity(to, None)]
 
 
 def _java(to):
     source = to.folder / "Client.java"
     source.write_text(_JAVA % net.HOST)
-    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", source, to.name, str(to.port), to.authority]
+    return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", source, to.name, str(to.port), to.authority,
+            *_keystore(to)]
 
 
 def _python(to):
-    return ["/usr/bin/python3", "-c", _PYTHON % net.HOST, to.name, str(to.port), to.authority]
+    return ["/usr/bin/python3", "-c", _PYTHON % net.HOST, to.name, str(to.port), to.authority, *_identity(to, None)]
 
 
 def _chromium(to):
@@ -164,3 +202,6 @@ CLIENTS = {
     "python": Client("/usr/bin/python3", _python, False),
     "chromium": Client("chromium", _chromium, False),
 }
+
+# Those that can show a certificate of their own without a person who clicks.
+IDENTIFIED = {name: client for name, client in CLIENTS.items() if name != "chromium"}
