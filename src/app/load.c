@@ -31,13 +31,13 @@ unsigned load_pipes_per_worker(uint64_t descriptors, unsigned workers)
     return pipes > 512 ? 512 : (unsigned)pipes;
 }
 
-/* Each worker has a socket for each address, and one descriptor in reserve for it; each checked
- * server takes one at times. */
+/* Each worker has a socket for each address, what watches it, and a descriptor in reserve; each
+ * checked server takes one at times. */
 static uint64_t count_fixed(const struct model *model, unsigned workers)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < model->listener_count; i++)
-        count += model->listeners[i].bind_count * 2 * workers;
+        count += model->listeners[i].bind_count * 3 * workers;
     for (size_t i = 0; i < model->pool_count; i++)
         count += model->pools[i].health.on ? model->pools[i].server_count : 0;
     return count;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 /* Connections taken in one turn before the sessions get theirs. */
@@ -33,6 +34,7 @@ struct acceptor {
     struct binding *binding;         /* counted */
     struct generation *left_to;      /* leaving: the generation of its clients, counted in it */
     const struct listener *listener; /* borrowed from that, or from the engine's current one */
+    int fd; /* the binding's; other workers and processes may have the same socket */
     ev_io io;
     ev_timer pause, linger;
     int reserve;   /* a descriptor kept so that connections can be shed when there are no more */
@@ -63,7 +65,7 @@ static void shed_waiting(struct acceptor *a)
     (void)close(a->reserve);
     a->reserve = -1;
     for (int i = 0; i < SHED_BATCH; i++) {
-        int fd = accept4(a->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             break;
         reset_at_once(fd);
@@ -133,7 +135,7 @@ static bool accept_one(struct acceptor *a)
 {
     struct sockaddr_storage storage;
     socklen_t length = sizeof storage;
-    int fd = accept4(a->io.fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(a->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return goes_on_after(a, errno);
     struct address peer = address_of((const struct sockaddr *)&storage, length);
@@ -160,7 +162,7 @@ static struct acceptor *find_acceptor(struct engine *engine, const struct bindin
     LIST_EACH(&engine->acceptors, node)
     {
         struct acceptor *a = LIST_ENTRY(node, struct acceptor, link);
-        if (a->binding == binding && a->io.fd == fd)
+        if (a->binding == binding && a->fd == fd)
             return a;
     }
     return NULL;
@@ -169,7 +171,7 @@ static struct acceptor *find_acceptor(struct engine *engine, const struct bindin
 static void set_options(const struct acceptor *a)
 {
     if (address_is_ip(&a->binding->actual))
-        socket_set_keepalive(a->io.fd, &a->listener->model->keepalive);
+        socket_set_keepalive(a->fd, &a->listener->model->keepalive);
 }
 
 static void take_waiting(struct acceptor *a)
@@ -188,6 +190,7 @@ static void acceptor_close(struct acceptor *a)
     ev_io_stop(a->engine->loop, &a->io);
     ev_timer_stop(a->engine->loop, &a->pause);
     ev_timer_stop(a->engine->loop, &a->linger);
+    (void)close(a->io.fd);
     if (a->reserve >= 0)
         (void)close(a->reserve);
     if (a->left_to != NULL)
@@ -229,16 +232,35 @@ void acceptors_leave_others(struct engine *engine, const struct bindings *bindin
     }
 }
 
+/* What the loop watches in place of a listening socket: it is readable when the socket is. The loop
+ * forgets a descriptor only when its last copy is closed, and of the socket others have copies: it
+ * would go on to wake this worker. */
+static int make_lookout(int fd)
+{
+    struct epoll_event ready = {.events = EPOLLIN};
+    int lookout = epoll_create1(EPOLL_CLOEXEC);
+    if (lookout >= 0 && epoll_ctl(lookout, EPOLL_CTL_ADD, fd, &ready) == 0)
+        return lookout;
+    if (lookout >= 0)
+        (void)close(lookout);
+    return -1;
+}
+
 static struct acceptor *acceptor_create(struct engine *engine, struct binding *binding, int fd)
 {
-    struct acceptor *a = calloc(1, sizeof *a);
-    if (a == NULL)
+    int lookout = make_lookout(fd);
+    struct acceptor *a = lookout < 0 ? NULL : calloc(1, sizeof *a);
+    if (a == NULL) {
+        if (lookout >= 0)
+            (void)close(lookout);
         return NULL;
+    }
+    a->fd = fd;
     a->engine = engine;
     a->binding = binding_ref(binding);
     a->reserve = -1;
     keep_reserve(a);
-    ev_io_init(&a->io, on_readable, fd, EV_READ);
+    ev_io_init(&a->io, on_readable, lookout, EV_READ);
     ev_timer_init(&a->pause, on_pause_over, 0, 0);
     ev_timer_init(&a->linger, on_linger_over, LINGER_MS / 1000.0, 0);
     a->io.data = a->pause.data = a->linger.data = a;
