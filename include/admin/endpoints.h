@@ -42,7 +42,4 @@ void endpoints_take_over(struct endpoints *endpoints);
 void endpoints_hand_over(struct endpoints *endpoints);
 bool endpoints_create_none(struct endpoints **ret) MUST_CHECK;
 
-/* "unix:/run/muxgate/admin.sock, 127.0.0.1:9019" for the log; "" for none. */
-void endpoints_describe(const struct endpoints *endpoints, char *ret, size_t size);
-
 #endif

@@ -11,7 +11,6 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* log_event(LOG_LEVEL_INFO, "listener.pause", "reason=%s retry_ms=%u", …) */
 void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF(3, 4);

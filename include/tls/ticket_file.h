@@ -16,7 +16,7 @@ bool tls_ticket_file_parse(struct tls_ticket_key *ret, size_t *ret_count,
 
 /* Where a policy's tickets come from; the control thread's. */
 struct tls_ticket_source {
-    struct tls_tickets *tickets; /* counted; NULL: none are given */
+    struct tls_tickets *tickets; /* owned; NULL: none are given */
     char *file;                  /* owned; NULL: keys in memory */
     unsigned char digest[32];    /* of what the file said */
     uint64_t told;               /* the refusal that was reported last; 0 for none */

@@ -49,8 +49,7 @@ void tls_tickets_give(struct tls_tickets *tickets, const struct tls_ticket_key *
 size_t tls_tickets_copy_keys(struct tls_tickets *tickets, unsigned char *ret, size_t size);
 void tls_tickets_take_keys(struct tls_tickets *tickets, const unsigned char *keys, size_t length);
 
-struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
-void tls_tickets_unref(struct tls_tickets *tickets); /* accepts NULL; cleanses the keys */
+void tls_tickets_free(struct tls_tickets *tickets); /* accepts NULL; cleanses the keys */
 
 /* The key to seal with at `now_us`, rotating where it is time. false: no random bytes. */
 bool tls_tickets_seal(struct tls_tickets *tickets, uint64_t now_us,

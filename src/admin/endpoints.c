@@ -268,17 +268,6 @@ void endpoints_unref(struct endpoints *e)
     free(e);
 }
 
-void endpoints_describe(const struct endpoints *e, char *ret, size_t size)
-{
-    char local[ADDRESS_TEXT_MAX] = "", http[ADDRESS_TEXT_MAX] = "";
-    if (e->local != NULL)
-        address_format(&e->local->address, local);
-    if (e->http != NULL)
-        address_format(&e->http->address, http);
-    (void)snprintf(ret, size, "%s%s%s", local, local[0] != '\0' && http[0] != '\0' ? "," : "",
-                   http);
-}
-
 /* --- the token -------------------------------------------------------------------------------- */
 
 /* The first line, without blanks around it. */

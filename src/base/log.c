@@ -14,11 +14,6 @@ void log_set_level(enum log_level level)
     atomic_store(&threshold, (int)level);
 }
 
-enum log_level log_get_level(void)
-{
-    return (enum log_level)atomic_load(&threshold);
-}
-
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&threshold, memory_order_relaxed))

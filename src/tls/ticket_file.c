@@ -209,7 +209,7 @@ bool tls_ticket_source_compile(struct tls_ticket_source *ret, SSL_CTX *context,
 
 void tls_ticket_source_release(struct tls_ticket_source *source)
 {
-    tls_tickets_unref(source->tickets);
+    tls_tickets_free(source->tickets);
     free(source->file);
     *source = (struct tls_ticket_source){.tickets = NULL};
 }

@@ -7,14 +7,12 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define US_PER_SECOND UINT64_C(1000000)
 
 struct tls_tickets {
-    atomic_uint references;
     EVP_CIPHER *cipher; /* fetched once: fetching is dear */
     uint64_t lifetime_s;
     uint64_t rotate_us; /* 0: the keys were given */
@@ -61,7 +59,6 @@ static bool create(struct tls_tickets **ret, uint64_t lifetime_s, struct error *
     struct tls_tickets *tickets = calloc(1, sizeof *tickets);
     if (tickets == NULL)
         return error_memory(error);
-    atomic_init(&tickets->references, 1);
     tickets->lifetime_s = lifetime_s;
     tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (tickets->cipher == NULL) {
@@ -101,7 +98,7 @@ bool tls_tickets_create(struct tls_tickets **ret, const struct tls_ticket_terms 
     tickets->count = 1;
     if (make_key(&tickets->keys[0], clock_monotonic_us()))
         return true;
-    tls_tickets_unref(tickets);
+    tls_tickets_free(tickets);
     return error_tls(error, "no random bytes for session ticket keys");
 }
 
@@ -148,16 +145,9 @@ void tls_tickets_take_keys(struct tls_tickets *tickets, const unsigned char *key
     pthread_rwlock_unlock(&tickets->lock);
 }
 
-struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets)
+void tls_tickets_free(struct tls_tickets *tickets)
 {
-    atomic_fetch_add_explicit(&tickets->references, 1, memory_order_relaxed);
-    return tickets;
-}
-
-void tls_tickets_unref(struct tls_tickets *tickets)
-{
-    if (tickets == NULL ||
-        atomic_fetch_sub_explicit(&tickets->references, 1, memory_order_acq_rel) != 1)
+    if (tickets == NULL)
         return;
     pthread_rwlock_destroy(&tickets->lock);
     EVP_CIPHER_free(tickets->cipher);

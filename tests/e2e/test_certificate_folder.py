@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import certs, servers, tls, wait
+from harness import servers, tls, wait
 
 RENEWED_WITHIN = 1.5
 

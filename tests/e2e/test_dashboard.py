@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import fix, net, servers, settings, tls, wait
+from harness import fix, net, servers, tls, wait
 from harness.browser import Browser
 
 pytestmark = pytest.mark.seconds(120)

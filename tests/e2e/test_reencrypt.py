@@ -4,7 +4,6 @@ import re
 import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 

@@ -3,7 +3,6 @@
 import base64
 import os
 import re
-import ssl
 
 import pytest
 

@@ -21,11 +21,6 @@ def who(gate, data=b"who", source=None, take=lambda c: c.close()) -> str:
     return answer
 
 
-def passed_to(gate, server, data) -> bytes:
-    gate.connect().send(data)
-    return server.accept().recv(len(data))
-
-
 SNI = [
     ("db.example.com", "db.example.com", True),
     ("db.example.com", "DB.Example.COM", True),

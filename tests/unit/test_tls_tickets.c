@@ -39,7 +39,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    tls_tickets_unref(tickets);
+    tls_tickets_free(tickets);
 }
 
 START_TEST(a_key_seals_for_four_hours)
@@ -94,7 +94,7 @@ START_TEST(a_reload_goes_on_with_the_keys)
     struct error error;
     bool old;
     ck_assert(tls_tickets_create(&next, &others, tickets, &error));
-    tls_tickets_unref(tickets);
+    tls_tickets_free(tickets);
     tickets = next;
     ck_assert(opens_at(start + HOUR / 4, &first, &old));
     ck_assert(!old);
@@ -119,7 +119,7 @@ START_TEST(of_given_keys_the_first_seals_and_all_open_at_any_time)
     struct error error;
     bool old;
     ck_assert(tls_tickets_create_given(&given, 3600, keys, 3, &error));
-    tls_tickets_unref(tickets);
+    tls_tickets_free(tickets);
     tickets = given;
     struct tls_ticket_key sealed = seal_at(start + 1000 * HOUR);
     ck_assert_mem_eq(sealed.name, keys[0].name, sizeof sealed.name);
@@ -134,7 +134,7 @@ START_TEST(of_given_keys_the_first_seals_and_all_open_at_any_time)
     /* What was random does not outlive the change to given keys, nor the other way round. */
     ck_assert(!opens_at(start, &first, &old));
     ck_assert(tls_tickets_create(&given, &usual, tickets, &error));
-    tls_tickets_unref(tickets);
+    tls_tickets_free(tickets);
     tickets = given;
     ck_assert(!opens_at(start, &keys[1], &old));
 }
