@@ -1,12 +1,14 @@
 """Servers given by name: what a name stands for, followed while the gateway runs."""
 
+import concurrent.futures
 import json
 import select
+import threading
 import time
 
 import pytest
 
-from harness import gate as gates, names, net, servers, wait
+from harness import gate as gates, names, net, servers, settings, wait
 
 PLAIN = [{"pool": "app"}]
 A, B, C = "127.0.0.11", "127.0.0.12", "127.0.0.13"
@@ -163,7 +165,7 @@ def test_a_server_that_comes_serves_who_waits_and_limits_hold_under_another_name
     first = held(gate, A)
     second, third = gate.connect().send(b"who"), gate.connect().send(b"who")
     resolver.change({"app.test": [A, B]})  # A is now called otherwise, and as full as before
-    ready, _, _ = select.select([second.sock, third.sock], [], [], 5)
+    ready, _, _ = select.select([second.sock, third.sock], [], [], settings.seconds(5))
     assert len(ready) == 1
     served, waiting = (second, third) if ready[0] is second.sock else (third, second)
     assert served.recv_until(b"\n").decode().strip() == B
@@ -221,6 +223,40 @@ def test_what_an_operator_set_holds_when_addresses_join(start, dns):
     gate.event("resolve.changed", "added=1 removed=0")
     assert spoken(gate) == {B}
     assert gate.admin.server("app", f"{name}/{A}:{fleet.port}")["state"] == "maint"
+
+
+@pytest.mark.tsan
+def test_no_client_is_lost_while_servers_come_and_go_and_reloads_pass(start, dns):
+    """Clients on all workers, some of them waiting, and never a moment without a server."""
+    fleet = Fleet(A, B, C)
+    resolver = dns({"app.test": [A]})
+    keys = {"queue": {"max": 100, "timeout": "30s"}, "slow_start": "1s", "health_check": {"interval": "100ms"}}
+    gate = start(PLAIN, pool(limited(fleet, max_sessions=3), resolver, **keys), tls=None, top={"workers": 3}, admin=True)
+    over = threading.Event()
+
+    def visit() -> int:
+        visits = 0
+        while not over.is_set() or visits == 0:
+            assert servers.who(gate) in (A, B, C)
+            visits += 1
+        return visits
+
+    with concurrent.futures.ThreadPoolExecutor(12) as clients:
+        running = [clients.submit(visit) for _ in range(12)]
+        try:
+            for number, addresses in enumerate([[A, B], [B], [B, C], [A, C], [A], [A, B, C], [C]]):
+                quiet = gate.events.count()
+                resolver.change({"app.test": addresses})
+                if number % 2:
+                    gate.reload()
+                gate.event("resolve.changed", f"servers={len(addresses)}", start=quiet)
+        finally:
+            over.set()
+        assert sum(client.result() for client in running) >= 12
+    wait.until(lambda: all(server["sessions"] == 0 for server in gate.admin.get("/v1/pools")[0]["servers"]),
+               "every slot is given back")
+    assert gate.admin.metric("pool_waiting", pool="app") == 0
+    assert {line["end"] for line in gate.sessions()} <= {"client_closed", "server_closed"}
 
 
 # --- answers that vanish -------------------------------------------------------------------------
@@ -347,8 +383,9 @@ def test_tls_asks_for_and_verifies_the_records_target_also_after_a_change_and_a_
     gate.event("reload.done")
     gate.connect().echo(b"to b")
     assert asked[-1] == "b.test"
+    quiet = gate.events.count()
     resolver.restart(hosts, [(SERVICE, "c.test", server.port, 1, 1)])
-    gate.event("resolve.changed", start=gate.events.count() - 1)
+    gate.event("resolve.changed", start=quiet)
     client = gate.connect().send(b"to nobody")
     client.expect_reset()
     line = gate.ended(client, "connect_failed")
