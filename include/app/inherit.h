@@ -15,6 +15,7 @@
 enum inherit_kind {
     /* To the heir. */
     INHERIT_BINDING = 'B', /* the text of a bind; its sockets */
+    INHERIT_MANAGED = 'M', /* the same, opened by the service manager */
     INHERIT_ADMIN = 'A',   /* "socket" or "http"; its socket */
     INHERIT_TICKETS = 'T', /* the path of a TLS policy; its ticket keys */
     INHERIT_END = 'E',     /* that was all */
@@ -51,8 +52,8 @@ struct heir {
     struct endpoints *endpoints; /* likewise */
 };
 
-/* Takes what there is to inherit: sockets, and for the policies of `snapshot` the ticket keys. Done
- * it in both cases. */
+/* Takes what there is to inherit, of a process before or of the service manager: sockets, and for
+ * the policies of `snapshot` the ticket keys. Done it in both cases. */
 bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
                struct error *error) MUST_CHECK;
 

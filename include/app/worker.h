@@ -42,6 +42,9 @@ void worker_send_errand(struct worker *worker, struct errand *errand); /* any th
 bool worker_end_drained(struct worker *worker, struct server *server) MUST_CHECK;
 void worker_drain(struct worker *worker);
 
+/* Asks it for a sign of life; false: it has not yet answered the time before. */
+bool worker_ask(struct worker *worker) MUST_CHECK;
+
 /* What it has counted; to be read until it is stopped. */
 const struct tally *worker_tally(const struct worker *worker);
 

@@ -23,6 +23,7 @@ struct binding {
     char *text;            /* as configured: the key over reloads; owned */
     struct address actual; /* with the port that was chosen for port 0 */
     unsigned workers;      /* that share the sockets: each serves every so-many-th */
+    bool managed;          /* the service manager's: never this process's alone */
     bool shared;  /* with another process, which goes on with it: not to be hidden or emptied */
     bool lingers; /* retired, and its sockets may stay open until handshakes have ended */
     dev_t device; /* of a UNIX path, once it is bound: what is unlinked must still be ours */
@@ -44,9 +45,10 @@ void binding_set_keepalive(struct binding *binding, const struct keepalive *keep
 /* With listening sockets that another process has opened and has still (the descriptors are taken
  * over, on failure, too). A `text` of NULL: the address itself. */
 bool binding_inherit(struct binding **ret, const char *text, const int *fds, unsigned count,
-                     unsigned workers, struct error *error) MUST_CHECK;
+                     unsigned workers, bool managed, struct error *error) MUST_CHECK;
 
-/* The other process has left its sockets to this one. Control thread. */
+/* The other process has left its sockets to this one; those of the service manager stay its own.
+ * Control thread. */
 void binding_take_over(struct binding *binding);
 
 struct binding *binding_ref(struct binding *binding);

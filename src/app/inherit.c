@@ -1,5 +1,6 @@
 #include "app/inherit.h"
 
+#include "app/activation.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -108,7 +109,7 @@ static bool add_binding(const struct receiver *r, const struct inherit_packet *p
     bindings_unref(before);
     r->heir->bindings = bindings;
     if (!binding_inherit(&bindings->item[count].binding, packet->text, packet->fds,
-                         packet->fd_count, r->workers, r->error))
+                         packet->fd_count, r->workers, packet->kind == INHERIT_MANAGED, r->error))
         return false;
     bindings->count++;
     return true;
@@ -132,7 +133,8 @@ static void give_tickets(void *context, struct tls_policy *policy)
 static bool take(const struct receiver *r, struct inherit_packet *packet)
 {
     bool has_text = packet->length > 0 && packet->bytes[packet->length - 1] == '\0';
-    if (packet->kind == INHERIT_BINDING && packet->fd_count > 0)
+    bool is_binding = packet->kind == INHERIT_BINDING || packet->kind == INHERIT_MANAGED;
+    if (is_binding && packet->fd_count > 0)
         return add_binding(r, packet);
     if (packet->kind == INHERIT_ADMIN && packet->fd_count > 0 && has_text)
         return add_endpoint(r, packet);
@@ -168,7 +170,7 @@ bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned work
     const char *number = getenv(INHERIT_VARIABLE);
     *heir = (struct heir){.fd = -1};
     if (number == NULL)
-        return true;
+        return activation_take(&heir->bindings, workers, error);
     heir->fd = (int)strtol(number, NULL, 10);
     (void)unsetenv(INHERIT_VARIABLE);
     (void)fcntl(heir->fd, F_SETFD, FD_CLOEXEC);
@@ -180,7 +182,9 @@ bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned work
 void heir_tell_ready(const struct heir *heir, const struct bindings *bindings)
 {
     const struct inherit_packet ready = {.kind = INHERIT_READY, .text = ""};
-    bool heard = heir->fd >= 0;
+    bool heard = true;
+    if (heir->fd < 0)
+        return;
     for (size_t i = 0; heir->bindings != NULL && i < heir->bindings->count; i++) {
         struct binding *binding = heir->bindings->item[i].binding;
         const struct inherit_packet kept = {.kind = INHERIT_KEPT, .text = binding->text};
@@ -192,7 +196,7 @@ void heir_tell_ready(const struct heir *heir, const struct bindings *bindings)
     if (heir->endpoints != NULL)
         endpoints_take_over(heir->endpoints);
     heard = heard && inherit_send(heir->fd, &ready);
-    if (heir->fd >= 0 && !heard)
+    if (!heard)
         log_event(LOG_LEVEL_WARNING, "upgrade.alone", "reason=\"the process before is gone\"");
 }
 

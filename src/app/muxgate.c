@@ -4,15 +4,18 @@
 
 #include "admin/admin.h"
 #include "app/access_log.h"
+#include "app/activation.h"
 #include "app/audit.h"
 #include "app/binder.h"
 #include "app/dates.h"
 #include "app/demo.h"
 #include "app/load.h"
 #include "app/naming.h"
+#include "app/notify.h"
 #include "app/privileges.h"
 #include "app/renewal.h"
 #include "app/upgrade.h"
+#include "app/watchdog.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -47,6 +50,8 @@ struct muxgate {
     struct endpoints *endpoints; /* counted; the current ones */
     struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
     struct admin_process process;
+    struct notifier notifier;
+    struct watchdog watchdog;
     struct heir heir;
     struct upgrade *upgrade; /* owned; NULL: none is under way */
     bool draining, ending;
@@ -286,8 +291,8 @@ static bool refuse_reload(struct muxgate *m, const struct error *error,
 }
 
 /* `tell` and `changes` may be NULL. */
-static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
-                   struct text *changes)
+static bool try_reload(struct muxgate *m, void (*tell)(void *context, const char *line),
+                       void *context, struct text *changes)
 {
     struct load_args args = {.options = m->options,
                              .workers = m->worker_count,
@@ -306,6 +311,15 @@ static bool reload(struct muxgate *m, void (*tell)(void *context, const char *li
         return true;
     }
     return refuse_reload(m, &error, tell, context);
+}
+
+static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
+                   struct text *changes)
+{
+    notify_reloading(&m->notifier);
+    bool good = try_reload(m, tell, context, changes);
+    notify_ready(&m->notifier, m->snapshot->generation);
+    return good;
 }
 
 static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
@@ -352,6 +366,7 @@ static void drain(struct muxgate *m)
     upgrade_end(m->upgrade);
     m->upgrade = NULL;
     atomic_store(&m->process.draining, true);
+    notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
     log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
               (unsigned long long)atomic_load(&m->gauge.sessions));
     if (model_of(m)->drain_timeout_ms > 0) {
@@ -386,6 +401,10 @@ static void on_heir_ready(void *context, pid_t heir)
     struct muxgate *m = context;
     log_event(LOG_LEVEL_INFO, "upgrade.done", "pid=%ld", (long)heir);
     leave_admin(m);
+    /* To the manager, the service goes on: what becomes of this process is none of its business. */
+    notify_heir(&m->notifier, (long)heir);
+    watchdog_stop(&m->watchdog, m->loop);
+    notify_close(&m->notifier);
     drain(m);
 }
 
@@ -532,6 +551,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
         return error_memory(error);
     m->options = options;
     m->heir.fd = -1;
+    notify_open(&m->notifier);
     ev_timer_init(&m->drain_timer, on_drain_timeout, 0, 0);
     privileges_forbid_core_dumps();
     m->descriptors = privileges_raise_descriptors();
@@ -551,8 +571,11 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
         return false;
     }
     start_attendants(m);
+    watchdog_start(&m->watchdog, m->loop, &m->notifier, m->workers, m->worker_count);
     announce(m);
+    notify_ready(&m->notifier, m->snapshot->generation);
     heir_tell_ready(&m->heir, m->bindings);
+    activation_report_unused(m->heir.bindings, m->bindings);
     heir_done(&m->heir);
     *ret = m;
     return true;
@@ -582,6 +605,8 @@ void muxgate_free(struct muxgate *m)
     m->health = NULL; /* the workers' last mail still comes */
     renewal_stop(m->renewal);
     names_stop(m->names);
+    watchdog_stop(&m->watchdog, m->loop);
+    notify_close(&m->notifier);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);
     free(m->workers);

@@ -110,8 +110,10 @@ static bool send_bindings(const struct upgrade *u, int fd, struct error *error)
 {
     for (size_t i = 0; i < u->bindings->count; i++) {
         const struct binding *binding = u->bindings->item[i].binding;
-        struct inherit_packet packet = {
-            .kind = INHERIT_BINDING, .text = binding->text, .fd_count = binding->count};
+        struct inherit_packet packet = {.kind = binding->managed ? INHERIT_MANAGED
+                                                                 : INHERIT_BINDING,
+                                        .text = binding->text,
+                                        .fd_count = binding->count};
         if (binding->count > INHERIT_FDS_MAX)
             return error_input(error, "%s has %u sockets, and only %u can be handed over",
                                binding->text, binding->count, INHERIT_FDS_MAX);

@@ -13,6 +13,8 @@ struct worker {
     struct mailbox mailbox;
     pthread_t thread;
     bool running;
+    struct mail ask;
+    atomic_bool asked;              /* and not yet answered */
     struct mail drain, stop, empty; /* each is sent once */
     struct mail trouble;            /* again and again, but not while it is on its way */
     atomic_bool trouble_sent;
@@ -174,6 +176,21 @@ bool worker_end_drained(struct worker *worker, struct server *server)
     }
     *drained = (struct drained_mail){{.deliver = deliver_drained}, server};
     mailbox_send(&worker->mailbox, &drained->mail);
+    return true;
+}
+
+static void deliver_ask(struct mail *mail, void *owner)
+{
+    (void)mail;
+    atomic_store(&((struct worker *)owner)->asked, false);
+}
+
+bool worker_ask(struct worker *worker)
+{
+    if (atomic_exchange(&worker->asked, true))
+        return false;
+    worker->ask.deliver = deliver_ask;
+    mailbox_send(&worker->mailbox, &worker->ask);
     return true;
 }
 

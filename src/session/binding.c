@@ -106,7 +106,7 @@ void binding_set_keepalive(struct binding *binding, const struct keepalive *keep
 }
 
 bool binding_inherit(struct binding **ret, const char *text, const int *fds, unsigned count,
-                     unsigned workers, struct error *error)
+                     unsigned workers, bool managed, struct error *error)
 {
     struct address actual;
     char own[ADDRESS_TEXT_MAX];
@@ -124,6 +124,7 @@ bool binding_inherit(struct binding **ret, const char *text, const int *fds, uns
     }
     memcpy(binding->fds, fds, count * sizeof fds[0]);
     binding->actual = actual;
+    binding->managed = managed;
     binding->shared = true;
     *ret = binding;
     return true;
@@ -131,6 +132,8 @@ bool binding_inherit(struct binding **ret, const char *text, const int *fds, uns
 
 void binding_take_over(struct binding *binding)
 {
+    if (binding->managed)
+        return;
     remember_path(binding);
     binding->shared = false;
 }
