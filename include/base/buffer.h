@@ -10,19 +10,25 @@
 #include "base/compiler.h"
 #include "base/span.h"
 
-struct buffer {
-    unsigned char *memory; /* owned; NULL when released */
+struct buffer_body {
     size_t capacity, start, end;
+    unsigned char bytes[];
+};
+
+/* One pointer: sessions have several, and most hold nothing. */
+struct buffer {
+    struct buffer_body *body; /* owned; NULL when released */
 };
 
 static inline size_t buffer_length(const struct buffer *b)
 {
-    return b->end - b->start;
+    return b->body == NULL ? 0 : b->body->end - b->body->start;
 }
 
 static inline struct span buffer_span(const struct buffer *b)
 {
-    return (struct span){b->memory == NULL ? NULL : b->memory + b->start, b->end - b->start};
+    return (struct span){b->body == NULL ? NULL : b->body->bytes + b->body->start,
+                         buffer_length(b)};
 }
 
 /* Makes room for `room` more bytes behind the end, moving what is there to the front if needed. */

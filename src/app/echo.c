@@ -52,8 +52,8 @@ static enum stream_status read_more(struct guest *g)
     if (!buffer_reserve(&g->held, ECHO_READ_BYTES))
         return STREAM_BROKEN;
     enum stream_status status =
-        stream_read(&g->stream, g->held.memory + g->held.end, ECHO_READ_BYTES, &count);
-    g->held.end += count;
+        stream_read(&g->stream, g->held.body->bytes + g->held.body->end, ECHO_READ_BYTES, &count);
+    g->held.body->end += count;
     g->ended = status == STREAM_EOF;
     return status;
 }

@@ -6,36 +6,45 @@
 /* Smallest allocation: most remainders are a part of one small message. */
 #define BUFFER_MIN_BYTES 1024u
 
-static void move_to_front(struct buffer *b)
+static void move_to_front(struct buffer_body *body)
 {
-    if (b->start == 0)
+    if (body->start == 0)
         return;
-    memmove(b->memory, b->memory + b->start, b->end - b->start);
-    b->end -= b->start;
-    b->start = 0;
+    memmove(body->bytes, body->bytes + body->start, body->end - body->start);
+    body->end -= body->start;
+    body->start = 0;
+}
+
+static bool grow(struct buffer *b, size_t least)
+{
+    const size_t most = SIZE_MAX - sizeof *b->body;
+    size_t capacity = b->body == NULL ? BUFFER_MIN_BYTES : b->body->capacity;
+    if (least > most)
+        return false;
+    while (capacity < least)
+        capacity = capacity > most / 2 ? least : capacity * 2;
+    bool fresh = b->body == NULL;
+    struct buffer_body *body = realloc(b->body, sizeof *body + capacity);
+    if (body == NULL)
+        return false;
+    if (fresh)
+        body->start = body->end = 0;
+    body->capacity = capacity;
+    b->body = body;
+    return true;
 }
 
 bool buffer_reserve(struct buffer *b, size_t room)
 {
-    if (b->capacity - b->end >= room)
-        return true;
     size_t length = buffer_length(b);
+    if (b->body != NULL && b->body->capacity - b->body->end >= room)
+        return true;
     if (room > SIZE_MAX - length)
         return false;
-    if (length + room <= b->capacity) {
-        move_to_front(b);
-        return true;
-    }
-    size_t capacity = b->capacity == 0 ? BUFFER_MIN_BYTES : b->capacity;
-    while (capacity < length + room)
-        capacity = capacity > SIZE_MAX / 2 ? length + room : capacity * 2;
-    move_to_front(b);
-    unsigned char *memory = realloc(b->memory, capacity);
-    if (memory == NULL)
-        return false;
-    b->memory = memory;
-    b->capacity = capacity;
-    return true;
+    if (b->body != NULL)
+        move_to_front(b->body);
+    return (b->body != NULL && length + room <= b->body->capacity) || room == 0 ||
+           grow(b, length + room);
 }
 
 bool buffer_append(struct buffer *b, struct span bytes)
@@ -44,21 +53,23 @@ bool buffer_append(struct buffer *b, struct span bytes)
         return true;
     if (!buffer_reserve(b, bytes.length))
         return false;
-    memcpy(b->memory + b->end, bytes.data, bytes.length);
-    b->end += bytes.length;
+    memcpy(b->body->bytes + b->body->end, bytes.data, bytes.length);
+    b->body->end += bytes.length;
     return true;
 }
 
 void buffer_consume(struct buffer *b, size_t count)
 {
     size_t length = buffer_length(b);
-    b->start += count < length ? count : length;
-    if (b->start == b->end)
-        b->start = b->end = 0;
+    if (b->body == NULL)
+        return;
+    b->body->start += count < length ? count : length;
+    if (b->body->start == b->body->end)
+        b->body->start = b->body->end = 0;
 }
 
 void buffer_release(struct buffer *b)
 {
-    free(b->memory);
-    *b = (struct buffer){0};
+    free(b->body);
+    b->body = NULL;
 }

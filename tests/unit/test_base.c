@@ -238,7 +238,7 @@ START_TEST(a_buffer_keeps_bytes_in_order)
     }
     buffer_release(&b);
     ck_assert_uint_eq(buffer_length(&b), 0);
-    ck_assert_ptr_null(b.memory);
+    ck_assert_ptr_null(b.body);
 }
 END_TEST
 

@@ -102,7 +102,7 @@ START_TEST(a_small_message_passes_and_leaves_nothing_behind)
     ck_assert_int_eq(recv(b.client, room, sizeof room, 0), 5);
     ck_assert_uint_eq(b.relay.lane[DIRECTION_UP].bytes, 4);
     ck_assert_uint_eq(b.relay.lane[DIRECTION_DOWN].bytes, 5);
-    ck_assert_ptr_null(b.relay.lane[DIRECTION_UP].held.memory);
+    ck_assert_ptr_null(b.relay.lane[DIRECTION_UP].held.body);
     ck_assert_int_eq(relay_waits(&b.relay, SIDE_CLIENT, b.pair), EV_READ);
     bench_stop(&b);
 }
