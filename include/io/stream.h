@@ -50,6 +50,7 @@ struct stream {
     uint8_t read_waits, write_waits;
     bool truncated; /* TLS: the end came as a FIN without close_notify */
     bool finished;  /* finish() returned STREAM_OK */
+    bool last;      /* set by the owner: what follows finish() is close(), which says FIN itself */
     bool blunt;     /* set by the owner. TLS: finish() is to be a FIN without close_notify */
     uint8_t nagle;  /* plain: with so many more writes TCP_NODELAY is set; 0: there is no need */
 };

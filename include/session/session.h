@@ -95,6 +95,7 @@ struct session {
     bool counted;    /* in the listener's books; likewise what follows */
     bool counted_source, counted_undecided, counted_undecided_source, counted_handshake;
     bool waits_for_handshake; /* in a desk's queue */
+    bool fetched;             /* ... or the engine's, and its input was read beforehand */
     bool client_watched;      /* CONNECT: for a reset; likewise */
     bool client_unwatched;    /* ... no more, as its bytes would keep us awake */
     bool folded;              /* its line is one with others' (refusals) */

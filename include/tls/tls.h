@@ -150,6 +150,14 @@ enum tls_progress { TLS_DONE, TLS_AGAIN, TLS_FAILED, TLS_CLIENT_CLOSED, TLS_CLIE
  * stream_pending(): the client's first bytes may already be inside. */
 enum tls_progress tls_handshake(struct stream *stream); /* of either side; "client": the peer */
 
+/* Reads what the socket holds while the handshake waits for its turn, so that it is not announced
+ * again. false: nothing was read. */
+bool tls_fetch(const struct stream *stream);
+
+/* Session tickets are held back for the server's first answer, where the client's first bytes have
+ * come with the handshake: sends them now. */
+void tls_flush(const struct stream *stream);
+
 /* Facts of a finished handshake. Spans and strings live as long as the stream. */
 struct tls_facts {
     const char *version; /* "TLSv1.3" */

@@ -4,6 +4,9 @@
  *   dry         after a read that got less than it asked for, the next read says "retry" without
  *               the system call that would only return EAGAIN; tls_wire_ready() forgets it
  *   collecting  writes are held until the flush, so that a handshake's flight is one send
+ *   later       ... and even longer: what is held goes out with the next write behind it
+ *   fetched     input that was read before the library asks for it, so that the socket is not
+ *               ready again and again while its handshake waits for its turn
  *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
  * Nothing that was held is ever overtaken. No signal is raised by a broken pipe. */
 #ifndef TLS_WIRE_H
@@ -20,8 +23,11 @@ struct tls_wire {
     bool dry;
     bool eof;
     bool stopped;       /* set by the owner: every further read fails */
-    bool collecting;    /* set by the owner */
-    struct buffer held; /* empty outside handshakes */
+    bool collecting;    /* set by the owner; likewise `later` */
+    bool later;         /* flushes are put off */
+    bool fetched_all;   /* ... and nothing was left in the socket */
+    struct buffer held; /* empty outside handshakes, but for what goes with the first answer */
+    struct buffer fetched;
 };
 
 /* Once, before the first tls_wire_bio(); further calls do nothing. Not thread-safe. */
@@ -34,6 +40,12 @@ static inline void tls_wire_ready(struct tls_wire *wire)
 {
     wire->dry = false;
 }
+
+/* Reads what is there. false: nothing new, or the end, which the next read will tell. */
+bool tls_wire_fetch(struct tls_wire *wire);
+
+/* Sends what is held as far as it goes now. A peer that has gone is told of by reading. */
+void tls_wire_flush(struct tls_wire *wire);
 
 void tls_wire_release(struct tls_wire *wire); /* does not close the descriptor */
 

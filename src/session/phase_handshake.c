@@ -20,7 +20,10 @@ void phase_handshake_step(struct session *s, int client_events, int server_event
 {
     (void)client_events;
     (void)server_events;
-    engine_queue_handshake(s->engine, &s->queue);
+    bool first = list_empty(&s->queue), waits = !list_empty(&s->engine->handshakes);
+    s->fetched = first && waits && !stream_is_plain(&s->client) && tls_fetch(&s->client);
+    if (first)
+        engine_queue_handshake(s->engine, &s->queue);
 }
 
 /* In its first turn: those who wait for one cost no memory of the TLS library. */
@@ -48,12 +51,15 @@ static void finish(struct session *s)
     if (notes != NULL)
         session_note_text(&notes->alpn, facts.alpn);
     s->decrypted = s->rule->nested != NULL || connect_goes_by_sender(s, s->rule);
+    if (s->decrypted)
+        tls_flush(&s->client); /* an answer may not come: the nested rules may say no */
     session_enter(s, s->decrypted ? PHASE_INSPECT : PHASE_CONNECT);
 }
 
 void phase_handshake_turn(struct session *s)
 {
     const char *fault;
+    s->fetched = false;
     if (!start(s))
         return;
     switch (tls_handshake(&s->client)) {

@@ -280,6 +280,8 @@ void phase_relay_settle(struct session *s)
     const struct pool *pool = s->listener->targets[s->rule->index].pool;
     if (!s->settled && address_is_ip(server_address(s->chosen)))
         socket_set_keepalive(s->server.fd, &pool_model(pool)->keepalive);
+    if (s->terminates)
+        tls_flush(&s->client);
     s->settled = true;
 }
 

@@ -242,6 +242,7 @@ static void finish_sink(struct pump *p)
     }
     /* What was cut off must not look whole on the other side, where that can be told. */
     p->ends.to->blunt = p->ends.from->truncated;
+    p->ends.to->last = p->other->finished;
     enum stream_status status = stream_finish(p->ends.to);
     /* A peer that had finished and has gone by now misses nothing but our own end. */
     if (status == STREAM_OK || (status == STREAM_RESET && p->other->ended))

@@ -132,7 +132,7 @@ static int client_waits(const struct session *s, struct stream *const sides[2])
     case PHASE_INSPECT:
         return s->resting ? 0 : s->client.read_waits;
     case PHASE_HANDSHAKE:
-        return list_empty(&s->queue) ? s->client.read_waits : 0;
+        return list_empty(&s->queue) || s->fetched ? s->client.read_waits : 0;
     case PHASE_CONNECT:
         return s->client_watched && !s->client_unwatched ? EV_READ : 0;
     case PHASE_QUEUE:

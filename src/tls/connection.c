@@ -77,13 +77,15 @@ static void note_alert(struct tls_connection *connection, bool ours, const unsig
 static void on_message(int ours, int version, int type, const void *bytes, size_t length, SSL *ssl,
                        void *context)
 {
-    (void)version;
     (void)context;
     struct tls_connection *connection = SSL_get_app_data(ssl);
     if (type == SSL3_RT_ALERT && length == 2)
         note_alert(connection, ours != 0, bytes);
     else if (type == SSL3_RT_HANDSHAKE && !ours && connection->established)
         count_chore(connection);
+    else if (type == SSL3_RT_HANDSHAKE && ours && version == TLS1_3_VERSION && length > 0 &&
+             *(const unsigned char *)bytes == SSL3_MT_NEWSESSION_TICKET)
+        connection->wire.later = true; /* the handshake is over: see end_collecting() */
 }
 
 void tls_connection_prepare(SSL_CTX *context)
@@ -256,6 +258,29 @@ static bool recall_client(struct tls_connection *connection)
     return false;
 }
 
+/* Tickets go with the first answer where the client has asked for one already; else at once. */
+static void end_collecting(const struct stream *stream)
+{
+    struct tls_wire *wire = &((struct tls_connection *)stream->state)->wire;
+    wire->collecting = false;
+    if (!wire->later || !stream_pending(stream))
+        tls_wire_flush(wire);
+    wire->later = false;
+}
+
+void tls_flush(const struct stream *stream)
+{
+    struct tls_connection *connection = stream->state;
+    if (buffer_length(&connection->wire.held) > 0)
+        tls_wire_flush(&connection->wire);
+}
+
+bool tls_fetch(const struct stream *stream)
+{
+    struct tls_connection *connection = stream->state;
+    return tls_wire_fetch(&connection->wire);
+}
+
 enum tls_progress tls_handshake(struct stream *stream)
 {
     struct tls_connection *connection = stream->state;
@@ -273,9 +298,7 @@ enum tls_progress tls_handshake(struct stream *stream)
     tls_staples_unref(connection->staples);
     connection->staples = NULL;
     connection->established = true;
-    connection->wire.collecting = false;
-    if (buffer_length(&connection->wire.held) == 0)
-        tls_wire_release(&connection->wire);
+    end_collecting(stream);
     free(connection->expected_sni);
     connection->expected_sni = NULL;
     stream->read_waits = EV_READ;

@@ -86,6 +86,8 @@ static enum stream_status tls_finish(struct stream *s)
             return status;
     }
     s->finished = true;
+    if (s->last)
+        return STREAM_OK;
     /* ENOTCONN: the peer has already reset; reading will tell. */
     if (shutdown(s->fd, SHUT_WR) == 0 || errno == ENOTCONN)
         return STREAM_OK;

@@ -1,10 +1,26 @@
 #include "tls/wire.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 /* One per process, as OpenSSL wants it: made by tls_wire_start(), read-only afterwards. */
 static BIO_METHOD *method;
+
+/* The beginning of what tls_wire_fetch() has read. */
+static int read_fetched(struct tls_wire *wire, char *room, size_t size)
+{
+    struct span left = buffer_span(&wire->fetched);
+    size_t count = left.length < size ? left.length : size;
+    memcpy(room, left.data, count);
+    buffer_consume(&wire->fetched, count);
+    if (count < left.length)
+        return (int)count;
+    buffer_release(&wire->fetched);
+    wire->dry = wire->fetched_all;
+    return (int)count;
+}
 
 static int wire_read(BIO *bio, char *room, int size)
 {
@@ -12,10 +28,14 @@ static int wire_read(BIO *bio, char *room, int size)
     BIO_clear_retry_flags(bio);
     if (wire->stopped)
         return -1;
+    if (buffer_length(&wire->fetched) > 0)
+        return read_fetched(wire, room, (size_t)size);
     if (wire->dry) {
         BIO_set_retry_read(bio);
         return -1;
     }
+    if (wire->error != 0)
+        return -1;
     ssize_t count;
     do
         count = recv(wire->fd, room, (size_t)size, 0);
@@ -37,6 +57,16 @@ static int wire_read(BIO *bio, char *room, int size)
     return -1;
 }
 
+/* After a write that failed. */
+static int refuse(BIO *bio, struct tls_wire *wire)
+{
+    if (errno == EAGAIN)
+        BIO_set_retry_write(bio);
+    else
+        wire->error = errno;
+    return -1;
+}
+
 /* What send() took, or -1 with the retry flag or wire->error set. */
 static int send_some(BIO *bio, struct tls_wire *wire, const void *bytes, size_t size)
 {
@@ -46,11 +76,7 @@ static int send_some(BIO *bio, struct tls_wire *wire, const void *bytes, size_t 
     while (count < 0 && errno == EINTR);
     if (count >= 0)
         return (int)count;
-    if (errno == EAGAIN)
-        BIO_set_retry_write(bio);
-    else
-        wire->error = errno;
-    return -1;
+    return refuse(bio, wire);
 }
 
 static bool send_held(BIO *bio, struct tls_wire *wire)
@@ -65,6 +91,29 @@ static bool send_held(BIO *bio, struct tls_wire *wire)
     return true;
 }
 
+/* What was held and `bytes` behind it in one segment. What it returns counts `bytes` alone. */
+static int send_with_held(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
+{
+    struct span held = buffer_span(&wire->held);
+    struct iovec parts[2] = {{(void *)(uintptr_t)held.data, held.length},
+                             {(void *)(uintptr_t)bytes, size}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = COUNT_OF(parts)};
+    ssize_t count;
+    do
+        count = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return refuse(bio, wire);
+    if ((size_t)count > held.length) {
+        buffer_release(&wire->held);
+        return (int)((size_t)count - held.length);
+    }
+    buffer_consume(&wire->held, (size_t)count);
+    if (!send_held(bio, wire))
+        return -1;
+    return send_some(bio, wire, bytes, size);
+}
+
 static int wire_write(BIO *bio, const char *bytes, int size)
 {
     struct tls_wire *wire = BIO_get_data(bio);
@@ -75,8 +124,8 @@ static int wire_write(BIO *bio, const char *bytes, int size)
         wire->error = ENOMEM;
         return -1;
     }
-    if (!send_held(bio, wire))
-        return -1;
+    if (buffer_length(&wire->held) > 0)
+        return send_with_held(bio, wire, bytes, (size_t)size);
     return send_some(bio, wire, bytes, (size_t)size);
 }
 
@@ -88,7 +137,7 @@ static long wire_ctrl(BIO *bio, int command, long number, void *pointer)
     switch (command) {
     case BIO_CTRL_FLUSH:
         BIO_clear_retry_flags(bio);
-        return send_held(bio, wire) ? 1 : -1;
+        return wire->later || send_held(bio, wire) ? 1 : -1;
     case BIO_CTRL_EOF:
         return wire->eof;
     default:
@@ -119,7 +168,43 @@ BIO *tls_wire_bio(struct tls_wire *wire)
     return bio;
 }
 
+/* One read: what it does not take stays in the kernel. */
+enum { FETCH_MOST = 4096 };
+
+bool tls_wire_fetch(struct tls_wire *wire)
+{
+    unsigned char room[FETCH_MOST];
+    if (buffer_length(&wire->fetched) > 0)
+        return false;
+    ssize_t count = recv(wire->fd, room, sizeof room, 0);
+    if (count < 0 && errno != EAGAIN && errno != EINTR)
+        wire->error = errno; /* is told once only */
+    if (count <= 0)
+        return false;
+    if (!buffer_append(&wire->fetched, span_of(room, (size_t)count))) {
+        wire->error = ENOMEM;
+        return false;
+    }
+    wire->fetched_all = (size_t)count < sizeof room;
+    return true;
+}
+
+void tls_wire_flush(struct tls_wire *wire)
+{
+    while (buffer_length(&wire->held) > 0) {
+        struct span left = buffer_span(&wire->held);
+        ssize_t count = send(wire->fd, left.data, left.length, MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EAGAIN)
+            return; /* the next write takes it along */
+        buffer_consume(&wire->held, count < 0 ? left.length : (size_t)count);
+    }
+    buffer_release(&wire->held);
+}
+
 void tls_wire_release(struct tls_wire *wire)
 {
+    buffer_release(&wire->fetched);
     buffer_release(&wire->held);
 }

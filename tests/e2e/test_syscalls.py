@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import net, servers, wait
+from harness import net, servers, tls, wait
 
 UNITS = 20
 PLAIN = [{"pool": "app"}]
@@ -114,3 +114,50 @@ def test_a_server_whose_port_the_kernel_may_choose_is_told_from_ourselves(start,
         for _ in range(UNITS):
             visit(gate)
     assert calls.of("getsockname") == 1, str(calls)
+
+
+def secure(gate, **how):
+    """A TLS client whose first message comes with the end of its handshake, in one segment."""
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com", handshake=False, **how)
+    client.handshake(flush=False)
+    return client
+
+
+def visit_by_tls(gate):
+    client = secure(gate)
+    echo(client)
+    client.finish()
+    client.expect_close_notify()
+    client.close()
+
+
+def test_a_handshake_with_a_message_is_three_writes_to_the_client(quiet, tmp_path):
+    gate = quiet()
+    visit_by_tls(gate)
+    with Calls(gate, tmp_path) as calls:
+        for _ in range(UNITS):
+            visit_by_tls(gate)
+    # To the client: its flight, the ticket with the answer, close_notify. To the server: the message.
+    assert calls.of("sendto") + calls.of("sendmsg") <= 4.1, str(calls)
+    calls.expect(23.5, never=["getsockname", "getsockopt", "setsockopt", "fcntl", "ioctl", "bind"])
+
+
+def test_a_tls_round_trip_is_two_reads_and_two_writes(quiet, tmp_path):
+    gate = quiet()
+    client = secure(gate)
+    echo(client)
+    echo(client)
+    with Calls(gate, tmp_path) as calls:
+        for _ in range(UNITS):
+            echo(client)
+    calls.expect(4.1)
+
+
+def test_a_ticket_comes_though_the_server_says_nothing(start):
+    """It waits for the first answer, but not for ever."""
+    server = servers.Listener()
+    gate = start(pools={"app": server})
+    client = secure(gate)
+    client.send(b"anyone there?")
+    assert server.accept().recv(13) == b"anyone there?"
+    assert client.peer.recv_some() != b""  # nothing else can come

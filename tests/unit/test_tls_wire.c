@@ -1,0 +1,152 @@
+/* What lies between OpenSSL and the socket: what is held back, and what is read beforehand. */
+#include "suite.h"
+#include "tls/wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct tls_wire wire;
+static BIO *bio;
+static int peer;
+
+static void set_up(void)
+{
+    struct error error;
+    int fds[2];
+    ck_assert(tls_wire_start(&error));
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    wire = (struct tls_wire){.fd = fds[0]};
+    peer = fds[1];
+    bio = tls_wire_bio(&wire);
+    ck_assert_ptr_nonnull(bio);
+}
+
+static void tear_down(void)
+{
+    BIO_free(bio);
+    tls_wire_release(&wire);
+    (void)close(wire.fd);
+    (void)close(peer);
+}
+
+static void say(const char *text)
+{
+    ck_assert_int_eq(send(peer, text, strlen(text), 0), (ssize_t)strlen(text));
+}
+
+/* What the peer can read in one go; "" for nothing. */
+static const char *heard(void)
+{
+    static char room[64];
+    ssize_t count = recv(peer, room, sizeof room - 1, 0);
+    room[count < 0 ? 0 : count] = '\0';
+    return room;
+}
+
+START_TEST(what_is_fetched_is_read_first_and_not_asked_for_again)
+{
+    char room[16];
+    say("hello");
+    ck_assert(tls_wire_fetch(&wire));
+    ck_assert(!tls_wire_fetch(&wire)); /* once */
+    ck_assert_int_eq(BIO_read(bio, room, 2), 2);
+    ck_assert_int_eq(memcmp(room, "he", 2), 0);
+    ck_assert_int_eq(BIO_read(bio, room, sizeof room), 3);
+    ck_assert_int_eq(memcmp(room, "llo", 3), 0);
+    say("!"); /* is there, but the socket was empty and has not been announced since */
+    ck_assert_int_lt(BIO_read(bio, room, sizeof room), 0);
+    ck_assert(BIO_should_read(bio));
+    tls_wire_ready(&wire);
+    ck_assert_int_eq(BIO_read(bio, room, sizeof room), 1);
+}
+END_TEST
+
+START_TEST(an_end_is_not_lost_by_a_fetch)
+{
+    char room[16];
+    ck_assert(!tls_wire_fetch(&wire)); /* nothing */
+    (void)shutdown(peer, SHUT_WR);
+    ck_assert(!tls_wire_fetch(&wire));
+    ck_assert_int_eq(BIO_read(bio, room, sizeof room), 0);
+    ck_assert(wire.eof);
+}
+END_TEST
+
+START_TEST(what_is_held_goes_with_the_next_write)
+{
+    wire.collecting = wire.later = true;
+    ck_assert_int_eq(BIO_write(bio, "ticket ", 7), 7);
+    ck_assert_int_eq(BIO_flush(bio), 1);
+    wire.collecting = wire.later = false;
+    ck_assert_str_eq(heard(), "");
+    ck_assert_int_eq(BIO_write(bio, "answer", 6), 6);
+    ck_assert_str_eq(heard(), "ticket answer");
+    ck_assert_uint_eq(buffer_length(&wire.held), 0);
+}
+END_TEST
+
+START_TEST(what_is_held_goes_alone_when_it_is_flushed)
+{
+    wire.collecting = wire.later = true;
+    ck_assert_int_eq(BIO_write(bio, "ticket", 6), 6);
+    wire.collecting = wire.later = false;
+    tls_wire_flush(&wire);
+    ck_assert_str_eq(heard(), "ticket");
+    ck_assert_ptr_null(wire.held.body);
+    tls_wire_flush(&wire); /* nothing left, nothing done */
+    ck_assert_str_eq(heard(), "");
+}
+END_TEST
+
+/* The peer takes nothing for a while: each byte arrives once, in order. */
+START_TEST(what_is_held_is_never_overtaken)
+{
+    static char held[1 << 20], all[(1 << 20) + 6];
+    size_t have = 0;
+    for (size_t i = 0; i < sizeof held; i++)
+        held[i] = (char)('a' + i % 23);
+    wire.collecting = true;
+    ck_assert_int_eq(BIO_write(bio, held, sizeof held), (int)sizeof held);
+    wire.collecting = false;
+    int written = 0;
+    while (have < sizeof all) {
+        if (written <= 0)
+            written = BIO_write(bio, "answer", 6);
+        ck_assert(written == 6 || BIO_should_write(bio));
+        ssize_t count;
+        while (have < sizeof all && (count = recv(peer, all + have, sizeof all - have, 0)) > 0)
+            have += (size_t)count;
+    }
+    ck_assert_int_eq(memcmp(all, held, sizeof held), 0);
+    ck_assert_int_eq(memcmp(all + sizeof held, "answer", 6), 0);
+}
+END_TEST
+
+START_TEST(a_peer_that_has_gone_is_told_of_by_reading)
+{
+    wire.collecting = wire.later = true;
+    ck_assert_int_eq(BIO_write(bio, "ticket", 6), 6);
+    wire.collecting = wire.later = false;
+    (void)shutdown(peer, SHUT_RDWR);
+    tls_wire_flush(&wire);
+    ck_assert_int_eq(wire.error, 0);
+    ck_assert_uint_eq(buffer_length(&wire.held), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tls wire");
+    TCase *tests = tcase_create("wire");
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, what_is_fetched_is_read_first_and_not_asked_for_again);
+    tcase_add_test(tests, an_end_is_not_lost_by_a_fetch);
+    tcase_add_test(tests, what_is_held_goes_with_the_next_write);
+    tcase_add_test(tests, what_is_held_goes_alone_when_it_is_flushed);
+    tcase_add_test(tests, what_is_held_is_never_overtaken);
+    tcase_add_test(tests, a_peer_that_has_gone_is_told_of_by_reading);
+    return suite_run(suite);
+}
