@@ -13,7 +13,7 @@ src_libapp_a_SOURCES = \
 	include/app/fetcher.h src/app/fetcher.c \
 	include/app/inherit.h src/app/inherit.c \
 	include/app/load.h src/app/load.c \
-	include/app/muxgate.h src/app/muxgate.c \
+	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h src/app/reload.c \
 	include/app/naming.h src/app/naming.c \
 	include/app/notify.h src/app/notify.c \
 	include/app/options.h src/app/options.c \

@@ -1,25 +1,17 @@
 #include "muxgate-config.h"
 
-#include "app/muxgate.h"
+#include "muxgate_private.h"
 
-#include "admin/admin.h"
 #include "app/access_log.h"
 #include "app/activation.h"
 #include "app/audit.h"
 #include "app/binder.h"
 #include "app/dates.h"
-#include "app/demo.h"
 #include "app/load.h"
 #include "app/naming.h"
-#include "app/notify.h"
 #include "app/privileges.h"
-#include "app/renewal.h"
-#include "app/upgrade.h"
-#include "app/watchdog.h"
-#include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/difference.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -28,42 +20,12 @@
 /* How long the end waits for a reader of the log that does not read. */
 #define LOG_PATIENCE_MS 1000
 
-struct muxgate {
-    const struct options *options; /* borrowed */
-    struct ev_loop *loop;          /* owned; the control thread's */
-    struct mailbox mailbox;
-    ev_signal signals[5];
-    ev_timer drain_timer;
-    uint64_t descriptors;
-    struct demo *demo;         /* owned; NULL without --demo */
-    struct snapshot *snapshot; /* counted; the current one */
-    struct bindings *bindings; /* counted; the current ones */
-    struct line_writer *log;   /* owned */
-    struct gauge gauge;
-    struct crew *crew;       /* owned */
-    struct worker **workers; /* owned */
-    unsigned worker_count, empty_workers;
-    struct health *health;       /* owned; of the current snapshot */
-    struct renewal *renewal;     /* likewise */
-    struct names *names;         /* likewise */
-    struct drains *drains;       /* owned */
-    struct endpoints *endpoints; /* counted; the current ones */
-    struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
-    struct admin_process process;
-    struct notifier notifier;
-    struct watchdog watchdog;
-    struct heir heir;
-    struct upgrade *upgrade; /* owned; NULL: none is under way */
-    bool draining, ending;
-};
-
-static const struct model *model_of(const struct muxgate *m)
+const struct model *muxgate_model(const struct muxgate *m)
 {
     return m->snapshot->config.model;
 }
 
-/* --- what a snapshot sets in motion
- * ---------------------------------------------------------------- */
+/* --- what a snapshot sets in motion ----------------------------------------------------------- */
 
 static void on_health_change(void *context, const struct server *server, bool up,
                              const char *reason)
@@ -100,7 +62,7 @@ static void on_drain_due(void *context, struct server *server)
 
 /* Health checks and certificate files follow the current snapshot. That they can't be started is
  * no reason to refuse a configuration: it is told, and sessions go on. */
-static void start_attendants(struct muxgate *m)
+void muxgate_start_attendants(struct muxgate *m)
 {
     struct error error;
     health_stop(m->health);
@@ -118,15 +80,15 @@ static void start_attendants(struct muxgate *m)
         log_event(LOG_LEVEL_ERROR, "resolve.unfollowed", "reason=\"%s\"", error.text);
 }
 
-static void set_limits(struct muxgate *m)
+void muxgate_set_limits(struct muxgate *m)
 {
-    uint64_t fit = load_sessions_that_fit(m->descriptors, m->worker_count, model_of(m)),
-             most = model_of(m)->max_sessions;
+    uint64_t fit = load_sessions_that_fit(m->descriptors, m->worker_count, muxgate_model(m)),
+             most = muxgate_model(m)->max_sessions;
     atomic_store(&m->gauge.most, most != 0 && most < fit ? most : fit);
-    log_set_level(model_of(m)->log.level);
+    log_set_level(muxgate_model(m)->log.level);
 }
 
-static bool hand_out(struct muxgate *m)
+bool muxgate_hand_out(struct muxgate *m)
 {
     bool good = true;
     for (unsigned i = 0; i < m->worker_count; i++)
@@ -135,8 +97,12 @@ static bool hand_out(struct muxgate *m)
     return good;
 }
 
-/* --- the admin interface
- * ----------------------------------------------------------------------------- */
+void muxgate_reopen_log(struct muxgate *m)
+{
+    access_log_reopen(m->log, &muxgate_model(m)->log);
+}
+
+/* --- the admin interface ---------------------------------------------------------------------- */
 
 static const struct snapshot *current_snapshot(void *owner)
 {
@@ -153,14 +119,11 @@ static const struct tally *tally_of(void *context, unsigned worker)
     return worker_tally(((struct muxgate *)context)->workers[worker]);
 }
 
-static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                             void *context, struct text *changes);
-
 static bool start_admin(struct muxgate *m, struct error *error)
 {
     const struct admin_args args = {.version = PACKAGE_VERSION,
                                     .mailbox = &m->mailbox,
-                                    .control = {current_snapshot, reload_for_admin},
+                                    .control = {current_snapshot, muxgate_reload_for_admin},
                                     .worker_count = m->worker_count,
                                     .send_errand = send_errand,
                                     .tally = tally_of,
@@ -172,9 +135,9 @@ static bool start_admin(struct muxgate *m, struct error *error)
 }
 
 /* Its thread begins with the first configuration that wants it. */
-static bool follow_admin(struct muxgate *m, struct error *error)
+bool muxgate_follow_admin(struct muxgate *m, struct error *error)
 {
-    const struct model_admin *model = &model_of(m)->admin;
+    const struct model_admin *model = &muxgate_model(m)->admin;
     if (m->admin == NULL && model->socket == NULL && !model->has_http)
         return true;
     if (m->admin == NULL && !start_admin(m, error))
@@ -183,157 +146,7 @@ static bool follow_admin(struct muxgate *m, struct error *error)
            error_memory(error);
 }
 
-/* --- reload
- * ------------------------------------------------------------------------------------------ */
-
-static void reopen_log(struct muxgate *m)
-{
-    access_log_reopen(m->log, &model_of(m)->log);
-}
-
-static void warn_of_workers(const struct muxgate *m)
-{
-    unsigned wanted = load_worker_count(model_of(m));
-    if (wanted != m->worker_count)
-        log_event(LOG_LEVEL_WARNING, "reload.partly",
-                  "key=workers running=%u wanted=%u reason=\"needs a restart\"", m->worker_count,
-                  wanted);
-}
-
-/* What a reload is made of. */
-struct change {
-    struct snapshot *snapshot;
-    struct bindings *bindings;
-    struct endpoints *endpoints;
-};
-
-/* Everything that can fail. */
-static bool prepare(struct muxgate *m, struct change *ret, const struct load_args *args,
-                    struct error *error)
-{
-    *ret = (struct change){0};
-    if (!load_snapshot(&ret->snapshot, args))
-        return false;
-    const struct model *model = ret->snapshot->config.model;
-    if (binder_bind(&ret->bindings, ret->snapshot, m->bindings, m->worker_count, error) &&
-        endpoints_open(&ret->endpoints, model, m->endpoints, error) &&
-        endpoints_read_token(ret->endpoints, &model->admin, error))
-        return true;
-    endpoints_unref(ret->endpoints);
-    bindings_unref(ret->bindings);
-    snapshot_unref(ret->snapshot);
-    return false;
-}
-
-/* Members of a JSON object. */
-static void tell_changes(const struct difference *difference, const struct text *summary,
-                         struct text *ret)
-{
-    text_format(ret, "\"summary\": \"%s\", \"changes\": ", summary->data);
-    difference_add_json(difference, ret);
-}
-
-/* What changed, for the log and for whoever asked; "" when memory is out. */
-static void compare(const struct muxgate *m, const struct change *change, struct text *summary,
-                    struct text *changes)
-{
-    struct difference difference;
-    if (difference_find(&difference, model_of(m), change->snapshot->config.model))
-        difference_add_summary(&difference, summary);
-    if (changes != NULL && summary->length > 0 && !summary->failed)
-        tell_changes(&difference, summary, changes);
-    if (changes != NULL && changes->failed)
-        text_release(changes);
-    difference_release(&difference);
-}
-
-/* Takes the new configuration as a whole. */
-static void commit(struct muxgate *m, const struct change *change, struct text *changes)
-{
-    struct error error;
-    struct text summary = {0};
-    compare(m, change, &summary, changes);
-    struct snapshot *old = m->snapshot;
-    bindings_retire_others(m->bindings, change->bindings);
-    bindings_unref(m->bindings);
-    endpoints_unref(m->endpoints);
-    m->snapshot = change->snapshot;
-    m->bindings = change->bindings;
-    m->endpoints = change->endpoints;
-    pool_set_publish(m->snapshot->pools);
-    drains_follow_set(m->drains, m->snapshot->pools, old->pools);
-    set_limits(m);
-    reopen_log(m);
-    start_attendants(m);
-    bool whole = hand_out(m);
-    snapshot_unref(old);
-    if (!follow_admin(m, &error))
-        log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"%s\"", error.text);
-    warn_of_workers(m);
-    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done",
-              "generation=%llu changes=\"%s\"%s", (unsigned long long)m->snapshot->generation,
-              summary.length > 0 ? summary.data : "unknown",
-              whole ? "" : " incomplete=\"out of memory\"");
-    text_release(&summary);
-}
-
-static bool refuse_reload(struct muxgate *m, const struct error *error,
-                          void (*tell)(void *context, const char *line), void *context)
-{
-    atomic_fetch_add(&m->process.reloads_failed, 1);
-    bool reasoned = error->kind != ERROR_NONE;
-    log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
-              (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
-              reasoned ? error->text : "", reasoned ? "\"" : "");
-    if (reasoned && tell != NULL)
-        tell(context, error->text);
-    return false;
-}
-
-/* `tell` and `changes` may be NULL. */
-static bool try_reload(struct muxgate *m, void (*tell)(void *context, const char *line),
-                       void *context, struct text *changes)
-{
-    struct load_args args = {.options = m->options,
-                             .workers = m->worker_count,
-                             .previous = m->snapshot,
-                             .descriptors = m->descriptors,
-                             .demo_config = demo_config(m->demo),
-                             .tell = tell,
-                             .context = context};
-    struct change change;
-    struct error error = {0};
-    if (m->upgrade != NULL) {
-        (void)error_input(&error, "a new process is about to take over");
-    } else if (prepare(m, &change, &args, &error)) {
-        commit(m, &change, changes);
-        atomic_fetch_add(&m->process.reloads_done, 1);
-        return true;
-    }
-    return refuse_reload(m, &error, tell, context);
-}
-
-static bool reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
-                   struct text *changes)
-{
-    notify_reloading(&m->notifier);
-    bool good = try_reload(m, tell, context, changes);
-    notify_ready(&m->notifier, m->snapshot->generation);
-    return good;
-}
-
-static bool reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                             void *context, struct text *changes)
-{
-    struct muxgate *m = owner;
-    if (!m->draining && !m->ending)
-        return reload(m, tell, context, changes);
-    tell(context, "the gateway is about to stop");
-    return false;
-}
-
-/* --- draining
- * ---------------------------------------------------------------------------------------- */
+/* --- draining --------------------------------------------------------------------------------- */
 
 static void on_worker_empty(void *owner)
 {
@@ -369,8 +182,8 @@ static void drain(struct muxgate *m)
     notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
     log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
               (unsigned long long)atomic_load(&m->gauge.sessions));
-    if (model_of(m)->drain_timeout_ms > 0) {
-        ev_timer_set(&m->drain_timer, (double)model_of(m)->drain_timeout_ms / 1000.0, 0);
+    if (muxgate_model(m)->drain_timeout_ms > 0) {
+        ev_timer_set(&m->drain_timer, (double)muxgate_model(m)->drain_timeout_ms / 1000.0, 0);
         ev_timer_start(m->loop, &m->drain_timer);
     }
     bindings_retire_others(m->bindings, NULL);
@@ -380,8 +193,7 @@ static void drain(struct muxgate *m)
     m->bindings = NULL;
 }
 
-/* --- upgrade
- * ----------------------------------------------------------------------------------------- */
+/* --- upgrade ---------------------------------------------------------------------------------- */
 
 /* The heir answers at the admin's addresses, too. Who has asked here already is answered here. */
 static void leave_admin(struct muxgate *m)
@@ -441,8 +253,7 @@ static void upgrade(struct muxgate *m)
         log_event(LOG_LEVEL_INFO, "upgrade.start", "program=%s", m->options->words[0]);
 }
 
-/* --- signals
- * ----------------------------------------------------------------------------------------- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
@@ -450,11 +261,11 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     (void)events;
     struct muxgate *m = watcher->data;
     if (watcher->signum == SIGUSR1)
-        reopen_log(m);
+        muxgate_reopen_log(m);
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
         drain(m);
     else if (watcher->signum == SIGHUP && !m->draining)
-        (void)reload(m, NULL, NULL, NULL);
+        (void)muxgate_reload(m, NULL, NULL, NULL);
     else if (watcher->signum == SIGUSR2)
         upgrade(m);
 }
@@ -470,8 +281,7 @@ static void start_signals(struct muxgate *m)
     }
 }
 
-/* --- starting
- * ---------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static bool start_demo(struct muxgate *m, struct error *error)
 {
@@ -485,13 +295,13 @@ static bool load_first(struct muxgate *m)
     if (!load_snapshot(&m->snapshot, &args))
         return false;
     pool_set_publish(m->snapshot->pools);
-    m->worker_count = load_worker_count(model_of(m));
+    m->worker_count = load_worker_count(muxgate_model(m));
     return true;
 }
 
 static bool bind_and_drop(struct muxgate *m, struct error *error)
 {
-    const struct model *model = model_of(m);
+    const struct model *model = muxgate_model(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
     return heir_open(&m->heir, m->snapshot, m->worker_count, error) &&
            binder_bind(&m->bindings, m->snapshot, m->heir.bindings, m->worker_count, error) &&
@@ -521,7 +331,7 @@ static bool start_workers(struct muxgate *m, struct error *error)
         if (!worker_create(&m->workers[i], &args, error))
             return false;
     }
-    if (!hand_out(m))
+    if (!muxgate_hand_out(m))
         return error_memory(error);
     for (unsigned i = 0; i < m->worker_count; i++)
         if (!worker_start(m->workers[i], error))
@@ -564,13 +374,13 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
         return false;
     }
     start_signals(m);
-    set_limits(m);
+    muxgate_set_limits(m);
     if (!start_workers(m, error) || !drains_create(&m->drains, m->loop, on_drain_due, m, error) ||
-        !follow_admin(m, error)) {
+        !muxgate_follow_admin(m, error)) {
         muxgate_free(m);
         return false;
     }
-    start_attendants(m);
+    muxgate_start_attendants(m);
     watchdog_start(&m->watchdog, m->loop, &m->notifier, m->workers, m->worker_count);
     announce(m);
     notify_ready(&m->notifier, m->snapshot->generation);
@@ -631,8 +441,7 @@ void muxgate_free(struct muxgate *m)
     free(m);
 }
 
-/* --- the commands that do not run
- * --------------------------------------------------------------------- */
+/* --- the commands that do not run ------------------------------------------------------------- */
 
 bool muxgate_check(const struct options *options, struct error *error)
 {

@@ -1,0 +1,65 @@
+/* muxgate, inside: what the parts of the control thread share. */
+#ifndef APP_MUXGATE_PRIVATE_H
+#define APP_MUXGATE_PRIVATE_H
+
+#include "app/muxgate.h"
+
+#include "admin/admin.h"
+#include "app/demo.h"
+#include "app/notify.h"
+#include "app/renewal.h"
+#include "app/upgrade.h"
+#include "app/watchdog.h"
+#include "app/worker.h"
+
+struct muxgate {
+    const struct options *options; /* borrowed */
+    struct ev_loop *loop;          /* owned; the control thread's */
+    struct mailbox mailbox;
+    ev_signal signals[5];
+    ev_timer drain_timer;
+    uint64_t descriptors;
+    struct demo *demo;         /* owned; NULL without --demo */
+    struct snapshot *snapshot; /* counted; the current one */
+    struct bindings *bindings; /* counted; the current ones */
+    struct line_writer *log;   /* owned */
+    struct gauge gauge;
+    struct crew *crew;       /* owned */
+    struct worker **workers; /* owned */
+    unsigned worker_count, empty_workers;
+    struct health *health;       /* owned; of the current snapshot */
+    struct renewal *renewal;     /* likewise */
+    struct names *names;         /* likewise */
+    struct drains *drains;       /* owned */
+    struct endpoints *endpoints; /* counted; the current ones */
+    struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
+    struct admin_process process;
+    struct notifier notifier;
+    struct watchdog watchdog;
+    struct heir heir;
+    struct upgrade *upgrade; /* owned; NULL: none is under way */
+    bool draining, ending;
+};
+
+const struct model *muxgate_model(const struct muxgate *m); /* of the current snapshot */
+
+/* --- what a new snapshot sets in motion ------------------------------------------------------- */
+
+void muxgate_set_limits(struct muxgate *m);
+void muxgate_start_attendants(struct muxgate *m); /* in place of those of the snapshot before */
+bool muxgate_hand_out(struct muxgate *m); /* to all workers; false: memory is out for some */
+bool muxgate_follow_admin(struct muxgate *m, struct error *error) MUST_CHECK;
+void muxgate_reopen_log(struct muxgate *m);
+
+/* --- reload.c --------------------------------------------------------------------------------- */
+
+/* Takes the file's configuration, or keeps the running one and says why. `tell` gets each line that
+ * speaks against it; `changes` what changed, as members of a JSON object. Both may be NULL. */
+bool muxgate_reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
+                    struct text *changes);
+
+/* The same for an admin_process; owner: the muxgate. */
+bool muxgate_reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
+                              void *context, struct text *changes);
+
+#endif
