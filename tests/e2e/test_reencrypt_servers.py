@@ -170,6 +170,7 @@ def test_a_live_session_stays_where_its_server_is_taken_out(start, authority, tr
 # --- what a session costs ------------------------------------------------------------------------
 
 ROUNDS = 200
+MOVING = ("read", "recv", "recvfrom", "recvmsg", "readv", "write", "send", "sendto", "sendmsg", "writev")
 
 
 class Tracer:
@@ -191,11 +192,15 @@ class Tracer:
         return all(line.split()[1] != "0" for line in tasks.splitlines())
 
     def calls(self) -> dict:
+        """Of the busiest thread, which is the worker: others look at files, all the more the longer it takes."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(settings.seconds(20))
         self.process.stderr.close()
-        names = re.findall(r"^\d+ +([a-z]\w*)\(", self.file.read_text(), re.MULTILINE)
-        return {name: names.count(name) for name in set(names)}
+        by_thread = {}
+        for thread, name in re.findall(r"^(\d+) +([a-z]\w*)\(", self.file.read_text(), re.MULTILINE):
+            by_thread.setdefault(thread, []).append(name)
+        busiest = max(by_thread.values(), key=lambda names: sum(name in MOVING for name in names))
+        return {name: busiest.count(name) for name in set(busiest)}
 
 
 def threads(pid):
@@ -214,8 +219,7 @@ def test_a_round_trip_is_a_read_and_a_write_each_way(start, need, authority, tru
     for _ in range(ROUNDS):
         client.echo(b"8=FIX.4.4|a message of the usual size, which fits into one record|")
     calls = tracer.calls()
-    moving = sum(calls.get(name, 0) for name in ("read", "recv", "recvfrom", "recvmsg", "readv", "write", "send", "sendto",
-                                                 "sendmsg", "writev"))
+    moving = sum(calls.get(name, 0) for name in MOVING)
     waiting = calls.get("epoll_wait", 0) + calls.get("epoll_pwait", 0)
     assert 4 * ROUNDS <= moving <= 4.2 * ROUNDS, calls
     assert waiting <= 2.5 * ROUNDS, calls
