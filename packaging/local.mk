@@ -1,6 +1,6 @@
 # packaging: what an installed muxgate is run by, beside the program itself.
 if HAVE_SYSTEMD
-systemdsystemunit_DATA = packaging/systemd/muxgate.service
+systemdsystemunit_DATA = packaging/systemd/muxgate.service packaging/systemd/muxgate.socket
 endif
 logrotatedir = $(sysconfdir)/logrotate.d
 dist_logrotate_DATA = packaging/logrotate/muxgate
@@ -9,7 +9,7 @@ dist_packagingdoc_DATA = packaging/README.md packaging/Dockerfile
 kubernetesdir = $(docdir)/packaging/kubernetes
 dist_kubernetes_DATA = packaging/kubernetes/muxgate.yaml
 CLEANFILES += packaging/systemd/muxgate.service
-EXTRA_DIST += packaging/muxgate.json packaging/systemd/muxgate.service.in
+EXTRA_DIST += packaging/muxgate.json packaging/systemd/muxgate.socket packaging/systemd/muxgate.service.in
 EXTRA_DIST += packaging/build packaging/Dockerfile.dockerignore
 EXTRA_DIST += tests/package/run
 EXTRA_DIST += debian/changelog debian/control debian/copyright debian/rules debian/source/format

@@ -40,9 +40,17 @@ def unit(tmp_path):
 
 
 def test_systemd_understands_the_unit(unit, need, command):
-    status, _, errors = command(need("systemd-analyze"), "verify", "--man=no", unit)
+    socket = unit.with_suffix(".socket")
+    socket.write_text((TREE / "packaging/systemd/muxgate.socket").read_text())
+    status, _, errors = command(need("systemd-analyze"), "verify", "--man=no", unit, socket)
     ours = [line for line in errors.decode().splitlines() if "muxgate" in line]
     assert status == 0 and not ours, errors.decode()
+
+
+def test_the_socket_is_that_of_the_first_configuration():
+    config = json.loads((TREE / "packaging/muxgate.json").read_text())
+    opened = re.findall(r"^ListenStream=(.*)$", (TREE / "packaging/systemd/muxgate.socket").read_text(), flags=re.M)
+    assert opened == [listener["bind"] for listener in config["listeners"].values()]
 
 
 def test_the_service_may_do_little(unit, need, command):
