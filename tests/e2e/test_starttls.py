@@ -366,7 +366,8 @@ def test_a_server_that_says_nothing_is_given_up_in_time(start):
 @pytest.mark.parametrize("fault", ["refuses", "closes", "hangs", "says too much"])
 def test_another_server_is_asked_and_gets_the_very_hello(start, fault, header):
     bad, good = servers.Listener(), servers.Listener()
-    gate = start([PASS], {"app": {"servers": [bad, good], "connect_timeout": "1s", "proxy_protocol": header}}, tls=None)
+    patience = "2s" if fault == "hangs" else "10s"
+    gate = start([PASS], {"app": {"servers": [bad, good], "connect_timeout": patience, "proxy_protocol": header}}, tls=None)
     hello = tls.hello("db.example.com")
     client = ask(gate).send(hello)
     peer = bad.accept()
