@@ -252,11 +252,9 @@ def test_who_waits_when_the_gateway_stops_ends_as_shutdown(start):
 
 def test_without_retries_there_is_one_try(start):
     gate = start(PLAIN, {"app": {"servers": [f"{net.HOST}:{net.free_port()}"], "connect_retries": 0}}, tls=None)
-    watch = Stopwatch()
     client = gate.connect().send(b"x")
     client.expect_reset()
-    assert watch.elapsed() < 0.8, "there was a second round"
-    gate.ended(client, "connect_failed")
+    assert gate.ended(client, "connect_failed")["duration_ms"] < 1000, "there was a second round"
 
 
 def test_want_of_descriptors_is_not_held_against_a_server(start):
