@@ -406,16 +406,17 @@ def test_traffic_is_told_by_rule_and_protocol_while_sessions_live(start):
     def rows():
         return {(r["rule"], r["protocol"]): (r["taken"], r["decided"], r["sessions"], r["bytes_in"], r["bytes_out"])
                 for r in gate.admin.get("/v1/traffic")["traffic"]}
-    wait.until(lambda: rows().get(("plain", "unknown")) == (1, 1, 1, 1000, 1000), "the plain one")
-    assert {key: row[:3] for key, row in rows().items()} == {
-        ("", ""): (3, 0, 1), ("outer", "tls"): (1, 1, 0), ("acme", "tls"): (1, 0, 1), ("plain", "unknown"): (1, 1, 1)}
-    assert sum(row[3] for key, row in rows().items() if key[1] == "tls") == len(logon) and rows()["acme", "tls"][4] == len(logon)
+    counts = {("", ""): (3, 0, 1), ("outer", "tls"): (1, 1, 0), ("acme", "tls"): (1, 0, 1), ("plain", "unknown"): (1, 1, 1)}
+    wait.until(lambda: {key: row[:3] for key, row in rows().items()} == counts, "each is where it belongs")
+    wait.until(lambda: rows()["plain", "unknown"][3:] == (1000, 1000), "the plain one's bytes")
+    wait.until(lambda: sum(row[3] for key, row in rows().items() if key[1] == "tls") == len(logon), "those inside TLS")
+    wait.until(lambda: rows()["acme", "tls"][4] == len(logon), "and back")
     for client in (over, plain, waiting):
         client.close()
     wait.until(lambda: sum(row[2] for row in rows().values()) == 0, "all have ended")
     assert gate.admin.metric("bytes_total", direction="in") == sum(row[3] for row in rows().values())
-    ends = gate.admin.get("/v1/traffic")["ends"]
-    assert sum(end["count"] for end in ends) == 3 and {"listener", "rule", "protocol", "end", "count"} == set(ends[0])
+    wait.until(lambda: sum(end["count"] for end in gate.admin.get("/v1/traffic")["ends"]) == 3, "their ends")
+    assert {"listener", "rule", "protocol", "end", "count"} == set(gate.admin.get("/v1/traffic")["ends"][0])
 
 
 def test_bytes_and_sessions_move_while_a_session_lives(plain):
