@@ -8,6 +8,8 @@ import pytest
 
 from harness import certs, net, ocsp, servers, settings, tls, wait
 
+pytestmark = pytest.mark.tsan
+
 NAME = "site.example.com"
 
 
