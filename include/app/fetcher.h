@@ -17,8 +17,8 @@ bool fetcher_start(struct fetcher **ret, struct ev_loop *loop,
 /* Takes the job over. Only while no other is under way. */
 void fetcher_fetch(struct fetcher *fetcher, struct tls_ocsp_job *job);
 
-/* The job under way is dropped. Accepts NULL; a thread that is stuck in a look-up is left behind
- * with what it needs. */
+/* The job under way is dropped, also one that has run and waits to be told of. Accepts NULL; a
+ * thread that is stuck in a look-up is left behind with what it needs. */
 void fetcher_stop(struct fetcher *fetcher);
 
 #endif

@@ -185,12 +185,20 @@ static bool join_soon(pthread_t thread)
     return pthread_timedjoin_np(thread, NULL, &until) == 0;
 }
 
+/* An answer that came meanwhile: whom it is for is about to go, and so is the desk. */
+static void drop_answer(void *context, struct tls_ocsp_job *job)
+{
+    (void)context;
+    tls_ocsp_job_free(job);
+}
+
 void fetcher_stop(struct fetcher *fetcher)
 {
     if (fetcher == NULL)
         return;
     struct desk *desk = fetcher->desk;
     bool free_it = true;
+    fetcher->on_answer = drop_answer;
     ask_to_stop(desk);
     if (!join_soon(fetcher->thread)) {
         (void)pthread_detach(fetcher->thread);

@@ -5,6 +5,8 @@
 
 #include "tls_kit.h"
 
+#include "tls/credential.h"
+
 #include <openssl/ocsp.h>
 #include <pthread.h>
 
@@ -26,6 +28,9 @@ struct ocsp_bytes {
 
 void ocsp_make(struct ocsp_bytes *ret, const struct ocsp_spec *spec);
 void ocsp_make_refusal(struct ocsp_bytes *ret, int status); /* OCSP_RESPONSE_STATUS_TRYLATER … */
+
+/* The pair that was saved under these names; one reference. */
+struct tls_credential *ocsp_load(const char *certificates, const char *key);
 
 /* A responder on loopback, in a thread; answers each of `answers` connections alike. */
 struct ocsp_responder {

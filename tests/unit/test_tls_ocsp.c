@@ -20,27 +20,12 @@ static struct kit_signer make_ca(const char *cn)
     return kit_make(&(struct kit_spec){.cn = cn, .is_ca = true});
 }
 
-static struct tls_credential *load(const char *certificates, const char *key)
-{
-    struct tls_file files[2];
-    struct tls_credential *loaded;
-    struct error error;
-    enum tls_part part;
-    ck_assert_int_eq(tls_file_read(&files[0], kit_file(certificates), &error), TLS_FILE_OK);
-    ck_assert_int_eq(tls_file_read(&files[1], kit_file(key), &error), TLS_FILE_OK);
-    ck_assert_msg(tls_credential_parse(&loaded, &files[0], &files[1], &part, &error), "%s",
-                  error.text);
-    tls_file_release(&files[0]);
-    tls_file_release(&files[1]);
-    return loaded;
-}
-
 static struct tls_credential *make_credential(const struct kit_spec *spec, struct kit_signer *made)
 {
     *made = kit_make(spec);
     kit_save_certificates("gate.crt", (X509 *[]){made->certificate, authority.certificate}, 2);
     kit_save_key("gate.key", made->key, NULL);
-    return load("gate.crt", "gate.key");
+    return ocsp_load("gate.crt", "gate.key");
 }
 
 static void set_up(void)
@@ -235,7 +220,7 @@ START_TEST(without_the_issuers_certificate_nothing_is_asked_or_believed)
     ocsp_make(&made, &spec);
     kit_save_certificates("gate.crt", &gate.certificate, 1);
     tls_credential_unref(credential);
-    credential = load("gate.crt", "gate.key");
+    credential = ocsp_load("gate.crt", "gate.key");
     ck_assert_int_eq(judge(span_of(made.data, made.length), "does not hold its issuer's"),
                      TLS_OCSP_BAD);
     ck_assert(!tls_ocsp_request(credential, &der, &length, &error));
