@@ -25,6 +25,7 @@ struct tls_wire {
     bool stopped;       /* set by the owner: every further read fails */
     bool collecting;    /* set by the owner; likewise `later` */
     bool later;         /* flushes are put off */
+    bool reset;         /* a flush has met it; reading alone would show a clean end behind it */
     bool fetched_all;   /* ... and nothing was left in the socket */
     struct buffer held; /* empty outside handshakes, but for what goes with the first answer */
     struct buffer fetched;
@@ -44,7 +45,8 @@ static inline void tls_wire_ready(struct tls_wire *wire)
 /* Reads what is there. false: nothing new, or the end, which the next read will tell. */
 bool tls_wire_fetch(struct tls_wire *wire);
 
-/* Sends what is held as far as it goes now. A peer that has gone is told of by reading. */
+/* Sends what is held as far as it goes now. A peer that has gone is told of by reading,
+ * behind what it said before. */
 void tls_wire_flush(struct tls_wire *wire);
 
 void tls_wire_release(struct tls_wire *wire); /* does not close the descriptor */

@@ -85,6 +85,8 @@ static enum stream_status tls_finish(struct stream *s)
         if (status != STREAM_OK)
             return status;
     }
+    if (s->blunt)
+        tls_wire_flush(&connection->wire); /* a ticket that waited for an answer in vain */
     s->finished = true;
     if (s->last)
         return STREAM_OK;

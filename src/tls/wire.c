@@ -44,6 +44,10 @@ static int wire_read(BIO *bio, char *room, int size)
         wire->dry = count < size;
         return (int)count;
     }
+    if (count == 0 && wire->reset) {
+        wire->error = ECONNRESET;
+        return -1;
+    }
     if (count == 0) {
         wire->eof = true;
         return 0;
@@ -88,6 +92,8 @@ static bool send_held(BIO *bio, struct tls_wire *wire)
             return false;
         buffer_consume(&wire->held, (size_t)count);
     }
+    if (!wire->collecting)
+        buffer_release(&wire->held);
     return true;
 }
 
@@ -198,6 +204,8 @@ void tls_wire_flush(struct tls_wire *wire)
             continue;
         if (count < 0 && errno == EAGAIN)
             return; /* the next write takes it along */
+        /* The kernel tells of a reset once. EPIPE: the end that reading shows is the true one. */
+        wire->reset = wire->reset || (count < 0 && errno != EPIPE);
         buffer_consume(&wire->held, count < 0 ? left.length : (size_t)count);
     }
     buffer_release(&wire->held);

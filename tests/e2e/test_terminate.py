@@ -1,5 +1,6 @@
 """TLS ended at the gateway: versions, certificates by name, ALPN, and handshakes that fail."""
 
+import signal
 import ssl
 import subprocess
 import time
@@ -340,3 +341,35 @@ def test_renegotiation_is_refused(start, need):
     client.close()
     line = gate.session(seconds=5)
     assert line["tls_version"] == "TLSv1.2" and line["end"] != "internal"
+
+
+def last_flight(client: tls.TlsPeer) -> bytes:
+    """The handshake but for what the client says last."""
+    while True:
+        try:
+            client.tls.do_handshake()
+            return client.outgoing.read()
+        except ssl.SSLWantReadError:
+            client._flush()
+            client._feed()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("words", [b"", b"GET / HTTP/1.0\r\n\r\n"])
+def test_a_reset_right_behind_the_handshake_stays_a_reset(start, nested, words):
+    server = servers.Listener()
+    inner = {"rules": [{"pool": "app"}]} if nested else {"pool": "app"}
+    gate = start([{"tls": "terminate"} | inner], {"app": server}, inspect_delay="200ms")
+    client = tls.TlsPeer(gate.connect(), name="gateway.example.com", handshake=False)
+    flight = last_flight(client)
+    gate.signal(signal.SIGSTOP)  # flight and reset are there before it looks
+    try:
+        if words:
+            client.tls.write(words)
+        client.peer.send(flight + client.outgoing.read())
+        client.reset()
+    finally:
+        gate.signal(signal.SIGCONT)
+    gate.ended(client, "client_reset")
+    if not nested or words:
+        server.accept().expect_reset()
