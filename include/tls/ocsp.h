@@ -18,7 +18,11 @@ struct tls_staple {
 struct tls_staple *tls_staple_ref(struct tls_staple *staple);
 void tls_staple_unref(struct tls_staple *staple); /* accepts NULL */
 
-/* The http:// address that the certificate names for OCSP; the caller frees it. NULL: none. */
+/* A certificate may say anything, and its address goes into a request and into the log. */
+bool tls_ocsp_url_is_plain(const char *url);
+
+/* The plain http:// address that the certificate names for OCSP; the caller frees it. NULL: none.
+ */
 char *tls_ocsp_url(const struct tls_credential *credential);
 
 /* A request for it, in DER, without a nonce, so that responders may answer from a cache; the

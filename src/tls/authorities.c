@@ -74,11 +74,14 @@ enum tls_file_status tls_authorities_load(X509_STORE **ret, const char *name,
 
 bool tls_authorities_expired(X509_STORE *authorities)
 {
+    bool expired = true;
+    (void)X509_STORE_lock(authorities); /* a worker's first look-up sorts them */
     const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(authorities);
-    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+    for (int i = 0; expired && i < sk_X509_OBJECT_num(all); i++) {
         const X509 *one = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
         if (one != NULL && X509_cmp_current_time(X509_get0_notAfter(one)) > 0)
-            return false;
+            expired = false;
     }
-    return true;
+    (void)X509_STORE_unlock(authorities);
+    return expired;
 }

@@ -85,7 +85,8 @@ static bool digest_demands(struct tls_means *means, const struct tls_client *cli
 {
     static const unsigned char none[32];
     struct text all = {0};
-    text_format(&all, "%d %s\n", client->verify, client->name != NULL ? client->name : "");
+    text_format(&all, "%d %d %s\n", client->verify, client->named,
+                client->name != NULL ? client->name : "");
     text_add_span(&all, span_of(means->authorities_digest, 32));
     text_add_span(&all, span_of(means->credential != NULL ? means->credential->digest : none, 32));
     text_add_span(&all, span_of(client->alpn, client->alpn_length));

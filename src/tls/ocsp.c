@@ -25,13 +25,23 @@ void tls_staple_unref(struct tls_staple *staple)
     free(staple);
 }
 
+bool tls_ocsp_url_is_plain(const char *url)
+{
+    for (const char *at = url; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f || strchr("\"@\\", *at) != NULL)
+            return false;
+    return true;
+}
+
 char *tls_ocsp_url(const struct tls_credential *credential)
 {
     STACK_OF(OPENSSL_STRING) *all = X509_get1_ocsp(credential->leaf);
     char *url = NULL;
-    for (int i = 0; url == NULL && i < sk_OPENSSL_STRING_num(all); i++)
-        if (strncasecmp(sk_OPENSSL_STRING_value(all, i), "http://", 7) == 0)
-            url = strdup(sk_OPENSSL_STRING_value(all, i));
+    for (int i = 0; url == NULL && i < sk_OPENSSL_STRING_num(all); i++) {
+        const char *one = sk_OPENSSL_STRING_value(all, i);
+        if (strncasecmp(one, "http://", 7) == 0 && tls_ocsp_url_is_plain(one))
+            url = strdup(one);
+    }
     X509_email_free(all);
     return url;
 }

@@ -252,16 +252,6 @@ static void release_address(struct address_parts *parts)
     free(parts->path);
 }
 
-/* It comes out of a certificate, which may say anything: none of it may end a line of the request.
- */
-static bool is_plain(const char *url)
-{
-    for (const char *at = url; *at != '\0'; at++)
-        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f || *at == '@')
-            return false;
-    return true;
-}
-
 void tls_ocsp_job_run(struct tls_ocsp_job *job, int stop_fd)
 {
     struct fetch fetch = {.job = job,
@@ -270,7 +260,7 @@ void tls_ocsp_job_run(struct tls_ocsp_job *job, int stop_fd)
                           .fd = -1};
     struct address_parts parts = {NULL, NULL, NULL, NULL};
     ERR_clear_error();
-    if (!is_plain(job->url) || !read_address(&parts, job->url))
+    if (!tls_ocsp_url_is_plain(job->url) || !read_address(&parts, job->url))
         error_input(&job->error, "its address is not understood");
     else if (connect_any(&fetch, parts.host, parts.port != NULL ? parts.port : PORT_DEFAULT))
         (void)talk(&fetch, &parts);
