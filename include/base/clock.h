@@ -15,8 +15,8 @@ uint64_t clock_monotonic_us(void); /* arbitrary start */
 #define CLOCK_TEXT_MAX 32
 void clock_format(uint64_t wall_ms, char text[CLOCK_TEXT_MAX]);
 
-/* A time as RFC 3339 has it, in whole seconds and with its offset from UTC, of the years 2000 to
- * 9999: "2027-03-31T18:00:00+02:00". Seconds since 1970. */
+/* A time as RFC 3339 §5.6 has it, with its offset from UTC, of the years 2000 to 9999:
+ * "2027-03-31T18:00:00+02:00". Whole seconds since 1970; a fraction is cut off. */
 bool clock_parse(uint64_t *ret_seconds, struct span text) MUST_CHECK;
 
 /* "2027-03-31T16:00:00Z" and a NUL. */

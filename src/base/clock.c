@@ -81,12 +81,25 @@ static bool read_offset(int64_t *ret, struct span text)
     return hours <= 23 && minutes <= 59;
 }
 
+/* Behind a fraction of a second, which does not count; false where the dot has no digit. */
+static bool skip_fraction(struct span *text)
+{
+    size_t i = 1;
+    if (text->length == 0 || text->data[0] != '.')
+        return true;
+    while (i < text->length && text->data[i] >= '0' && text->data[i] <= '9')
+        i++;
+    *text = span_skip(*text, i);
+    return i > 1;
+}
+
 bool clock_parse(uint64_t *ret_seconds, struct span text)
 {
     static const char pattern[] = "0000-00-00T00:00:00";
     struct span local = span_first(text, sizeof pattern - 1);
+    struct span rest = span_skip(text, local.length);
     int64_t offset;
-    if (!has_form(local, pattern) || !read_offset(&offset, span_skip(text, local.length)))
+    if (!has_form(local, pattern) || !skip_fraction(&rest) || !read_offset(&offset, rest))
         return false;
     unsigned year = number_at(text, 0, 4), month = number_at(text, 5, 2),
              day = number_at(text, 8, 2), hour = number_at(text, 11, 2),
