@@ -185,6 +185,7 @@ static int send_header(struct check *check, struct span header)
     ssize_t sent = send(check->stream.fd, header.data, header.length, MSG_NOSIGNAL);
     if (sent < 0)
         return errno;
+    stream_note_write(&check->stream);
     return sent == (ssize_t)header.length ? 0 : EIO;
 }
 

@@ -117,13 +117,13 @@ static void count_bytes(const struct session *s, const uint64_t before[2])
             tally_add(&s->traffic->bytes[i], s->relay.lane[i].bytes - before[i]);
 }
 
-/* The first decrypted bytes still lie in the scratch after the pump that moved them. */
+/* The first decrypted bytes still lie in the scratch after the pump that moved them, if it read but
+ * once. */
 static void note_inner(struct session *s, const struct relay_lane *up)
 {
-    if (s->inner_known || !s->terminates || up->bytes == 0)
+    if (s->inner_known || !s->terminates || up->bytes == 0 || up->bytes > SCRATCH_BYTES)
         return;
-    size_t length = up->bytes < SCRATCH_BYTES ? (size_t)up->bytes : SCRATCH_BYTES;
-    inspect_note_first_bytes(s, span_of(s->engine->scratch, length));
+    inspect_note_first_bytes(s, span_of(s->engine->scratch, (size_t)up->bytes));
 }
 
 /* A client in doubt is not read from: what is held for the server (a PROXY header) goes out alone.
