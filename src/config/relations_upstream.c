@@ -13,20 +13,32 @@ static void error_at_key(struct form *f, const char *key, const char *text)
     form_leave(f, back);
 }
 
-static bool is_local(const json_t *server)
+static bool is_of_kind(const json_t *server, const char *kind)
 {
     const json_t *address = json_is_object(server) ? json_object_get(server, "address") : server;
     const char *text = json_string_value(address);
-    return text != NULL && strncmp(text, "unix:", 5) == 0;
+    return text != NULL && strncmp(text, kind, strlen(kind)) == 0;
 }
 
-static bool has_local_server(const json_t *pool)
+static bool has_server_of_kind(const json_t *pool, const char *kind)
 {
     const json_t *servers = json_object_get(pool, "servers");
     for (size_t i = 0; i < json_array_size(servers); i++)
-        if (is_local(json_array_get(servers, i)))
+        if (is_of_kind(json_array_get(servers, i), kind))
             return true;
     return false;
+}
+
+/* Of an SRV record's host DNS alone says that it is the one to verify (RFC 9525 §6.1): with the
+ * system's authorities anybody who can answer for it could name a host of his own. */
+static void check_names(struct form *f, const json_t *pool, const json_t *tls)
+{
+    if (has(tls, "sni") || json_is_false(json_object_get(tls, "verify")))
+        return;
+    if (has_server_of_kind(pool, "unix:"))
+        form_error(f, "needs \"sni\": a server at a UNIX address has no name to verify");
+    if (has_server_of_kind(pool, "srv:") && !has(tls, "ca"))
+        form_error(f, "needs \"sni\" or \"ca\": DNS alone would say whose certificate is good");
 }
 
 void relations_check_pool_tls(struct form *f, const json_t *pool)
@@ -39,9 +51,7 @@ void relations_check_pool_tls(struct form *f, const json_t *pool)
         error_at_key(f, has(tls, "cert") ? "key" : "cert",
                      has(tls, "cert") ? "missing (needed with \"cert\")"
                                       : "missing (needed with \"key\")");
-    if (has_local_server(pool) && !has(tls, "sni") &&
-        !json_is_false(json_object_get(tls, "verify")))
-        form_error(f, "needs \"sni\": a server at a UNIX address has no name to verify");
+    check_names(f, pool, tls);
     form_leave(f, back);
 }
 

@@ -3,6 +3,7 @@
 #include "dns_ttl.h"
 
 #include <arpa/nameser.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Targets of an SRV name that are looked up; more are left out. */
@@ -68,6 +69,13 @@ static void note_ttl(struct query *q, uint32_t ttl_s)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
+/* Names are blocked by answers like these, and Linux would connect to this very host. */
+static bool stands_for_any(const struct address *address)
+{
+    return address->any.sa_family == AF_INET ? address->v4.sin_addr.s_addr == htonl(INADDR_ANY)
+                                             : IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
 static void add_address(const struct target *t, const struct ares_addrinfo_node *node)
 {
     struct found found = {.address = address_of(node->ai_addr, node->ai_addrlen),
@@ -75,7 +83,7 @@ static void add_address(const struct target *t, const struct ares_addrinfo_node 
                           .priority = t->priority};
     address_set_port(&found.address, t->port);
     memcpy(found.host, t->host, sizeof found.host);
-    if (!address_is_ip(&found.address))
+    if (!address_is_ip(&found.address) || stands_for_any(&found.address))
         return;
     if (!found_add(&t->query->list, &found))
         t->query->out_of_memory = true;
@@ -125,6 +133,14 @@ static bool read_target(struct target *ret, const struct ares_srv_reply *record)
            name_normalise(ret->host, span_text(record->host));
 }
 
+/* The dot at its end keeps it out of the search list: a record's target is a whole name. */
+static void ask_target(struct query *q, const struct target *target)
+{
+    char whole[sizeof target->host + 1];
+    (void)snprintf(whole, sizeof whole, "%s.", target->host);
+    ask_addresses(q, whole, target);
+}
+
 static void ask_targets(struct query *q, const struct ares_srv_reply *record)
 {
     for (unsigned i = 0; record != NULL; record = record->next, i++) {
@@ -134,7 +150,7 @@ static void ask_targets(struct query *q, const struct ares_srv_reply *record)
             return;
         }
         if (read_target(&target, record))
-            ask_addresses(q, record->host, &target);
+            ask_target(q, &target);
     }
 }
 
