@@ -69,7 +69,8 @@ static bool give_away(const char *path, const struct model *model, struct error 
     return chown(path, uid, gid) == 0 || error_system(error, errno, "cannot give away %s", path);
 }
 
-static bool set_rights(struct endpoint *endpoint, const struct model *model, struct error *error)
+/* Only who has made the path, or was told that it is his now, may take it away. */
+static bool remember_path(struct endpoint *endpoint, struct error *error)
 {
     const char *path = endpoint->address.local.sun_path;
     struct stat now;
@@ -77,6 +78,12 @@ static bool set_rights(struct endpoint *endpoint, const struct model *model, str
         return error_system(error, errno, "cannot look at %s", path);
     endpoint->device = now.st_dev;
     endpoint->inode = now.st_ino;
+    return true;
+}
+
+static bool set_rights(struct endpoint *endpoint, const struct model *model, struct error *error)
+{
+    const char *path = endpoint->address.local.sun_path;
     endpoint->mode = model->admin.socket_mode;
     if (chmod(path, endpoint->mode) != 0)
         return error_system(error, errno, "cannot set the mode of %s", path);
@@ -98,7 +105,7 @@ static bool open_local(struct endpoint **ret, const struct model *model, struct 
     mode_t before = umask(0177);
     bool good = socket_listen(&endpoint->fd, &endpoint->address, error);
     (void)umask(before);
-    if (good && set_rights(endpoint, model, error)) {
+    if (good && remember_path(endpoint, error) && set_rights(endpoint, model, error)) {
         *ret = endpoint;
         return true;
     }
@@ -139,6 +146,10 @@ static bool keep_or_open_local(struct endpoints *e, const struct model *model,
         return true;
     if (old == NULL || strcmp(old->text, model->admin.socket) != 0)
         return open_local(&e->local, model, error);
+    if (access(model->admin.socket, F_OK) != 0) {
+        old->lost = true;
+        return open_local(&e->local, model, error);
+    }
     e->local = endpoint_ref(old);
     return old->mode == model->admin.socket_mode || set_rights(old, model, error);
 }
@@ -174,8 +185,10 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     bool wanted = model->admin.socket != NULL || model->admin.has_http;
     bool good = (!wanted || http_is_there(error)) &&
                 (copy_hosts(e, &model->admin.hosts) || error_memory(error));
-    if (good && keep_or_open_local(e, model, previous, error) &&
-        keep_or_open_http(e, model, previous, error)) {
+    /* The UNIX socket last: a kept one gets its new rights at once, and must not where the rest
+     * fails. */
+    if (good && keep_or_open_http(e, model, previous, error) &&
+        keep_or_open_local(e, model, previous, error)) {
         *ret = e;
         return true;
     }
@@ -235,7 +248,7 @@ void endpoints_take_over(struct endpoints *endpoints)
 {
     struct endpoint *local = endpoints->local;
     struct stat now;
-    if (local == NULL || stat(local->address.local.sun_path, &now) != 0)
+    if (local == NULL || local->lost || stat(local->address.local.sun_path, &now) != 0)
         return;
     local->device = now.st_dev;
     local->inode = now.st_ino;

@@ -19,6 +19,7 @@ struct endpoint {
     int fd;       /* owned */
     dev_t device; /* of a UNIX path: what is unlinked must still be ours */
     ino_t inode;
+    bool lost; /* a UNIX path that is gone: what lies there now is another's */
 };
 
 struct endpoints {

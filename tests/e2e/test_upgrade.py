@@ -265,6 +265,59 @@ def test_an_address_of_another_process_leaves_the_old_process_serving(launch, bu
     assert (gate.folder / "gate.sock").exists(), "what is not the heir's yet it does not take away"
 
 
+def status_pid(gate):
+    return gate.admin.get("/v1/status")["pid"]
+
+
+def test_an_heir_that_fails_leaves_the_admin_socket_alone(launch, build):
+    """It has come as far as to give the socket its new rights, and ends at the log, which it cannot open."""
+    server = servers.EchoServer()
+    gate = launch(build(PLAIN, {"app": server}, tls=None, top={"admin": {"socket": "admin.sock"}}))
+    path = gate.folder / "admin.sock"
+    before = path.stat()
+    changed = {"admin": {"socket": "admin.sock", "socket_mode": "0666"}}
+    gate.write(build(PLAIN, {"app": server}, tls=None, top={**changed, "log": {"access": str(gate.folder / "none" / "log")}}))
+    refused(gate, "status 1")
+    assert path.stat().st_ino == before.st_ino
+    assert status_pid(gate) == gate.pid
+    gate.write(build(PLAIN, {"app": server}, tls=None, top=changed))
+    cleanup_peers()
+    heir = upgrade(gate)
+    wait.until(lambda: status_pid(gate) == heir.pid, "the heir answers")
+    finish(gate, heir)
+    assert not path.exists()
+
+
+def test_rights_stay_as_they_are_where_the_rest_of_admin_fails(launch, build):
+    server, other = servers.EchoServer(), servers.Listener()
+    gate = launch(build(PLAIN, {"app": server}, tls=None, top={"admin": {"socket": "admin.sock"}}))
+    path = gate.folder / "admin.sock"
+    before = path.stat().st_mode
+    gate.write(build(PLAIN, {"app": server}, tls=None,
+                     top={"admin": {"socket": "admin.sock", "socket_mode": "0666", "http": str(other)}}))
+    refused(gate, "status 1")
+    assert path.stat().st_mode == before
+    assert status_pid(gate) == gate.pid
+
+
+def test_an_admin_socket_whose_path_is_gone_comes_back_with_the_heir(launch, build):
+    server = servers.EchoServer()
+    gate = launch(build(PLAIN, {"app": server}, tls=None, top={"admin": {"socket": "admin.sock"}}))
+    path = gate.folder / "admin.sock"
+    path.unlink()
+    heir = upgrade(gate)
+    assert gate.wait_exit() == 0
+    assert status_pid(gate) == heir.pid
+    path.unlink()
+    seen = gate.events.count()
+    heir.signal(signal.SIGHUP)
+    gate.event("reload.done", start=seen)
+    wait.until(path.exists, "a reload opens it anew, too")
+    assert status_pid(gate) == heir.pid
+    finish(gate, heir)
+    assert not path.exists()
+
+
 def test_while_an_heir_starts_a_reload_waits_and_a_term_ends_both(start, copied):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
     copied("#!/bin/sh\necho heir.waits pid=$$ >&2\nexec sleep 100\n")
