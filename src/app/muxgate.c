@@ -168,20 +168,20 @@ static void on_drain_timeout(struct ev_loop *loop, ev_timer *watcher, int events
     ev_break(loop, EVBREAK_ALL);
 }
 
+static void report_drain(const struct muxgate *m)
+{
+    log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
+              (unsigned long long)atomic_load(&m->gauge.sessions));
+}
+
 static void drain(struct muxgate *m)
 {
-    if (m->draining) {
-        log_event(LOG_LEVEL_INFO, "muxgate.stop", "reason=\"second signal\"");
-        ev_break(m->loop, EVBREAK_ALL);
-        return;
-    }
     m->draining = true;
     upgrade_end(m->upgrade);
     m->upgrade = NULL;
     atomic_store(&m->process.draining, true);
     notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
-    log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
-              (unsigned long long)atomic_load(&m->gauge.sessions));
+    report_drain(m);
     if (muxgate_model(m)->drain_timeout_ms > 0) {
         ev_timer_set(&m->drain_timer, (double)muxgate_model(m)->drain_timeout_ms / 1000.0, 0);
         ev_timer_start(m->loop, &m->drain_timer);
@@ -191,6 +191,22 @@ static void drain(struct muxgate *m)
         worker_drain(m->workers[i]);
     bindings_unref(m->bindings); /* the sockets go with the last worker's acceptor */
     m->bindings = NULL;
+}
+
+/* A process that drains because an heir has replaced it was not told to stop yet: its sessions
+ * outlive the first signal like those of any other. */
+static void stop(struct muxgate *m)
+{
+    if (m->told_to_stop) {
+        log_event(LOG_LEVEL_INFO, "muxgate.stop", "reason=\"second signal\"");
+        ev_break(m->loop, EVBREAK_ALL);
+        return;
+    }
+    m->told_to_stop = true;
+    if (m->draining)
+        report_drain(m);
+    else
+        drain(m);
 }
 
 /* --- upgrade ---------------------------------------------------------------------------------- */
@@ -263,7 +279,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     if (watcher->signum == SIGUSR1)
         muxgate_reopen_log(m);
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
-        drain(m);
+        stop(m);
     else if (watcher->signum == SIGHUP && !m->draining)
         (void)muxgate_reload(m, NULL, NULL, NULL);
     else if (watcher->signum == SIGUSR2)

@@ -39,6 +39,7 @@ struct muxgate {
     struct heir heir;
     struct upgrade *upgrade; /* owned; NULL: none is under way */
     bool draining, ending;
+    bool told_to_stop; /* by a signal, not by an heir */
 };
 
 const struct model *muxgate_model(const struct muxgate *m); /* of the current snapshot */

@@ -342,6 +342,22 @@ def test_a_drain_timeout_ends_what_an_upgrade_leaves(start):
     finish(gate, heir)
 
 
+def test_the_first_term_of_a_replaced_process_cuts_no_session_and_the_second_does(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    client = gate.connect()
+    client.echo(b"before")
+    heir = upgrade(gate)
+    seen = gate.events.count()
+    gate.signal(signal.SIGTERM)
+    gate.event("muxgate.drain", "sessions=1", start=seen)
+    client.echo(b"goes on")
+    assert not gate.events_with("muxgate.stop")
+    gate.signal(signal.SIGTERM)
+    assert gate.wait_exit() == 0
+    gate.ended(client, "shutdown")
+    finish(gate, heir)
+
+
 def test_a_demo_is_not_upgraded(tmp_path):
     gate = Gate(tmp_path, args=["--demo", "--listen", "127.0.0.1:@one"])
     gate.signal(signal.SIGUSR2)
