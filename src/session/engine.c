@@ -107,15 +107,6 @@ bool engine_adopt(struct engine *engine, struct snapshot *snapshot, struct bindi
 
 /* --- the end of sessions ---------------------------------------------------------------------- */
 
-static void report_empty(struct engine *engine)
-{
-    if (engine->draining && engine->session_count == 0 && engine->args.on_empty != NULL) {
-        void (*on_empty)(void *) = engine->args.on_empty;
-        engine->args.on_empty = NULL;
-        on_empty(engine->args.context);
-    }
-}
-
 static void reap(struct engine *engine)
 {
     LIST_EACH(&engine->doomed, node)
@@ -126,6 +117,26 @@ static void reap(struct engine *engine)
         session_free(s);
         engine->session_count--;
     }
+}
+
+static bool is_empty(const struct engine *engine)
+{
+    return engine->draining && engine->session_count == 0;
+}
+
+/* It is said once, so nobody may come after it: sockets that linger are closed before. What waits
+ * there is still taken, and perhaps stays. */
+static void report_empty(struct engine *engine)
+{
+    if (engine->args.on_empty == NULL || !is_empty(engine))
+        return;
+    acceptors_close(engine);
+    reap(engine);
+    if (!is_empty(engine))
+        return;
+    void (*on_empty)(void *) = engine->args.on_empty;
+    engine->args.on_empty = NULL;
+    on_empty(engine->args.context);
 }
 
 /* --- turns ------------------------------------------------------------------------------------ */
