@@ -75,6 +75,12 @@ static bool choose_kept(uint32_t *ret, struct error *error)
 
 /* --- the user --------------------------------------------------------------------------------- */
 
+/* Whatever fs.suid_dumpable says. To be said in an heir, too: exec forgets it. */
+static void hide_memory(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0L);
+}
+
 static bool become(const char *user, uid_t uid, gid_t gid, struct error *error)
 {
     if (setgroups(0, NULL) != 0 || setgid(gid) != 0)
@@ -106,8 +112,10 @@ bool privileges_drop(const char *user, const char *group, bool transparent, stru
     if (user == NULL && group == NULL)
         return true;
     const struct passwd *found = user == NULL ? NULL : getpwnam(user);
-    if (found != NULL && geteuid() != 0 && geteuid() == found->pw_uid)
+    if (found != NULL && geteuid() != 0 && geteuid() == found->pw_uid) {
+        hide_memory();
         return true; /* started by a process that has done it (an upgrade) */
+    }
     if (geteuid() != 0)
         return error_input(error, "user and group can only be changed when started as root");
     if (user != NULL && found == NULL)
@@ -120,6 +128,6 @@ bool privileges_drop(const char *user, const char *group, bool transparent, stru
                     ? become(user, uid, gid, error)
                     : choose_kept(&kept, error) && become_keeping(user, uid, gid, kept, error);
     if (done)
-        (void)prctl(PR_SET_DUMPABLE, 0L); /* whatever fs.suid_dumpable says */
+        hide_memory();
     return done;
 }

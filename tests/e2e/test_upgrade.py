@@ -231,8 +231,13 @@ def test_an_heir_is_the_user_that_its_predecessor_became(build, open_folder, mon
     monkeypatch.setenv("MUXGATE", str(shutil.copy(settings.binary(), open_folder / "muxgate")))
     gate = Gate(open_folder, build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "nobody"}))
     gate.file.chmod(0o644)
+    old = gate.connect()
+    old.echo(b"keeps the old one alive")
     heir = upgrade(gate)
     assert books.user_id(heir.pid) == pwd.getpwnam("nobody").pw_uid
+    for pid in (gate.pid, heir.pid):
+        assert os.stat(f"/proc/{pid}/environ").st_uid == 0, "its memory is nobody else's to read"
+    old.close()
     assert gate.wait_exit() == 0
     gate.connect().echo(b"as nobody")
     cleanup_peers()
