@@ -33,4 +33,8 @@ bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
                    struct error *error) MUST_CHECK;
 void upgrade_end(struct upgrade *upgrade); /* accepts NULL; an heir that is not ready is killed */
 
+/* Likewise, but such an heir is told to drain, and then is on its own: it may have clients before
+ * its word that it is ready is read here. */
+void upgrade_call_off(struct upgrade *upgrade);
+
 #endif

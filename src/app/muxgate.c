@@ -177,7 +177,7 @@ static void report_drain(const struct muxgate *m)
 static void drain(struct muxgate *m)
 {
     m->draining = true;
-    upgrade_end(m->upgrade);
+    upgrade_call_off(m->upgrade);
     m->upgrade = NULL;
     atomic_store(&m->process.draining, true);
     notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
@@ -233,6 +233,8 @@ static void on_heir_ready(void *context, pid_t heir)
     notify_heir(&m->notifier, (long)heir);
     watchdog_stop(&m->watchdog, m->loop);
     notify_close(&m->notifier);
+    if (m->reload_due) /* it may have read the file before that was changed */
+        (void)kill(heir, SIGHUP);
     drain(m);
 }
 
@@ -241,6 +243,9 @@ static void refuse_upgrade(struct muxgate *m, const char *reason)
     log_event(LOG_LEVEL_ERROR, "upgrade.refused", "kept=true reason=\"%s\"", reason);
     upgrade_end(m->upgrade);
     m->upgrade = NULL;
+    if (m->reload_due)
+        (void)muxgate_reload(m, NULL, NULL, NULL);
+    m->reload_due = false;
 }
 
 static void on_heir_failed(void *context, const char *reason)
@@ -269,6 +274,19 @@ static void upgrade(struct muxgate *m)
         log_event(LOG_LEVEL_INFO, "upgrade.start", "program=%s", m->options->words[0]);
 }
 
+/* While an heir starts, it waits for what becomes of that one. */
+static void reload(struct muxgate *m)
+{
+    if (m->draining)
+        return;
+    if (m->upgrade == NULL) {
+        (void)muxgate_reload(m, NULL, NULL, NULL);
+        return;
+    }
+    m->reload_due = true;
+    log_event(LOG_LEVEL_INFO, "reload.waits", "reason=\"a new process is about to take over\"");
+}
+
 /* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -280,8 +298,8 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         muxgate_reopen_log(m);
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
         stop(m);
-    else if (watcher->signum == SIGHUP && !m->draining)
-        (void)muxgate_reload(m, NULL, NULL, NULL);
+    else if (watcher->signum == SIGHUP)
+        reload(m);
     else if (watcher->signum == SIGUSR2)
         upgrade(m);
 }

@@ -39,6 +39,7 @@ struct muxgate {
     struct heir heir;
     struct upgrade *upgrade; /* owned; NULL: none is under way */
     bool draining, ending;
+    bool reload_due;   /* a HUP came while an heir was starting */
     bool told_to_stop; /* by a signal, not by an heir */
 };
 

@@ -276,12 +276,18 @@ bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args, struct
     return true;
 }
 
-static void end_heir(const struct upgrade *u)
+static bool has_unready_heir(const struct upgrade *u)
 {
-    if (u->heir == 0 || u->ready)
+    return u->heir != 0 && !u->ready;
+}
+
+static void kill_heir(struct upgrade *u)
+{
+    if (!has_unready_heir(u))
         return;
     (void)kill(u->heir, SIGKILL);
     (void)waitpid(u->heir, NULL, 0);
+    u->heir = 0;
 }
 
 void upgrade_end(struct upgrade *u)
@@ -291,10 +297,21 @@ void upgrade_end(struct upgrade *u)
     ev_io_stop(u->args.loop, &u->io);
     ev_child_stop(u->args.loop, &u->child);
     ev_timer_stop(u->args.loop, &u->patience);
-    end_heir(u);
+    kill_heir(u);
     if (u->fd >= 0)
         (void)close(u->fd);
     bindings_unref(u->bindings);
     free(u->kept);
     free(u);
+}
+
+/* The loop reaps it, should it end before this process. */
+void upgrade_call_off(struct upgrade *u)
+{
+    if (u != NULL && has_unready_heir(u)) {
+        (void)kill(u->heir, SIGTERM);
+        ev_child_stop(u->args.loop, &u->child);
+        u->heir = 0;
+    }
+    upgrade_end(u);
 }

@@ -212,7 +212,8 @@ def copied(tmp_path, monkeypatch):
     """The program at a path of its own, which can be replaced; and a way to put a script there."""
     path = tmp_path / "bin" / "muxgate"
     path.parent.mkdir()
-    shutil.copy(settings.binary(), path)
+    original = settings.binary()
+    shutil.copy(original, path)
     monkeypatch.setenv("MUXGATE", str(path))
 
     def replace(text):
@@ -223,6 +224,7 @@ def copied(tmp_path, monkeypatch):
         new.write_text(text)
         new.chmod(0o755)
         new.replace(path)
+    replace.original = original
     return replace
 
 
@@ -323,13 +325,56 @@ def test_an_admin_socket_whose_path_is_gone_comes_back_with_the_heir(launch, bui
     assert not path.exists()
 
 
+def starting_heir(gate) -> Heir:
+    gate.signal(signal.SIGUSR2)
+    return Heir(int(gate.event("heir.waits").split("pid=")[1]))
+
+
+def test_a_reload_that_comes_while_an_heir_starts_is_the_heirs(start, copied, tmp_path):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    os.mkfifo(tmp_path / "go")
+    copied(f"#!/bin/sh\necho heir.waits pid=$$ >&2\nread word <{tmp_path}/go\nexec {copied.original} \"$@\"\n")
+    heir = starting_heir(gate)
+    gate.signal(signal.SIGHUP)
+    gate.event("reload.waits")
+    assert not gate.events_with("reload.done")
+    (tmp_path / "go").write_text("go\n")
+    gate.event("upgrade.done", f"pid={heir.pid}", seconds=20)
+    assert "generation=2 " in gate.event("reload.done", seconds=20)
+    finish(gate, heir)
+
+
+def test_a_reload_that_comes_while_an_heir_starts_is_made_up_for_where_that_one_fails(launch, build, copied):
+    one, two = servers.NameServer("one"), servers.NameServer("two")
+    gate = launch(build(PLAIN, {"app": one}, tls=None))
+    copied("#!/bin/sh\necho heir.waits pid=$$ >&2\nexec sleep 100\n")
+    heir = starting_heir(gate)
+    gate.reload(build(PLAIN, {"app": two}, tls=None))
+    gate.event("reload.waits")
+    assert gate.connect().send(b"?").recv(3) == b"one"
+    heir.signal(signal.SIGKILL)
+    gate.event("upgrade.refused", "signal 9")
+    gate.event("reload.done")
+    assert gate.connect().send(b"?").recv(3) == b"two"
+
+
+def test_a_term_lets_an_heir_that_starts_drain(start, copied):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    copied("#!/bin/sh\ntrap 'echo heir.told >&2; exit 0' TERM\necho heir.waits pid=$$ >&2\n"
+           "while :; do sleep 0.05; done\n")
+    heir = starting_heir(gate)
+    gate.signal(signal.SIGTERM)
+    gate.event("heir.told")
+    assert gate.wait_exit() == 0
+    assert not heir.is_alive(settings.seconds(10))
+
+
 def test_while_an_heir_starts_a_reload_waits_and_a_term_ends_both(start, copied):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
     copied("#!/bin/sh\necho heir.waits pid=$$ >&2\nexec sleep 100\n")
-    gate.signal(signal.SIGUSR2)
-    heir = Heir(int(gate.event("heir.waits").split("pid=")[1]))
+    heir = starting_heir(gate)
     gate.signal(signal.SIGHUP)
-    gate.event("reload.refused", "about to take over")
+    gate.event("reload.waits")
     gate.signal(signal.SIGUSR2)
     gate.connect().echo(b"nothing else happens")
     cleanup_peers()
