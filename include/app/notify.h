@@ -20,7 +20,11 @@ void notify_close(struct notifier *notifier);
 void notify_ready(const struct notifier *notifier, uint64_t generation);
 void notify_reloading(const struct notifier *notifier); /* until the next notify_ready() */
 void notify_stopping(const struct notifier *notifier, uint64_t sessions);
-void notify_heir(const struct notifier *notifier, long pid); /* from now on ask that one */
+
+/* From now on ask that one. Waits up to five seconds for a manager that is busy: were this lost, it
+ * would take the end of this process for that of the service. The last thing to be said. */
+void notify_heir(const struct notifier *notifier, long pid);
+
 void notify_alive(const struct notifier *notifier); /* the watchdog's; twice per watchdog_us */
 
 #endif

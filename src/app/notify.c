@@ -3,6 +3,7 @@
 #include "app/environment.h"
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* How long the manager may take to hear of an heir. */
+#define HEIR_SECONDS 5
 
 /* "/path" or "@name" (abstract). */
 static bool connect_to(int *ret, const char *name)
@@ -87,6 +91,11 @@ void notify_stopping(const struct notifier *notifier, uint64_t sessions)
 
 void notify_heir(const struct notifier *notifier, long pid)
 {
+    const struct timeval patience = {.tv_sec = HEIR_SECONDS};
+    if (notifier->fd >= 0) {
+        (void)setsockopt(notifier->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        (void)fcntl(notifier->fd, F_SETFL, 0);
+    }
     say(notifier, "MAINPID=%ld\n", pid);
 }
 

@@ -107,6 +107,20 @@ def test_after_an_upgrade_the_heir_is_the_main_process(tmp_path, build):
     manager.hear("STOPPING")
 
 
+def test_a_manager_that_is_busy_still_learns_of_the_heir(tmp_path, build):
+    manager = Manager(tmp_path / "notify")
+    gate = launch_for(manager, tmp_path, build)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as other:
+        other.connect(manager.name)
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.send(b"NOISE=1\n")
+    gate.signal(signal.SIGUSR2)
+    pid = int(gate.event("upgrade.done", seconds=20).split("pid=")[1].split()[0])
+    assert manager.hear("MAINPID")["MAINPID"] == str(pid)
+    finish(gate, Heir(pid))
+
+
 def test_a_manager_that_does_not_listen_is_no_reason_not_to_start(tmp_path, build):
     for name in (str(tmp_path / "nobody"), "no path", "@" + "x" * 200):
         folder = tmp_path / str(len(name))
