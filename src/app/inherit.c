@@ -35,7 +35,11 @@ bool inherit_send(int fd, const struct inherit_packet *packet)
         rights->cmsg_len = CMSG_LEN(packet->fd_count * sizeof(int));
         memcpy(CMSG_DATA(rights), packet->fds, packet->fd_count * sizeof(int));
     }
-    return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
+    ssize_t sent;
+    do /* with a time limit, signals end it whatever SA_RESTART says: signal(7) */
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent >= 0;
 }
 
 static void take_descriptors(struct inherit_packet *ret, struct msghdr *message)

@@ -22,6 +22,9 @@
 #define START_SECONDS 60.0
 #define SEND_SECONDS  5
 
+/* Room for all that is sent before it takes any, as far as the system grants it. */
+#define SEND_BYTES (4 << 20)
+
 struct upgrade {
     struct upgrade_args args;
     struct bindings *bindings; /* counted */
@@ -164,7 +167,9 @@ static bool send_all(const struct upgrade *u, int fd, struct error *error)
 {
     const struct timeval patience = {.tv_sec = SEND_SECONDS};
     const struct inherit_packet end = {.kind = INHERIT_END, .text = ""};
+    const int room = SEND_BYTES;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     if (!send_bindings(u, fd, error) || !send_endpoints(u->args.endpoints, fd, error))
         return false;
     snapshot_each_policy(u->args.snapshot, send_tickets, &fd);
