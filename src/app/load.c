@@ -1,6 +1,7 @@
 #include "app/load.h"
 
 #include "admin/endpoints.h"
+#include "app/inherit.h"
 #include "app/quick.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 /* Kept for files, the admin interface, resolving, libraries. */
 #define DESCRIPTORS_RESERVED 64u
 
-#define WORKERS_MAX 256u
+/* As many sockets of one address as an upgrade can hand over at once. */
+#define WORKERS_MAX INHERIT_FDS_MAX
 
 unsigned load_worker_count(const struct model *model)
 {

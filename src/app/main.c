@@ -5,6 +5,7 @@
 #include "app/muxgate.h"
 #include "tls/tls.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,6 +46,9 @@ static bool execute(const struct options *options, struct error *error)
 
 int main(int argc, char **argv)
 {
+    /* Whoever rotates logs asks every process of the service: one that starts, or only checks a
+     * configuration, must not die of it. */
+    (void)signal(SIGUSR1, SIG_IGN);
     struct options options;
     struct error error = {0};
     int status;

@@ -42,9 +42,9 @@ void notify_open(struct notifier *notifier)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     *notifier = (struct notifier){.fd = -1};
-    if (name != NULL && connect_to(&notifier->fd, name) &&
-        (getenv("WATCHDOG_PID") == NULL ||
-         environment_number("WATCHDOG_PID") == (uint64_t)getpid()))
+    if (getenv("WATCHDOG_PID") != NULL && environment_number("WATCHDOG_PID") != (uint64_t)getpid())
+        (void)unsetenv("WATCHDOG_USEC"); /* another's, and no heir's of ours either */
+    if (name != NULL && connect_to(&notifier->fd, name))
         notifier->watchdog_us = environment_number("WATCHDOG_USEC");
     (void)unsetenv("WATCHDOG_PID"); /* the rest holds for a process that replaces this one, too */
 }

@@ -137,7 +137,7 @@ def test_logrotate_moves_the_log_and_loses_no_line(launch, build, need, tmp_path
     assert lines("access.log") == clients[2:] and lines("access.log.1") == clients[1:2]
     assert (folder / "access.log.2.gz").exists(), "the one before is compressed"
     asked = (tools / "asked").read_text().splitlines()
-    assert asked == ["kill --kill-whom=main --signal=USR1 muxgate.service"] * 2
+    assert asked == ["kill --kill-whom=all --signal=USR1 muxgate.service"] * 2
     assert stat.S_IMODE((folder / "access.log").stat().st_mode) & 0o007 == 0, "not for everybody"
 
 
