@@ -22,6 +22,9 @@
 #define START_SECONDS 60.0
 #define SEND_SECONDS  5
 
+/* From its hanging up to the news of its death. */
+#define DEATH_SECONDS 2.0
+
 /* Room for all that is sent before it takes any, as far as the system grants it. */
 #define SEND_BYTES (4 << 20)
 
@@ -34,7 +37,7 @@ struct upgrade {
     ev_io io;
     ev_child child;
     ev_timer patience;
-    bool ready;
+    bool hung_up, ready;
 };
 
 /* --- what the heir says ----------------------------------------------------------------------- */
@@ -63,16 +66,27 @@ static void finish(struct upgrade *u)
     u->args.on_ready(u->args.context, u->heir);
 }
 
-/* Its end without a word is followed by the news of its death. */
+/* It ends, or will never say that it is ready. The news of its death mostly come first, and say how
+ * it ended; they are not waited for without end. */
+static void expect_death(struct upgrade *u)
+{
+    ev_io_stop(u->args.loop, &u->io);
+    ev_timer_stop(u->args.loop, &u->patience);
+    u->hung_up = true;
+    ev_timer_set(&u->patience, DEATH_SECONDS, 0);
+    ev_timer_start(u->args.loop, &u->patience);
+}
+
 static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
 {
+    (void)loop;
     (void)events;
     struct upgrade *u = watcher->data;
     struct inherit_packet packet;
     unsigned char buffer[INHERIT_BYTES_MAX];
     if (!inherit_receive(u->fd, &packet, buffer)) {
         if (errno != EAGAIN && errno != EINTR)
-            ev_io_stop(loop, watcher);
+            expect_death(u);
         return;
     }
     for (unsigned i = 0; i < packet.fd_count; i++)
@@ -83,13 +97,10 @@ static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
         finish(u);
 }
 
-static void on_death(struct ev_loop *loop, ev_child *watcher, int events)
+static void bury(struct upgrade *u, int status)
 {
-    (void)events;
-    struct upgrade *u = watcher->data;
-    int status = watcher->rstatus;
     char reason[64];
-    ev_child_stop(loop, watcher);
+    ev_child_stop(u->args.loop, &u->child);
     u->heir = 0;
     if (WIFEXITED(status))
         (void)snprintf(reason, sizeof reason, "the new process ended with status %d",
@@ -100,11 +111,24 @@ static void on_death(struct ev_loop *loop, ev_child *watcher, int events)
     fail(u, reason);
 }
 
+static void on_death(struct ev_loop *loop, ev_child *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    bury(watcher->data, watcher->rstatus);
+}
+
 static void on_impatience(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)loop;
     (void)events;
-    fail(watcher->data, "the new process was not ready after a minute");
+    struct upgrade *u = watcher->data;
+    int status;
+    if (waitpid(u->heir, &status, WNOHANG) == u->heir)
+        bury(u, status);
+    else
+        fail(u, u->hung_up ? "the new process hung up"
+                           : "the new process was not ready after a minute");
 }
 
 /* --- what it inherits ------------------------------------------------------------------------- */
