@@ -117,7 +117,7 @@ static SSL_CTX *server_context(const char *pair, int version)
 
 static const struct address *where(void)
 {
-    static struct address address;
+    static _Thread_local struct address address; /* some tests have two threads that ask */
     ck_assert(address_parse_ip(&address, span_text("127.0.0.1")));
     address_set_port(&address, 5432);
     return &address;
