@@ -117,9 +117,9 @@ def test_a_manager_that_is_busy_still_learns_of_the_heir(tmp_path, build):
             while True:
                 other.send(b"NOISE=1\n")
     gate.signal(signal.SIGUSR2)
-    pid = int(gate.event("upgrade.done", seconds=20).split("pid=")[1].split()[0])
-    assert manager.hear("MAINPID")["MAINPID"] == str(pid)
-    finish(gate, Heir(pid))
+    heir = Heir(int(gate.event("upgrade.done", seconds=20).split("pid=")[1].split()[0]))
+    assert manager.hear("MAINPID")["MAINPID"] == str(heir.pid)
+    finish(gate, heir)
 
 
 def test_a_manager_that_does_not_listen_is_no_reason_not_to_start(tmp_path, build):

@@ -276,18 +276,24 @@ def status_pid(gate):
     return gate.admin.get("/v1/status")["pid"]
 
 
-def test_an_heir_that_fails_leaves_the_admin_socket_alone(launch, build):
-    """It has come as far as to give the socket its new rights, and ends at the log, which it cannot open."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_heir_that_fails_leaves_the_admin_socket_alone(build, open_folder):
+    """It gives the socket its new rights, becomes another user, and as that one cannot read the token."""
     server = servers.EchoServer()
-    gate = launch(build(PLAIN, {"app": server}, tls=None, top={"admin": {"socket": "admin.sock"}}))
-    path = gate.folder / "admin.sock"
+    open_folder.chmod(0o777)  # where that other one could take the path away
+    gate = Gate(open_folder, build(PLAIN, {"app": server}, tls=None, top={"admin": {"socket": "admin.sock"}}))
+    path, token = gate.folder / "admin.sock", gate.folder / "token"
+    token.write_text("0123456789abcdef" * 4 + "\n")
+    token.chmod(0o600)
     before = path.stat()
-    changed = {"admin": {"socket": "admin.sock", "socket_mode": "0666"}}
-    gate.write(build(PLAIN, {"app": server}, tls=None, top={**changed, "log": {"access": str(gate.folder / "none" / "log")}}))
+    changed = {"socket": "admin.sock", "socket_mode": "0666"}
+    gate.write(build(PLAIN, {"app": server}, tls=None,
+                     top={"user": "nobody", "admin": {**changed, "token_file": str(token)}}))
     refused(gate, "status 1")
+    gate.event("admin.token_file", "cannot read")
     assert path.stat().st_ino == before.st_ino
     assert status_pid(gate) == gate.pid
-    gate.write(build(PLAIN, {"app": server}, tls=None, top=changed))
+    gate.write(build(PLAIN, {"app": server}, tls=None, top={"admin": changed}))
     cleanup_peers()
     heir = upgrade(gate)
     wait.until(lambda: status_pid(gate) == heir.pid, "the heir answers")
