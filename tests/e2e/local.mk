@@ -3,7 +3,8 @@
 dist_check_SCRIPTS += tests/e2e/run
 TESTS += tests/e2e/run
 
-# The folder as it is, less what Python leaves there.
+# The folder as it is, less what Python and a run leave there.
 EXTRA_DIST += tests/README.md tests/e2e
 dist-hook:
 	find $(distdir)/tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -f $(distdir)/tests/e2e/run.log $(distdir)/tests/e2e/run.trs

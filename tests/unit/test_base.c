@@ -536,7 +536,8 @@ int main(void)
     tcase_add_test(tests, json_text_is_valid_whatever_came_in);
     tcase_add_test(tests, a_buffer_keeps_bytes_in_order);
     tcase_add_test(tests, times_are_rfc3339_in_utc);
-    tcase_add_loop_test(tests, a_time_has_its_offset_and_counts_in_whole_seconds, 0, (int)COUNT_OF(times));
+    tcase_add_loop_test(tests, a_time_has_its_offset_and_counts_in_whole_seconds, 0,
+                        (int)COUNT_OF(times));
     tcase_add_test(tests, every_time_that_is_written_is_read_again);
     tcase_add_loop_test(tests, an_origin_is_an_address_with_or_without_a_range_of_ports, 0,
                         (int)COUNT_OF(origins));
