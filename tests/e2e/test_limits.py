@@ -204,7 +204,7 @@ def test_without_a_free_descriptor_it_says_so_does_not_spin_and_recovers(start, 
 
 
 def test_without_a_descriptor_for_the_server_only_that_session_fails(start, command):
-    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, check_books=False)
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, check_books=False, inspect_delay="60s")
     waiting = [gate.connect() for _ in range(3)]
     old = gate.connect()
     old.echo(b"before")

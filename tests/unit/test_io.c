@@ -72,6 +72,15 @@ static int listen_beside(const char *host, const struct address *beside, struct 
     return listen_on(text, ret);
 }
 
+/* On 127.0.0.1, at a port that is nobody's at any address, as others may have it at one of theirs.
+ */
+static int listen_narrow(struct address *ret)
+{
+    struct address wide;
+    (void)close(listen_on("0.0.0.0:0", &wide));
+    return listen_beside("127.0.0.1", &wide, ret);
+}
+
 static int connect_to(const struct address *to)
 {
     struct error error;
@@ -100,7 +109,7 @@ static bool takes(int listener, int client)
 START_TEST(a_hidden_socket_keeps_its_clients_and_gets_no_more)
 {
     struct address narrow, wide;
-    int old = listen_on("127.0.0.1:0", &narrow);
+    int old = listen_narrow(&narrow);
     int new = listen_beside("0.0.0.0", &narrow, &wide);
     int before = connect_to(&narrow);
     ck_assert(socket_hide(old));
@@ -123,7 +132,7 @@ START_TEST(a_handshake_that_has_begun_ends_at_the_hidden_socket)
 {
     struct address narrow, wide;
     int yes = 10;
-    int old = listen_on("127.0.0.1:0", &narrow);
+    int old = listen_narrow(&narrow);
     int new = listen_beside("0.0.0.0", &narrow, &wide);
     ck_assert_int_eq(setsockopt(old, IPPROTO_TCP, TCP_DEFER_ACCEPT, &yes, sizeof yes), 0);
     int client = connect_to(&narrow);
@@ -142,7 +151,7 @@ START_TEST(hidden_sockets_are_not_in_the_way)
 {
     struct error error;
     struct address a, again, any;
-    int old = listen_on("127.0.0.1:0", &a);
+    int old = listen_narrow(&a);
     any = a;
     any.v4.sin_addr.s_addr = htonl(INADDR_ANY);
     ck_assert(!socket_probe_free(&a, &error) && !socket_probe_free(&any, &error));
