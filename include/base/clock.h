@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 uint64_t clock_wall_ms(void);      /* since 1970, UTC */
+int64_t clock_wall_s(void);        /* the same in whole seconds, as times in certificates are */
 uint64_t clock_monotonic_us(void); /* arbitrary start */
 
 /* "2026-11-21T08:34:59.123Z" and a NUL. */

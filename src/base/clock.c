@@ -10,6 +10,11 @@ uint64_t clock_wall_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+int64_t clock_wall_s(void)
+{
+    return (int64_t)(clock_wall_ms() / 1000);
+}
+
 uint64_t clock_monotonic_us(void)
 {
     struct timespec now;

@@ -96,21 +96,16 @@ static int64_t seconds_of(const ASN1_TIME *time)
     return time != NULL && ASN1_TIME_to_tm(time, &tm) == 1 ? timegm(&tm) : INT64_MAX;
 }
 
-static int64_t now_seconds(void)
-{
-    return (int64_t)(clock_wall_ms() / 1000);
-}
-
 static void warn_of_anchor(const X509 *anchor, const char *path, struct problems *problems)
 {
     char name[160], date[TLS_DATE_MAX];
     int64_t until = seconds_of(X509_get0_notAfter(anchor));
     tls_peer_show(X509_get_subject_name(anchor), name, sizeof name);
     tls_date_format(until, date);
-    if (until <= now_seconds())
+    if (until <= clock_wall_s())
         tls_report_warning(problems, path, "client_auth.ca",
                            "the CA %s has expired on %s: its clients are refused", name, date);
-    else if (until <= now_seconds() + EXPIRY_NOTICE_SECONDS)
+    else if (until <= clock_wall_s() + EXPIRY_NOTICE_SECONDS)
         tls_report_warning(problems, path, "client_auth.ca", "the CA %s expires on %s", name, date);
     if (X509_check_ca((X509 *)(uintptr_t)anchor) == 0)
         tls_report_warning(problems, path, "client_auth.ca",
@@ -133,7 +128,7 @@ static void warn_of_crls(const struct tls_trust *trust, const char *path, struct
         int64_t until = seconds_of(X509_CRL_get0_nextUpdate(crl));
         tls_peer_show(X509_CRL_get_issuer(crl), name, sizeof name);
         tls_date_format(until, date);
-        if (until <= now_seconds())
+        if (until <= clock_wall_s())
             tls_report_warning(problems, path, "client_auth.crl",
                                "the CRL of %s has expired on %s: its clients are refused", name,
                                date);
@@ -198,7 +193,7 @@ static bool any_crl_expired(const struct tls_trust *trust)
 {
     for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++)
         if (seconds_of(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(trust->crls, i))) <=
-            now_seconds())
+            clock_wall_s())
             return true;
     return false;
 }
@@ -206,7 +201,7 @@ static bool any_crl_expired(const struct tls_trust *trust)
 static bool all_anchors_expired(const struct tls_trust *trust)
 {
     for (int i = 0; i < sk_X509_num(trust->anchors); i++)
-        if (seconds_of(X509_get0_notAfter(sk_X509_value(trust->anchors, i))) > now_seconds())
+        if (seconds_of(X509_get0_notAfter(sk_X509_value(trust->anchors, i))) > clock_wall_s())
             return false;
     return true;
 }

@@ -73,7 +73,7 @@ enum tls_refresh tls_client_refresh_authorities(struct tls_client *client, const
 
 static bool has_expired(const struct tls_credential *credential)
 {
-    return credential->not_after <= (int64_t)(clock_wall_ms() / 1000);
+    return credential->not_after <= clock_wall_s();
 }
 
 static bool take_credential(struct tls_client *client, struct tls_credential *fresh,

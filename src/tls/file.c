@@ -43,7 +43,7 @@ bool tls_stamp_same(const struct tls_stamp *a, const struct tls_stamp *b)
 /* File systems keep time in steps, of which two writes may share one. */
 static bool is_settled(const struct tls_stamp *stamp)
 {
-    return stamp->changed.tv_sec + SETTLED_SECONDS < (time_t)(clock_wall_ms() / 1000);
+    return stamp->changed.tv_sec + SETTLED_SECONDS < clock_wall_s();
 }
 
 /* Reads up to `size` bytes or the end; -1 with errno. */

@@ -11,7 +11,7 @@
 static bool check_renewal(const struct tls_source *source, const struct tls_credential *fresh,
                           const struct tls_credential *old, struct error *error)
 {
-    int64_t now = (int64_t)(clock_wall_ms() / 1000);
+    int64_t now = clock_wall_s();
     char date[TLS_DATE_MAX];
     const char *missing;
     if (fresh->not_after <= now) {

@@ -81,7 +81,7 @@ static int on_status(SSL *ssl, void *context)
     const struct tls_connection *connection = SSL_get_app_data(ssl);
     if (connection->staples == NULL)
         return SSL_TLSEXT_ERR_NOACK;
-    int64_t now = (int64_t)(clock_wall_ms() / 1000);
+    int64_t now = clock_wall_s();
     const struct tls_staple *staple =
         tls_staples_find(connection->staples, SSL_get_certificate(ssl), now);
     unsigned char *copy = staple != NULL ? OPENSSL_memdup(staple->der, staple->length) : NULL;

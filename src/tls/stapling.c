@@ -12,11 +12,6 @@
 
 #define US_PER_SECOND UINT64_C(1000000)
 
-static int64_t wall_now(void)
-{
-    return (int64_t)(clock_wall_ms() / 1000);
-}
-
 /* Without memory it is told next time. */
 void tls_stapling_note(struct tls_stapling *stapling, uint64_t *told, const struct error *reason)
 {
@@ -137,7 +132,7 @@ static enum tls_ocsp_verdict take_response(struct tls_stapling *stapling,
         if (stapling->count > 1 && !tls_ocsp_is_about(plan->credential, response))
             continue;
         enum tls_ocsp_verdict verdict =
-            tls_ocsp_check(&staple, plan->credential, response, wall_now(), error);
+            tls_ocsp_check(&staple, plan->credential, response, clock_wall_s(), error);
         if (verdict == TLS_OCSP_REVOKED)
             tls_stapling_set(stapling, plan, NULL);
         if (verdict != TLS_OCSP_GOOD)
@@ -181,7 +176,7 @@ static void drop_stale(struct tls_stapling *stapling)
     char date[TLS_DATE_MAX];
     for (size_t i = 0; i < stapling->count; i++) {
         struct tls_plan *plan = &stapling->plans[i];
-        if (plan->staple == NULL || plan->staple->next_update > wall_now())
+        if (plan->staple == NULL || plan->staple->next_update > clock_wall_s())
             continue;
         tls_date_format(plan->staple->next_update, date);
         tls_stapling_set(stapling, plan, NULL);
@@ -200,7 +195,7 @@ double tls_policy_staples_due(const struct tls_policy *policy)
 {
     const struct tls_stapling *stapling = &policy->stapling;
     uint64_t now_us = clock_monotonic_us();
-    int64_t now = wall_now();
+    int64_t now = clock_wall_s();
     double least = -1.;
     for (size_t i = 0; i < stapling->count; i++) {
         const struct tls_plan *plan = &stapling->plans[i];

@@ -11,11 +11,6 @@
 #define RENEW_MAX_SECONDS (12 * 3600)
 #define RENEW_MIN_SECONDS 1
 
-static int64_t wall_now(void)
-{
-    return (int64_t)(clock_wall_ms() / 1000);
-}
-
 static bool start_job(struct tls_stapling *stapling, struct tls_plan *plan,
                       struct tls_ocsp_job **ret)
 {
@@ -47,7 +42,7 @@ struct tls_ocsp_job *tls_policy_ocsp_job(struct tls_policy *policy)
 /* Half of what is left of its time; the other half is there to try again in. */
 static uint64_t next_renewal(const struct tls_staple *staple)
 {
-    int64_t left = (staple->next_update - wall_now()) / 2;
+    int64_t left = (staple->next_update - clock_wall_s()) / 2;
     if (left > RENEW_MAX_SECONDS)
         left = RENEW_MAX_SECONDS;
     if (left < RENEW_MIN_SECONDS)
@@ -110,7 +105,7 @@ static void take_answer(struct tls_stapling *stapling, struct tls_plan *plan,
     struct span response;
     enum tls_ocsp_verdict verdict = TLS_OCSP_BAD;
     if (tls_ocsp_job_response(job, &response, &reason))
-        verdict = tls_ocsp_check(&staple, plan->credential, response, wall_now(), &reason);
+        verdict = tls_ocsp_check(&staple, plan->credential, response, clock_wall_s(), &reason);
     if (verdict == TLS_OCSP_GOOD) {
         take_newer(stapling, plan, staple);
         return;
