@@ -18,7 +18,8 @@ enum inherit_kind {
     INHERIT_MANAGED = 'M', /* the same, opened by the service manager */
     INHERIT_ADMIN = 'A',   /* "socket" or "http"; its socket */
     INHERIT_TICKETS = 'T', /* the path of a TLS policy; its ticket keys */
-    INHERIT_END = 'E',     /* that was all */
+    INHERIT_WISHES = 'W',  /* a pool; what was set of one of its servers (pool/wishes.h) */
+    INHERIT_END = 'E',     /* that was all, but for what operators set until the heir serves */
     /* From the heir. */
     INHERIT_KEPT = 'K',  /* the text of a bind that it goes on with */
     INHERIT_READY = 'R', /* it serves */
@@ -52,13 +53,16 @@ struct heir {
     struct endpoints *endpoints; /* likewise */
 };
 
-/* Takes what there is to inherit, of a process before or of the service manager: sockets, and for
- * the policies of `snapshot` the ticket keys. Done it in both cases. */
+/* Takes what there is to inherit, of a process before or of the service manager: sockets, for the
+ * policies of `snapshot` the ticket keys, and what operators have set of its servers. Done it in
+ * both cases. */
 bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
                struct error *error) MUST_CHECK;
 
-/* The heir serves on `bindings`: whoever was before may go. */
-void heir_tell_ready(const struct heir *heir, const struct bindings *bindings);
+/* The heir serves on `bindings`: whoever was before may go. What operators have set there meanwhile
+ * is taken first. */
+void heir_tell_ready(const struct heir *heir, const struct snapshot *snapshot,
+                     const struct bindings *bindings);
 void heir_done(struct heir *heir);
 
 #endif

@@ -29,6 +29,10 @@ struct upgrade_args {
     void *context;
 };
 
+/* An operator has set a state or weight in this pool: the heir may have taken what there was
+ * before. Accepts NULL. */
+void upgrade_note_change(const struct upgrade *upgrade, const struct pool *pool);
+
 bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
                    struct error *error) MUST_CHECK;
 void upgrade_end(struct upgrade *upgrade); /* accepts NULL; an heir that is not ready is killed */

@@ -2,6 +2,7 @@
 
 #include "app/activation.h"
 #include "base/log.h"
+#include "pool/wishes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,6 +135,13 @@ static void give_tickets(void *context, struct tls_policy *policy)
         tls_policy_take_ticket_keys(policy, packet->bytes, packet->length);
 }
 
+static bool take_wishes(const struct snapshot *snapshot, const struct inherit_packet *packet,
+                        struct error *error)
+{
+    struct pool *pool = pool_set_find(snapshot->pools, packet->text);
+    return pool == NULL || pool_take_wishes(pool, span_of(packet->bytes, packet->length), error);
+}
+
 static bool take(const struct receiver *r, struct inherit_packet *packet)
 {
     bool has_text = packet->length > 0 && packet->bytes[packet->length - 1] == '\0';
@@ -144,6 +152,8 @@ static bool take(const struct receiver *r, struct inherit_packet *packet)
         return add_endpoint(r, packet);
     if (packet->kind == INHERIT_TICKETS)
         snapshot_each_policy(r->snapshot, give_tickets, packet);
+    if (packet->kind == INHERIT_WISHES && !take_wishes(r->snapshot, packet, r->error))
+        return false;
     drop_descriptors(packet);
     return true;
 }
@@ -183,12 +193,29 @@ bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned work
     return receive_all(&receiver);
 }
 
-void heir_tell_ready(const struct heir *heir, const struct bindings *bindings)
+/* They came too late for what was inherited, and too early for this one's own admin interface. */
+static void take_late_wishes(const struct heir *heir, const struct snapshot *snapshot)
+{
+    unsigned char buffer[INHERIT_BYTES_MAX];
+    struct inherit_packet packet;
+    struct error error;
+    (void)fcntl(heir->fd, F_SETFL, O_NONBLOCK);
+    while (inherit_receive(heir->fd, &packet, buffer)) {
+        drop_descriptors(&packet);
+        if (packet.kind == INHERIT_WISHES && !take_wishes(snapshot, &packet, &error))
+            log_event(LOG_LEVEL_WARNING, "upgrade.wishes", "pool=%s lost=true", packet.text);
+    }
+    (void)fcntl(heir->fd, F_SETFL, 0);
+}
+
+void heir_tell_ready(const struct heir *heir, const struct snapshot *snapshot,
+                     const struct bindings *bindings)
 {
     const struct inherit_packet ready = {.kind = INHERIT_READY, .text = ""};
     bool heard = true;
     if (heir->fd < 0)
         return;
+    take_late_wishes(heir, snapshot);
     for (size_t i = 0; heir->bindings != NULL && i < heir->bindings->count; i++) {
         struct binding *binding = heir->bindings->item[i].binding;
         const struct inherit_packet kept = {.kind = INHERIT_KEPT, .text = binding->text};

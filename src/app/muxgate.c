@@ -42,6 +42,7 @@ static void on_pool_change(void *context, struct pool *pool)
     if (m->health != NULL)
         health_follow(m->health, pool);
     drains_follow(m->drains, pool);
+    upgrade_note_change(m->upgrade, pool);
 }
 
 static void on_drain_due(void *context, struct server *server)
@@ -418,7 +419,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     watchdog_start(&m->watchdog, m->loop, &m->notifier, m->workers, m->worker_count);
     announce(m);
     notify_ready(&m->notifier, m->snapshot->generation);
-    heir_tell_ready(&m->heir, m->bindings);
+    heir_tell_ready(&m->heir, m->snapshot, m->bindings);
     activation_report_unused(m->heir.bindings, m->bindings);
     heir_done(&m->heir);
     *ret = m;

@@ -1,6 +1,8 @@
 #include "app/upgrade.h"
 
 #include "base/log.h"
+#include "base/text.h"
+#include "pool/wishes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,6 +189,38 @@ static void send_tickets(void *context, struct tls_policy *policy)
     explicit_bzero(keys, sizeof keys);
 }
 
+/* Without them the heir goes by its configuration: no reason to fail. */
+static void send_wishes(int fd, const struct pool *pool, unsigned at)
+{
+    struct text text = {0};
+    pool_write_wishes(pool, at, &text);
+    const struct inherit_packet packet = {.kind = INHERIT_WISHES,
+                                          .text = pool_name(pool),
+                                          .bytes = (const unsigned char *)text.data,
+                                          .length = text.length};
+    if (text.failed || !inherit_send(fd, &packet))
+        log_event(LOG_LEVEL_WARNING, "upgrade.wishes", "pool=%s server=%s lost=true",
+                  pool_name(pool), server_name(pool_server_at(pool, at)));
+    text_release(&text);
+}
+
+static void send_all_wishes(const struct pool_set *set, int fd)
+{
+    for (unsigned p = 0; p < pool_set_count(set); p++) {
+        const struct pool *pool = pool_set_at(set, p);
+        for (unsigned i = 0; i < pool_server_count(pool); i++)
+            if (pool_has_wishes(pool, i))
+                send_wishes(fd, pool, i);
+    }
+}
+
+/* Of all its servers: one may be as configured again. */
+void upgrade_note_change(const struct upgrade *u, const struct pool *pool)
+{
+    for (unsigned i = 0; u != NULL && !u->ready && i < pool_server_count(pool); i++)
+        send_wishes(u->fd, pool, i);
+}
+
 static bool send_all(const struct upgrade *u, int fd, struct error *error)
 {
     const struct timeval patience = {.tv_sec = SEND_SECONDS};
@@ -197,6 +231,7 @@ static bool send_all(const struct upgrade *u, int fd, struct error *error)
     if (!send_bindings(u, fd, error) || !send_endpoints(u->args.endpoints, fd, error))
         return false;
     snapshot_each_policy(u->args.snapshot, send_tickets, &fd);
+    send_all_wishes(u->args.snapshot->pools, fd);
     return inherit_send(fd, &end) || error_system(error, errno, "cannot hand over");
 }
 

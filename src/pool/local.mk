@@ -14,7 +14,8 @@ src_libpool_a_SOURCES = \
 	src/pool/queue.c \
 	src/pool/found.c src/pool/resolve.h src/pool/resolve.c \
 	src/pool/server.h src/pool/server.c \
-	src/pool/view.h src/pool/view.c
+	src/pool/view.h src/pool/view.c \
+	include/pool/wishes.h src/pool/wishes.c
 if HAVE_CARES
 src_libpool_a_SOURCES += \
 	src/pool/dns.h src/pool/dns_private.h src/pool/dns.c src/pool/dns_query.c

@@ -1,4 +1,6 @@
 #include "../../src/pool/server.h"
+#include "base/text.h"
+#include "pool/wishes.h"
 #include "pool_support.h"
 #include "suite.h"
 
@@ -325,6 +327,100 @@ START_TEST(a_server_starts_in_the_state_of_its_configuration)
 }
 END_TEST
 
+/* --- wishes: what was set, for another process -------------------------------------------------
+ */
+
+/* Another process's pool, of the configuration `other`, takes what was set in this one. */
+static struct pool *hand_over(void)
+{
+    struct error error;
+    struct text text = {0};
+    other.model.pools = &other.pool;
+    other.pool.servers = other.servers;
+    after = compile_after(&other, NULL);
+    struct pool *heir = pool_set_at(after, 0);
+    for (unsigned i = 0; i < pool_server_count(pool); i++) {
+        text_clear(&text);
+        if (!pool_has_wishes(pool, i))
+            continue;
+        pool_write_wishes(pool, i, &text);
+        ck_assert(pool_take_wishes(heir, span_of(text.data, text.length), &error));
+    }
+    text_release(&text);
+    return heir;
+}
+
+START_TEST(another_process_goes_on_with_what_was_set_as_a_reload_does)
+{
+    struct error error;
+    pool_set_server_state(pool, server("a"), reloads[_i].set);
+    ck_assert(pool_set_server_weight(pool, server("a"), 7, &error));
+    other = one;
+    other.servers[0].state = reloads[_i].configured;
+    other.servers[0].weight = reloads[_i].weight;
+    struct pool *heir = hand_over();
+    ck_assert_int_eq(server_state(pool_server_at(heir, 0)), reloads[_i].state_after);
+    ck_assert_uint_eq(pool_server_weight(heir, 0), reloads[_i].weight_after);
+    ck_assert_uint_eq(pool_server_weight(heir, 1), 1);
+}
+END_TEST
+
+START_TEST(what_was_set_belongs_to_item_and_address)
+{
+    pool_set_server_state(pool, server("a"), SERVER_DRAIN);
+    pool_set_server_state(pool, server("b"), SERVER_DRAIN);
+    pool_set_server_state(pool, server("c"), SERVER_MAINT);
+    one_pool_add(&other, "a", "127.0.0.9:1", 1);
+    one_pool_add(&other, "c", "127.0.0.1:3", 1);
+    one_pool_add(&other, "B", "127.0.0.1:2", 1);
+    struct pool *heir = hand_over();
+    ck_assert_int_eq(server_state(pool_server_at(heir, 0)), SERVER_READY);
+    ck_assert_int_eq(server_state(pool_server_at(heir, 1)), SERVER_MAINT);
+    ck_assert_int_eq(server_state(pool_server_at(heir, 2)), SERVER_READY);
+}
+END_TEST
+
+/* What other versions may say: with a NUL for each '|'. */
+static const struct {
+    const char *said;
+    enum server_state state;
+    unsigned weight;
+} sayings[] = {
+    {"server=a|address=127.0.0.1:1|state=drain|state_was=ready|", SERVER_DRAIN, 1},
+    {"colour=red|address=127.0.0.1:1|state=drain|x|state_was=ready|server=a|", SERVER_DRAIN, 1},
+    {"server=a|address=127.0.0.1:1|weight=256|weight_was=1|", SERVER_READY, 256},
+    {"server=a|address=127.0.0.1:1|weight=257|weight_was=1|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|weight=7x|weight_was=1|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|weight=|weight_was=1|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|weight=7|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|state=asleep|state_was=ready|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|state=drain|", SERVER_READY, 1},
+    {"server=a|address=127.0.0.1:1|state_was=ready|state=drain", SERVER_READY, 1},
+    {"server=a|state=drain|state_was=ready|", SERVER_READY, 1},
+    {"address=127.0.0.1:1|state=drain|state_was=ready|", SERVER_READY, 1},
+    {"server=a|host=a|address=127.0.0.1:1|state=drain|state_was=ready|", SERVER_READY, 1},
+    {"|||", SERVER_READY, 1},
+    {"", SERVER_READY, 1},
+};
+
+START_TEST(only_what_is_understood_of_what_was_set_is_taken)
+{
+    struct error error;
+    size_t length = strlen(sayings[_i].said);
+    char *said = strdup(sayings[_i].said);
+    for (char *bar = said; (bar = strchr(bar, '|')) != NULL; bar++)
+        *bar = '\0';
+    unsigned char *exact = malloc(length + 1);
+    memcpy(exact, said, length);
+    exact[length] = 'x';
+    ck_assert(pool_take_wishes(pool, span_of(exact, length), &error));
+    ck_assert_int_eq(server_state(server("a")), sayings[_i].state);
+    ck_assert_uint_eq(pool_server_weight(pool, 0), sayings[_i].weight);
+    free(exact);
+    free(said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view");
@@ -348,6 +444,10 @@ int main(void)
                         COUNT_OF(reloads));
     tcase_add_test(c, a_refused_configuration_takes_nothing_back);
     tcase_add_test(c, a_server_starts_in_the_state_of_its_configuration);
+    tcase_add_loop_test(c, another_process_goes_on_with_what_was_set_as_a_reload_does, 0,
+                        COUNT_OF(reloads));
+    tcase_add_test(c, what_was_set_belongs_to_item_and_address);
+    tcase_add_loop_test(c, only_what_is_understood_of_what_was_set_is_taken, 0, COUNT_OF(sayings));
     suite_add_tcase(suite, c);
     return suite_run(suite);
 }
