@@ -19,4 +19,16 @@ void privileges_forbid_core_dumps(void);
 bool privileges_drop(const char *user, const char *group, bool transparent,
                      struct error *error) MUST_CHECK;
 
+/* --- lending to a process that replaces this one -----------------------------------------------
+ */
+
+/* A program that is run by another user than root has no rights but the ambient ones. What this
+ * process has kept for `transparent` becomes ambient in the calling thread (only that one has it
+ * then), until privileges_end_loan(): run the heir in between. Returns what was lent, 0: nothing;
+ * the heir finds the number in LOAN_VARIABLE, and privileges_drop() makes it its own, or gives it
+ * up. */
+#define LOAN_VARIABLE "MUXGATE_LOAN"
+uint32_t privileges_lend(void);
+bool privileges_end_loan(uint32_t lent, struct error *error) MUST_CHECK;
+
 #endif

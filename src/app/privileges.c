@@ -1,9 +1,12 @@
 #include "app/privileges.h"
 
+#include "app/environment.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -37,16 +40,30 @@ static bool find_group(gid_t *ret, const char *name, struct error *error)
     return true;
 }
 
-/* --- capabilities(7): glibc has no calls for them, and libcap would be there for these two alone
- * --- */
+/* --- capabilities(7) ---------------------------------------------------------------------------
+ */
 
+/* glibc has no calls for them, and libcap would be there for these alone. */
 #define CAPABILITY_WORDS 2
+
+#define RIGHTS_OF_TRANSPARENT ((UINT32_C(1) << CAP_NET_RAW) | (UINT32_C(1) << CAP_NET_ADMIN))
+
+static bool get_capabilities(struct __user_cap_data_struct data[CAPABILITY_WORDS])
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    return syscall(SYS_capget, &header, data) == 0;
+}
+
+static bool put_capabilities(const struct __user_cap_data_struct data[CAPABILITY_WORDS])
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    return syscall(SYS_capset, &header, data) == 0;
+}
 
 static bool get_permitted(uint32_t *ret)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[CAPABILITY_WORDS];
-    if (syscall(SYS_capget, &header, data) != 0)
+    if (!get_capabilities(data))
         return false;
     *ret = data[0].permitted;
     return true;
@@ -54,10 +71,9 @@ static bool get_permitted(uint32_t *ret)
 
 static bool set_capabilities(uint32_t kept)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[CAPABILITY_WORDS] = {
+    const struct __user_cap_data_struct data[CAPABILITY_WORDS] = {
         {.effective = kept, .permitted = kept, .inheritable = 0}};
-    return syscall(SYS_capset, &header, data) == 0;
+    return put_capabilities(data);
 }
 
 /* Either allows IP_TRANSPARENT (ip(7)). Of the two CAP_NET_RAW lets its holder do less: it cannot
@@ -71,6 +87,71 @@ static bool choose_kept(uint32_t *ret, struct error *error)
     *ret = permitted & wanted[0] ? wanted[0] : permitted & wanted[1];
     return *ret != 0 || error_input(error, "transparent needs CAP_NET_RAW or CAP_NET_ADMIN, which "
                                            "this process does not have");
+}
+
+/* --- lending -----------------------------------------------------------------------------------
+ */
+
+static bool is_ambient(int capability)
+{
+    return prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_IS_SET, (long)capability, 0L, 0L) == 1;
+}
+
+static void make_ambient(int capability)
+{
+    (void)prctl(PR_CAP_AMBIENT, (long)PR_CAP_AMBIENT_RAISE, (long)capability, 0L, 0L);
+}
+
+uint32_t privileges_lend(void)
+{
+    static const int candidates[] = {CAP_NET_RAW, CAP_NET_ADMIN};
+    struct __user_cap_data_struct data[CAPABILITY_WORDS];
+    uint32_t lent = 0;
+    if (geteuid() == 0 || !get_capabilities(data))
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(candidates); i++)
+        if ((data[0].permitted & UINT32_C(1) << candidates[i]) != 0 && !is_ambient(candidates[i]))
+            lent |= UINT32_C(1) << candidates[i];
+    data[0].inheritable |= lent;
+    if (lent == 0 || !put_capabilities(data))
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(candidates); i++)
+        if ((lent & UINT32_C(1) << candidates[i]) != 0)
+            make_ambient(candidates[i]);
+    return lent;
+}
+
+/* What is not inheritable is not ambient either: the kernel sees to that. */
+bool privileges_end_loan(uint32_t lent, struct error *error)
+{
+    struct __user_cap_data_struct data[CAPABILITY_WORDS];
+    if (lent == 0)
+        return true;
+    if (get_capabilities(data)) {
+        data[0].inheritable &= ~lent;
+        if (put_capabilities(data))
+            return true;
+    }
+    return error_system(error, errno, "cannot take back the capability for transparent");
+}
+
+/* What was lent is of use to this process alone, if at all. */
+static bool take_loan(bool transparent, struct error *error)
+{
+    struct __user_cap_data_struct data[CAPABILITY_WORDS];
+    uint32_t lent = (uint32_t)environment_number(LOAN_VARIABLE) & RIGHTS_OF_TRANSPARENT;
+    (void)unsetenv(LOAN_VARIABLE);
+    if (lent == 0)
+        return true;
+    if (!get_capabilities(data))
+        return error_system(error, errno, "cannot ask for the capabilities");
+    data[0].inheritable &= ~lent;
+    if (!transparent) {
+        data[0].permitted &= ~lent;
+        data[0].effective &= ~lent;
+    }
+    return put_capabilities(data) ||
+           error_system(error, errno, "cannot give up the capability for transparent");
 }
 
 /* --- the user --------------------------------------------------------------------------------- */
@@ -109,6 +190,8 @@ static bool become_keeping(const char *user, uid_t uid, gid_t gid, uint32_t kept
 bool privileges_drop(const char *user, const char *group, bool transparent, struct error *error)
 {
     uint32_t kept = 0;
+    if (!take_loan(transparent, error))
+        return false;
     if (user == NULL && group == NULL)
         return true;
     const struct passwd *found = user == NULL ? NULL : getpwnam(user);

@@ -1,5 +1,6 @@
 #include "app/upgrade.h"
 
+#include "app/privileges.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "pool/wishes.h"
@@ -237,16 +238,23 @@ static bool send_all(const struct upgrade *u, int fd, struct error *error)
 
 /* --- its start -------------------------------------------------------------------------------- */
 
-static char **make_environment(void)
+/* Strings that live until the heir runs. */
+struct extra {
+    char loan[sizeof LOAN_VARIABLE + 12];
+};
+
+static char **make_environment(struct extra *extra, uint32_t lent)
 {
     size_t count = 0;
     while (environ[count] != NULL)
         count++;
-    char **copy = calloc(count + 2, sizeof *copy);
+    char **copy = calloc(count + 3, sizeof *copy);
     if (copy == NULL)
         return NULL;
     memcpy(copy, environ, count * sizeof *copy);
     copy[count] = (char *)(uintptr_t)HEIR_ENVIRONMENT;
+    (void)snprintf(extra->loan, sizeof extra->loan, LOAN_VARIABLE "=%u", lent);
+    copy[count + 1] = extra->loan;
     return copy;
 }
 
@@ -264,11 +272,12 @@ static int spawn_with(struct upgrade *u, int fd, posix_spawn_file_actions_t *act
                         environment);
 }
 
-static bool spawn(struct upgrade *u, int fd, struct error *error)
+static bool spawn(struct upgrade *u, int fd, uint32_t lent, struct error *error)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    char **environment = make_environment();
+    struct extra extra;
+    char **environment = make_environment(&extra, lent);
     if (environment == NULL)
         return error_memory(error);
     (void)posix_spawn_file_actions_init(&actions);
@@ -280,6 +289,18 @@ static bool spawn(struct upgrade *u, int fd, struct error *error)
     if (failure != 0)
         u->heir = 0;
     return failure == 0 || error_system(error, failure, "cannot run %s", u->args.command[0]);
+}
+
+/* The child is a copy of this very thread. */
+static bool spawn_with_loan(struct upgrade *u, int fd, struct error *error)
+{
+    struct error late;
+    uint32_t lent = privileges_lend();
+    bool good = spawn(u, fd, lent, error);
+    if (privileges_end_loan(lent, &late))
+        return good;
+    *error = late;
+    return false;
 }
 
 static void watch(struct upgrade *u)
@@ -329,7 +350,7 @@ bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args, struct
     }
     u->fd = pair[0];
     /* Started first: what it is sent may be more than fits in between. */
-    bool good = spawn(u, pair[1], error);
+    bool good = spawn_with_loan(u, pair[1], error);
     (void)close(pair[1]);
     if (!good || (!send_all(u, pair[0], error) && !is_gone(error))) {
         upgrade_end(u);

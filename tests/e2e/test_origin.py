@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import socket
 
 import pytest
 
-from harness import books, gate as gates, namespace, net, proxy, servers, sockets, tls, wait
+from harness import books, gate as gates, namespace, net, proxy, servers, settings, sockets, tls, wait
+from test_lifecycle import open_folder  # noqa: F401
+from test_upgrade import cleanup_peers, finish, upgrade
 
 PLAIN = [{"pool": "app"}]
 
@@ -162,6 +165,7 @@ class Network:
 
 
 PORT = 9878
+NET_RAW = 1 << 13
 
 
 @pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
@@ -219,8 +223,36 @@ def test_the_right_outlives_a_change_of_user_and_nothing_else_does(root, start):
     network.connect(gate).send(b"x")
     assert peer_name(server.accept())[0] == network.CLIENT[0]
     assert books.user_id(gate.pid) != 0
-    net_raw = 1 << 13
-    assert books.capabilities(gate.pid) == {"CapInh": 0, "CapPrm": net_raw, "CapEff": net_raw, "CapAmb": 0}
+    assert books.capabilities(gate.pid) == {"CapInh": 0, "CapPrm": NET_RAW, "CapEff": NET_RAW, "CapAmb": 0}
+
+
+def test_an_heir_has_the_right_too_and_no_more(root, start, open_folder, monkeypatch):  # noqa: F811
+    """It is lent for the time of the heir's birth: neither of the two could pass it on by itself."""
+    monkeypatch.setenv("MUXGATE", str(shutil.copy(settings.binary(), open_folder / "muxgate")))
+    network = Network(PORT)
+    server = network.serve(PORT)
+    gate = start(PLAIN, pool(server, transparent=True), tls=None, bind="*:@combined", wrapper=network.gate.wrapper,
+                 top={"user": "nobody"})
+    for folder in (gate.folder, *gate.folder.parents[:2]):
+        os.chmod(folder, 0o755)
+    os.chmod(gate.file, 0o644)
+    with network.connect(gate).sock as keeps_the_old_one_alive:
+        keeps_the_old_one_alive.sendall(b"x")
+        server.accept()
+        process, heirs = None, []
+        for _ in range(2):
+            process = upgrade(gate, process)
+            heirs.append(process)
+            network.connect(gate).send(b"x")
+            assert peer_name(server.accept())[0] == network.CLIENT[0]
+        for pid in (gate.pid, *(heir.pid for heir in heirs)):
+            assert books.capabilities(pid) == {"CapInh": 0, "CapPrm": NET_RAW, "CapEff": NET_RAW, "CapAmb": 0}
+        gate.write({**gate.template, "pools": pool(server.address)})
+        os.chmod(gate.file, 0o644)
+        process = upgrade(gate, process)
+        assert set(books.capabilities(process.pid).values()) == {0}, "nobody has asked for it any more"
+    cleanup_peers()
+    finish(gate, process)
 
 
 def test_without_transparent_no_right_is_kept(root, start):
