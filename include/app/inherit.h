@@ -19,10 +19,13 @@ enum inherit_kind {
     INHERIT_ADMIN = 'A',   /* "socket" or "http"; its socket */
     INHERIT_TICKETS = 'T', /* the path of a TLS policy; its ticket keys */
     INHERIT_WISHES = 'W',  /* a pool; what was set of one of its servers (pool/wishes.h) */
+    INHERIT_BEFORE = 'P',  /* the heir's end towards a process that the sender has replaced */
     INHERIT_END = 'E',     /* that was all, but for what operators set until the heir serves */
     /* From the heir. */
     INHERIT_KEPT = 'K',  /* the text of a bind that it goes on with */
     INHERIT_READY = 'R', /* it serves */
+    INHERIT_STOP = 'S',  /* after that: it was told to stop, which is for the whole service */
+    INHERIT_NOW = 'N',   /* ... now */
 };
 
 /* What one packet can hold: SCM_MAX_FD of Linux, and all ticket keys of a policy. */
@@ -47,21 +50,24 @@ bool inherit_receive(int fd, struct inherit_packet *ret,
 
 /* --- the heir's side -------------------------------------------------------------------------- */
 
+struct predecessors;
+
 struct heir {
     int fd;                      /* -1: it is nobody's heir */
     struct bindings *bindings;   /* counted; NULL for none: what it may go on with */
     struct endpoints *endpoints; /* likewise */
+    struct predecessors *before; /* borrowed: those that were replaced before */
 };
 
 /* Takes what there is to inherit, of a process before or of the service manager: sockets, for the
  * policies of `snapshot` the ticket keys, and what operators have set of its servers. Done it in
  * both cases. */
 bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
-               struct error *error) MUST_CHECK;
+               struct predecessors *before, struct error *error) MUST_CHECK;
 
-/* The heir serves on `bindings`: whoever was before may go. What operators have set there meanwhile
- * is taken first. */
-void heir_tell_ready(const struct heir *heir, const struct snapshot *snapshot,
+/* The heir serves on `bindings`: whoever was before may go, and is one of `before` from now on.
+ * What operators have set there meanwhile is taken first. */
+void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
                      const struct bindings *bindings);
 void heir_done(struct heir *heir);
 

@@ -22,10 +22,13 @@ struct upgrade_args {
     const struct snapshot *snapshot;
     const struct endpoints *endpoints;
     struct bindings *bindings;
-    /* One of them, once; then the upgrade is over, and to be ended. The bindings that the heir goes
-     * on with are handed over already. */
+    const struct predecessors *before; /* the heir's to wait for, if it serves */
+    /* One of them, once. The bindings that the heir goes on with are handed over already. If it has
+     * failed, the upgrade is over, and to be ended. */
     void (*on_ready)(void *context, pid_t heir);
     void (*on_failed)(void *context, const char *reason);
+    /* Behind on_ready(): the heir was told to stop, or to stop `now`. */
+    void (*on_stop)(void *context, bool now);
     void *context;
 };
 
@@ -35,7 +38,10 @@ void upgrade_note_change(const struct upgrade *upgrade, const struct pool *pool)
 
 bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
                    struct error *error) MUST_CHECK;
-void upgrade_end(struct upgrade *upgrade); /* accepts NULL; an heir that is not ready is killed */
+
+/* Accepts NULL. An heir that is not ready is killed; one that is learns of the end of this process
+ * when it has really come. */
+void upgrade_end(struct upgrade *upgrade);
 
 /* Likewise, but such an heir is told to drain, and then is on its own: it may have clients before
  * its word that it is ready is read here. */

@@ -1,6 +1,7 @@
 #include "app/inherit.h"
 
 #include "app/activation.h"
+#include "app/predecessors.h"
 #include "base/log.h"
 #include "pool/wishes.h"
 
@@ -150,6 +151,10 @@ static bool take(const struct receiver *r, struct inherit_packet *packet)
         return add_binding(r, packet);
     if (packet->kind == INHERIT_ADMIN && packet->fd_count > 0 && has_text)
         return add_endpoint(r, packet);
+    if (packet->kind == INHERIT_BEFORE && packet->fd_count == 1) {
+        predecessors_add(r->heir->before, packet->fds[0]);
+        return true;
+    }
     if (packet->kind == INHERIT_TICKETS)
         snapshot_each_policy(r->snapshot, give_tickets, packet);
     if (packet->kind == INHERIT_WISHES && !take_wishes(r->snapshot, packet, r->error))
@@ -178,11 +183,11 @@ static bool receive_all(const struct receiver *r)
 }
 
 bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
-               struct error *error)
+               struct predecessors *before, struct error *error)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_S};
     const char *number = getenv(INHERIT_VARIABLE);
-    *heir = (struct heir){.fd = -1};
+    *heir = (struct heir){.fd = -1, .before = before};
     if (number == NULL)
         return activation_take(&heir->bindings, workers, error);
     heir->fd = (int)strtol(number, NULL, 10);
@@ -208,7 +213,7 @@ static void take_late_wishes(const struct heir *heir, const struct snapshot *sna
     (void)fcntl(heir->fd, F_SETFL, 0);
 }
 
-void heir_tell_ready(const struct heir *heir, const struct snapshot *snapshot,
+void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
                      const struct bindings *bindings)
 {
     const struct inherit_packet ready = {.kind = INHERIT_READY, .text = ""};
@@ -227,6 +232,11 @@ void heir_tell_ready(const struct heir *heir, const struct snapshot *snapshot,
     if (heir->endpoints != NULL)
         endpoints_take_over(heir->endpoints);
     heard = heard && inherit_send(heir->fd, &ready);
+    if (heard)
+        predecessors_add(heir->before, heir->fd);
+    else
+        (void)close(heir->fd);
+    heir->fd = -1;
     if (!heard)
         log_event(LOG_LEVEL_WARNING, "upgrade.alone", "reason=\"the process before is gone\"");
 }

@@ -13,10 +13,11 @@ src_libapp_a_SOURCES = \
 	include/app/fetcher.h src/app/fetcher.c \
 	include/app/inherit.h src/app/inherit.c \
 	include/app/load.h src/app/load.c \
-	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h src/app/reload.c \
+	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h src/app/reload.c src/app/succession.c \
 	include/app/naming.h src/app/naming.c \
 	include/app/notify.h src/app/notify.c \
 	include/app/options.h src/app/options.c \
+	include/app/predecessors.h src/app/predecessors.c \
 	include/app/privileges.h src/app/privileges.c \
 	include/app/quick.h src/app/quick.c \
 	include/app/renewal.h src/app/renewal.c \

@@ -147,133 +147,12 @@ bool muxgate_follow_admin(struct muxgate *m, struct error *error)
            error_memory(error);
 }
 
-/* --- draining --------------------------------------------------------------------------------- */
-
-static void on_worker_empty(void *owner)
-{
-    struct muxgate *m = owner;
-    if (++m->empty_workers == m->worker_count)
-        ev_break(m->loop, EVBREAK_ALL);
-}
-
 static void on_worker_trouble(void *owner)
 {
     health_look(((struct muxgate *)owner)->health);
 }
 
-static void on_drain_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
-{
-    (void)watcher;
-    (void)events;
-    log_event(LOG_LEVEL_WARNING, "muxgate.stop", "reason=drain_timeout");
-    ev_break(loop, EVBREAK_ALL);
-}
-
-static void report_drain(const struct muxgate *m)
-{
-    log_event(LOG_LEVEL_INFO, "muxgate.drain", "sessions=%llu",
-              (unsigned long long)atomic_load(&m->gauge.sessions));
-}
-
-static void drain(struct muxgate *m)
-{
-    m->draining = true;
-    upgrade_call_off(m->upgrade);
-    m->upgrade = NULL;
-    atomic_store(&m->process.draining, true);
-    notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
-    report_drain(m);
-    if (muxgate_model(m)->drain_timeout_ms > 0) {
-        ev_timer_set(&m->drain_timer, (double)muxgate_model(m)->drain_timeout_ms / 1000.0, 0);
-        ev_timer_start(m->loop, &m->drain_timer);
-    }
-    bindings_retire_others(m->bindings, NULL);
-    for (unsigned i = 0; i < m->worker_count; i++)
-        worker_drain(m->workers[i]);
-    bindings_unref(m->bindings); /* the sockets go with the last worker's acceptor */
-    m->bindings = NULL;
-}
-
-/* A process that drains because an heir has replaced it was not told to stop yet: its sessions
- * outlive the first signal like those of any other. */
-static void stop(struct muxgate *m)
-{
-    if (m->told_to_stop) {
-        log_event(LOG_LEVEL_INFO, "muxgate.stop", "reason=\"second signal\"");
-        ev_break(m->loop, EVBREAK_ALL);
-        return;
-    }
-    m->told_to_stop = true;
-    if (m->draining)
-        report_drain(m);
-    else
-        drain(m);
-}
-
-/* --- upgrade ---------------------------------------------------------------------------------- */
-
-/* The heir answers at the admin's addresses, too. Who has asked here already is answered here. */
-static void leave_admin(struct muxgate *m)
-{
-    struct endpoints *none;
-    endpoints_hand_over(m->endpoints);
-    if (m->admin == NULL || !endpoints_create_none(&none))
-        return;
-    endpoints_unref(m->endpoints);
-    m->endpoints = none;
-    if (!admin_adopt(m->admin, snapshot_ref(m->snapshot), endpoints_ref(none)))
-        log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"out of memory\"");
-}
-
-static void on_heir_ready(void *context, pid_t heir)
-{
-    struct muxgate *m = context;
-    log_event(LOG_LEVEL_INFO, "upgrade.done", "pid=%ld", (long)heir);
-    leave_admin(m);
-    /* To the manager, the service goes on: what becomes of this process is none of its business. */
-    notify_heir(&m->notifier, (long)heir);
-    watchdog_stop(&m->watchdog, m->loop);
-    notify_close(&m->notifier);
-    if (m->reload_due) /* it may have read the file before that was changed */
-        (void)kill(heir, SIGHUP);
-    drain(m);
-}
-
-static void refuse_upgrade(struct muxgate *m, const char *reason)
-{
-    log_event(LOG_LEVEL_ERROR, "upgrade.refused", "kept=true reason=\"%s\"", reason);
-    upgrade_end(m->upgrade);
-    m->upgrade = NULL;
-    if (m->reload_due)
-        (void)muxgate_reload(m, NULL, NULL, NULL);
-    m->reload_due = false;
-}
-
-static void on_heir_failed(void *context, const char *reason)
-{
-    refuse_upgrade(context, reason);
-}
-
-static void upgrade(struct muxgate *m)
-{
-    struct error error;
-    const struct upgrade_args args = {.loop = m->loop,
-                                      .command = m->options->words,
-                                      .snapshot = m->snapshot,
-                                      .endpoints = m->endpoints,
-                                      .bindings = m->bindings,
-                                      .on_ready = on_heir_ready,
-                                      .on_failed = on_heir_failed,
-                                      .context = m};
-    if (m->draining || m->upgrade != NULL)
-        return; /* whoever asks twice has what was asked for */
-    if (m->demo != NULL)
-        refuse_upgrade(m, "a demo ends with its process");
-    else if (!upgrade_start(&m->upgrade, &args, &error))
-        refuse_upgrade(m, error.text);
-    else
-        log_event(LOG_LEVEL_INFO, "upgrade.start", "program=%s", m->options->words[0]);
-}
+/* --- signals ---------------------------------------------------------------------------------- */
 
 /* While an heir starts, it waits for what becomes of that one. */
 static void reload(struct muxgate *m)
@@ -288,8 +167,6 @@ static void reload(struct muxgate *m)
     log_event(LOG_LEVEL_INFO, "reload.waits", "reason=\"a new process is about to take over\"");
 }
 
-/* --- signals ---------------------------------------------------------------------------------- */
-
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     (void)loop;
@@ -298,11 +175,11 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     if (watcher->signum == SIGUSR1)
         muxgate_reopen_log(m);
     else if (watcher->signum == SIGTERM || watcher->signum == SIGINT)
-        stop(m);
+        muxgate_stop(m);
     else if (watcher->signum == SIGHUP)
         reload(m);
     else if (watcher->signum == SIGUSR2)
-        upgrade(m);
+        muxgate_upgrade(m);
 }
 
 static void start_signals(struct muxgate *m)
@@ -338,7 +215,7 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
 {
     const struct model *model = muxgate_model(m);
     /* The log is opened by the user who will have to open it again when it is rotated. */
-    return heir_open(&m->heir, m->snapshot, m->worker_count, error) &&
+    return heir_open(&m->heir, m->snapshot, m->worker_count, &m->predecessors, error) &&
            binder_bind(&m->bindings, m->snapshot, m->heir.bindings, m->worker_count, error) &&
            endpoints_open(&m->endpoints, model, m->heir.endpoints, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
@@ -361,7 +238,7 @@ static bool start_workers(struct muxgate *m, struct error *error)
                                    .epoch = epoch,
                                    .most_pipes = pipes,
                                    .control = &m->mailbox,
-                                   .on_empty = on_worker_empty,
+                                   .on_empty = muxgate_on_worker_empty,
                                    .on_trouble = on_worker_trouble};
         if (!worker_create(&m->workers[i], &args, error))
             return false;
@@ -396,8 +273,8 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
         return error_memory(error);
     m->options = options;
     m->heir.fd = -1;
+    predecessors_init(&m->predecessors);
     notify_open(&m->notifier);
-    ev_timer_init(&m->drain_timer, on_drain_timeout, 0, 0);
     privileges_forbid_core_dumps();
     m->descriptors = privileges_raise_descriptors();
     m->loop = ev_default_loop(EVFLAG_NOENV);
@@ -420,6 +297,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     announce(m);
     notify_ready(&m->notifier, m->snapshot->generation);
     heir_tell_ready(&m->heir, m->snapshot, m->bindings);
+    muxgate_watch_predecessors(m);
     activation_report_unused(m->heir.bindings, m->bindings);
     heir_done(&m->heir);
     *ret = m;
@@ -461,6 +339,7 @@ void muxgate_free(struct muxgate *m)
     line_writer_stop(m->log, LOG_PATIENCE_MS);
     upgrade_end(m->upgrade);
     heir_done(&m->heir);
+    predecessors_leave(&m->predecessors);
     bindings_unref(m->bindings);
     endpoints_unref(m->endpoints);
     snapshot_unref(m->snapshot);

@@ -7,6 +7,7 @@
 #include "admin/admin.h"
 #include "app/demo.h"
 #include "app/notify.h"
+#include "app/predecessors.h"
 #include "app/renewal.h"
 #include "app/upgrade.h"
 #include "app/watchdog.h"
@@ -37,7 +38,8 @@ struct muxgate {
     struct notifier notifier;
     struct watchdog watchdog;
     struct heir heir;
-    struct upgrade *upgrade; /* owned; NULL: none is under way */
+    struct upgrade *upgrade; /* owned; NULL: none is under way, and none was done */
+    struct predecessors predecessors;
     bool draining, ending;
     bool reload_due;   /* a HUP came while an heir was starting */
     bool told_to_stop; /* by a signal, not by an heir */
@@ -52,6 +54,14 @@ void muxgate_start_attendants(struct muxgate *m); /* in place of those of the sn
 bool muxgate_hand_out(struct muxgate *m); /* to all workers; false: memory is out for some */
 bool muxgate_follow_admin(struct muxgate *m, struct error *error) MUST_CHECK;
 void muxgate_reopen_log(struct muxgate *m);
+
+/* --- succession.c -------------------------------------------------------------------------------
+ */
+
+void muxgate_stop(struct muxgate *m);    /* TERM: drains; a second time: ends */
+void muxgate_upgrade(struct muxgate *m); /* USR2 */
+void muxgate_on_worker_empty(void *owner);
+void muxgate_watch_predecessors(struct muxgate *m);
 
 /* --- reload.c --------------------------------------------------------------------------------- */
 

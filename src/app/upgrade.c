@@ -1,5 +1,6 @@
 #include "app/upgrade.h"
 
+#include "app/predecessors.h"
 #include "app/privileges.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -54,7 +55,7 @@ static void fail(struct upgrade *u, const char *reason)
 
 static void note_kept(struct upgrade *u, const char *text)
 {
-    for (size_t i = 0; i < u->bindings->count; i++)
+    for (size_t i = 0; !u->ready && i < u->bindings->count; i++)
         if (strcmp(u->bindings->item[i].binding->text, text) == 0)
             u->kept[i] = true;
 }
@@ -65,7 +66,9 @@ static void finish(struct upgrade *u)
     for (size_t i = 0; i < u->bindings->count; i++)
         if (u->kept[i])
             binding_hand_over(u->bindings->item[i].binding);
-    ev_io_stop(u->args.loop, &u->io);
+    bindings_unref(u->bindings);
+    u->bindings = NULL;
+    ev_timer_stop(u->args.loop, &u->patience);
     u->args.on_ready(u->args.context, u->heir);
 }
 
@@ -80,6 +83,27 @@ static void expect_death(struct upgrade *u)
     ev_timer_start(u->args.loop, &u->patience);
 }
 
+static void take_word(struct upgrade *u, const struct inherit_packet *packet)
+{
+    if (packet->kind == INHERIT_KEPT)
+        note_kept(u, packet->text);
+    else if (packet->kind == INHERIT_READY && !u->ready)
+        finish(u);
+    else if (packet->kind == INHERIT_STOP && u->ready)
+        u->args.on_stop(u->args.context, false);
+    else if (packet->kind == INHERIT_NOW && u->ready)
+        u->args.on_stop(u->args.context, true);
+}
+
+/* The end of one that serves is told by its death alone: it may be of a version that hangs up. */
+static void on_hang_up(struct upgrade *u)
+{
+    if (u->ready)
+        ev_io_stop(u->args.loop, &u->io);
+    else
+        expect_death(u);
+}
+
 static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
@@ -89,15 +113,12 @@ static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
     unsigned char buffer[INHERIT_BYTES_MAX];
     if (!inherit_receive(u->fd, &packet, buffer)) {
         if (errno != EAGAIN && errno != EINTR)
-            expect_death(u);
+            on_hang_up(u);
         return;
     }
     for (unsigned i = 0; i < packet.fd_count; i++)
         (void)close(packet.fds[i]);
-    if (packet.kind == INHERIT_KEPT)
-        note_kept(u, packet.text);
-    else if (packet.kind == INHERIT_READY)
-        finish(u);
+    take_word(u, &packet);
 }
 
 static void bury(struct upgrade *u, int status)
@@ -105,6 +126,8 @@ static void bury(struct upgrade *u, int status)
     char reason[64];
     ev_child_stop(u->args.loop, &u->child);
     u->heir = 0;
+    if (u->ready)
+        return;
     if (WIFEXITED(status))
         (void)snprintf(reason, sizeof reason, "the new process ended with status %d",
                        WEXITSTATUS(status));
@@ -233,6 +256,7 @@ static bool send_all(const struct upgrade *u, int fd, struct error *error)
         return false;
     snapshot_each_policy(u->args.snapshot, send_tickets, &fd);
     send_all_wishes(u->args.snapshot->pools, fd);
+    predecessors_hand_over(u->args.before, fd);
     return inherit_send(fd, &end) || error_system(error, errno, "cannot hand over");
 }
 
@@ -383,7 +407,7 @@ void upgrade_end(struct upgrade *u)
     ev_child_stop(u->args.loop, &u->child);
     ev_timer_stop(u->args.loop, &u->patience);
     kill_heir(u);
-    if (u->fd >= 0)
+    if (u->fd >= 0 && !u->ready)
         (void)close(u->fd);
     bindings_unref(u->bindings);
     free(u->kept);

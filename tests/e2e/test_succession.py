@@ -1,12 +1,14 @@
 """USR2: what goes over to the new process beside the sockets, and how the two live and end side by side."""
 
 import os
+import signal
 
 import pytest
 
-from harness import servers, wait
+from harness import net, servers, settings, wait
 from harness.ctl import Ctl
-from test_upgrade import cleanup_peers, copied, finish, starting_heir, upgrade  # noqa: F401
+from test_notify import Manager, launch_for
+from test_upgrade import Heir, cleanup_peers, copied, finish, starting_heir, upgrade  # noqa: F401
 
 pytestmark = pytest.mark.tsan
 PLAIN = [{"pool": "app"}]
@@ -74,6 +76,127 @@ def test_what_is_set_while_an_heir_starts_goes_to_it_too(start, copied, tmp_path
     change(gate, "b", state="drain")
     change(gate, "c", weight=0)
     release(tmp_path, gate, heir)
+    assert gate.wait_exit() == 0
     admin_answers(gate, heir)
     assert servers_of(gate) == {"a": ("ready", 1), "b": ("drain", 1), "c": ("ready", 0)}
     finish(gate, heir)
+
+
+# --- the end of a service that is more than one process -------------------------------------------
+
+def session(gate) -> net.Peer:
+    client = gate.connect()
+    client.echo(b"x")
+    return client
+
+
+def kill_rest(*processes):
+    """What KillMode=mixed does as soon as the main process has ended."""
+    for process in processes:
+        if process.is_alive():
+            process.signal(signal.SIGKILL)
+
+
+def test_a_stop_of_the_service_lets_the_replaced_process_drain_too(tmp_path, build):
+    manager = Manager(tmp_path / "notify")
+    gate = launch_for(manager, tmp_path, build)
+    old = session(gate)
+    heir = upgrade(gate)
+    new = session(gate)
+    assert manager.hear("MAINPID")["MAINPID"] == str(heir.pid)
+    seen = gate.events.count()
+    heir.signal(signal.SIGTERM)
+    manager.hear("STOPPING")
+    for _ in range(2):
+        gate.event("muxgate.drain", "sessions=1", start=seen)
+    new.close()
+    gate.event("muxgate.waits")
+    old.echo(b"goes on")
+    assert heir.is_alive()
+    old.close()
+    assert not heir.is_alive(settings.seconds(10))
+    kill_rest(Heir(gate.pid))
+    gate.ended(old, "client_closed")
+    assert gate.wait_exit() == 0
+    gate.check_output()
+
+
+def test_whoever_is_the_main_process_waits_for_all_that_were_replaced(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    clients, processes = [session(gate)], [gate]
+    for _ in range(3):
+        processes.append(upgrade(gate, processes[-1]))
+        clients.append(session(gate))
+    *heirs, main = processes[1:]
+    main.signal(signal.SIGTERM)
+    clients[2].close()
+    assert not heirs[1].is_alive(10), "one in between that has no sessions need not wait"
+    clients[3].close()
+    gate.event("muxgate.waits")
+    for client in clients[:2]:
+        client.echo(b"goes on")
+        assert main.is_alive()
+        client.close()
+    assert not main.is_alive(settings.seconds(10)) and not heirs[0].is_alive()
+    assert gate.wait_exit() == 0
+    gate.check_output()
+
+
+def test_a_second_term_of_the_heir_stops_all_of_them(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    old = session(gate)
+    heir = upgrade(gate)
+    new = session(gate)
+    seen = gate.events.count()
+    heir.signal(signal.SIGTERM)
+    wait.until(lambda: len(gate.events_with("muxgate.drain", start=seen)) == 2, "both were told")
+    heir.signal(signal.SIGTERM)
+    assert not heir.is_alive(settings.seconds(10))
+    assert gate.wait_exit() == 0
+    for client in (old, new):
+        gate.ended(client, "shutdown")
+    gate.check_output()
+
+
+def test_one_signal_to_all_processes_is_one(start):
+    """Of a terminal, or of KillMode=control-group: the replaced process hears of it twice."""
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    old = session(gate)
+    heir = upgrade(gate)
+    seen = gate.events.count()
+    heir.signal(signal.SIGINT)
+    gate.event("muxgate.waits", start=seen)
+    gate.event("muxgate.drain", "sessions=1", start=seen)
+    gate.signal(signal.SIGINT)
+    wait.until(lambda: len(gate.events_with("muxgate.drain", "sessions=1", start=seen)) == 2, "told by the signal, too")
+    old.echo(b"goes on")
+    old.close()
+    assert gate.wait_exit() == 0
+    assert not heir.is_alive(settings.seconds(10))
+    gate.ended(old, "client_closed")
+    gate.check_output()
+
+
+def test_a_drain_timeout_of_the_heir_ends_those_before_it(launch, build):
+    server = servers.EchoServer()
+    gate = launch(build(PLAIN, {"app": server}, tls=None))
+    old = session(gate)
+    gate.write(build(PLAIN, {"app": server}, tls=None, top={"drain_timeout": "200ms"}))
+    heir = upgrade(gate)
+    old.echo(b"has no such limit")
+    heir.stop()
+    assert gate.wait_exit() == 0
+    gate.ended(old, "shutdown")
+    gate.check_output()
+
+
+def test_an_heir_does_not_wait_for_one_that_was_killed(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    session(gate)
+    heir = upgrade(gate)
+    heir.signal(signal.SIGTERM)
+    gate.event("muxgate.waits")
+    assert heir.is_alive()
+    gate.signal(signal.SIGKILL)
+    assert gate.wait_exit() == -signal.SIGKILL
+    assert not heir.is_alive(settings.seconds(10))
