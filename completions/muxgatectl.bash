@@ -30,7 +30,7 @@ _muxgatectl_find_command()
 _muxgatectl_words()
 {
     case $1,$2 in
-    ,*) echo status sessions pools certs drain ready maint weight kill reload top ;;
+    ,*) echo status sessions pools certs ledger drain ready maint weight kill reload top ;;
     drain,0 | ready,0 | maint,0 | weight,0) _muxgatectl_first_column pools ;;
     kill,0) _muxgatectl_first_column sessions ;;
     esac
@@ -41,6 +41,7 @@ _muxgatectl_options()
     echo --socket --json --help --version
     case $1 in
     sessions) echo --generation --contains --limit ;;
+    ledger) echo --plain ;;
     top) echo -d -n ;;
     esac
 }

@@ -7,7 +7,7 @@ dist_doc_DATA = README.md README LICENSE
 docsdir = $(docdir)/docs
 dist_docs_DATA = docs/ARCHITECTURE.md docs/CHOICES.md docs/PERFORMANCE.md docs/SECURITY.md
 referencedir = $(docdir)/docs/reference
-dist_reference_DATA = docs/reference/admin.md docs/reference/metrics.md docs/reference/command-line.md docs/reference/configuration.md docs/reference/log.md
+dist_reference_DATA = docs/reference/admin.md docs/reference/metrics.md docs/reference/command-line.md docs/reference/ledger.md docs/reference/configuration.md docs/reference/log.md
 recipesdir = $(docdir)/docs/recipes
 dist_recipes_DATA = docs/recipes/README.md docs/recipes/behind-a-load-balancer.md \
 	docs/recipes/from-haproxy.md docs/recipes/from-nginx.md docs/recipes/from-sslh.md \

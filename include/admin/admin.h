@@ -15,6 +15,7 @@
 #include "admin/endpoints.h"
 #include "io/line_writer.h"
 #include "io/mailbox.h"
+#include "ledger/ledger.h"
 #include "session/snapshot.h"
 #include "session/tour.h"
 
@@ -47,6 +48,7 @@ struct admin_args {
     const struct admin_process *process;
     const struct gauge *gauge;
     const struct line_writer *log;
+    struct ledger *ledger;
 };
 
 bool admin_start(struct admin **ret, const struct admin_args *args, struct error *error) MUST_CHECK;

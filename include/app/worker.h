@@ -17,6 +17,7 @@ struct worker_args {
     struct gauge *gauge;
     struct crew *crew; /* borrowed; NULL: it is the only one */
     struct line_writer *log;
+    struct ledger *ledger;
     uint64_t epoch;
     unsigned most_pipes;
     struct mailbox *control;         /* is told when a draining worker is empty ... */

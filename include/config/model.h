@@ -255,6 +255,12 @@ struct model_admin {
     struct string_list hosts; /* in normal form */
 };
 
+/* "ledger" */
+struct model_ledger {
+    char *file; /* absolute; NULL: none is kept */
+    uint64_t max_entries, interval_ms;
+};
+
 struct model {
     char *file, *folder;
     struct model_listener *listeners;
@@ -263,6 +269,7 @@ struct model {
     size_t pool_count;
     struct model_log log;
     struct model_admin admin;
+    struct model_ledger ledger;
     unsigned workers; /* 0: one per core */
     char *user, *group;
     uint64_t max_sessions;     /* of the process; 0: no limit */

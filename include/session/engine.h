@@ -11,6 +11,7 @@
 #include "inspect/facts.h"
 #include "io/line_writer.h"
 #include "io/pipes.h"
+#include "ledger/ledger.h"
 #include "session/crew.h"
 #include "session/limits.h"
 #include "session/log_line.h"
@@ -40,6 +41,7 @@ struct engine_args {
     struct gauge *gauge;     /* borrowed; the process's */
     struct crew *crew;       /* borrowed; NULL: it is alone */
     struct line_writer *log; /* borrowed */
+    struct ledger *ledger;   /* borrowed; NULL: there is none */
     uint64_t epoch;          /* makes session ids differ from those of other processes */
     unsigned most_pipes;
     void (*on_empty)(void *context);   /* draining, and the last session has ended */

@@ -26,6 +26,10 @@ bool record_refused(struct engine *engine, const struct refused_line *refused);
 /* The same for the metrics: the session is counted as ended so. */
 void record_count(struct session *session, enum end_reason end);
 
+/* Enters a routed session in the ledger, once: early for one that lasts, at its end at the latest.
+ */
+void record_enter(struct session *session);
+
 /* A rule was chosen: from now on the session counts under it, and under its protocol. */
 void record_decision(struct session *session);
 

@@ -104,6 +104,7 @@ struct session {
     bool server_truncated;
     bool server_first; /* the server finished before the client */
     bool settled;      /* RELAY: keep-alive to the server is set */
+    bool entered;      /* in the ledger */
 };
 
 /* Takes a fresh connection over, for a listener of that generation: on false (out of memory) fd is

@@ -33,7 +33,7 @@ struct admin {
     ev_timer sweep;
     struct mail stop;
     uint64_t started_ms;
-    unsigned listings; /* lists of sessions being made */
+    unsigned listings; /* lists of sessions, and ledgers, being made */
 };
 
 struct job {
@@ -46,6 +46,9 @@ struct job {
 /* Nobody waits for longer than this many seconds. */
 #define JOB_SECONDS    5
 #define RELOAD_SECONDS 120
+
+/* Lists that are being made at a time; whoever asks beyond that is told to come back. */
+#define LISTINGS_MAX 4u
 
 void job_begin(struct job *job, struct admin *admin, struct http_request *request, double seconds);
 

@@ -171,7 +171,7 @@ void answer_pools(struct admin *admin, struct http_request *request,
     ask_control(admin, request, work_pools);
 }
 
-/* --- certificates, ledger --------------------------------------------------------------------- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 static void work_certificates(struct control_job *job, const struct snapshot *snapshot, void *owner)
 {
@@ -184,14 +184,6 @@ void answer_certificates(struct admin *admin, struct http_request *request,
 {
     (void)parts;
     ask_control(admin, request, work_certificates);
-}
-
-void answer_ledger(struct admin *admin, struct http_request *request,
-                   const struct route_parts *parts)
-{
-    (void)admin;
-    (void)parts;
-    answer_error(request, 404, "this version keeps no ledger");
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */

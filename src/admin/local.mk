@@ -5,6 +5,7 @@ src_libadmin_a_SOURCES = \
 	src/admin/documents.c src/admin/handlers.h \
 	include/admin/endpoints.h src/admin/endpoints.h src/admin/endpoints.c \
 	src/admin/guard.h src/admin/guard.c \
+	src/admin/ledger.c \
 	src/admin/inventory.h src/admin/inventory.c \
 	src/admin/metrics.def src/admin/metrics.h src/admin/metrics.c src/admin/metrics_text.c \
 	src/admin/router.h src/admin/router.c src/admin/routes.def \

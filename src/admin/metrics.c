@@ -76,6 +76,20 @@ static void add_process(struct text *t, const struct admin *admin)
     add_one(t, METRIC_log_lines_dropped_total, line_writer_dropped(admin->args.log));
 }
 
+static uint64_t read_count(const _Atomic uint64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static void add_ledger(struct text *t, const struct ledger *ledger)
+{
+    const struct ledger_counts *counts = ledger_counts(ledger);
+    add_one(t, METRIC_ledger_entries, read_count(&counts->entries));
+    add_one(t, METRIC_ledger_evicted_total, read_count(&counts->evicted));
+    add_one(t, METRIC_ledger_dropped_total, read_count(&counts->dropped));
+    add_one(t, METRIC_ledger_failures_total, read_count(&counts->failures));
+}
+
 /* --- what the workers have counted ------------------------------------------------------------ */
 
 static const struct tally *tally_at(const struct admin *admin, unsigned worker)
@@ -222,6 +236,7 @@ static void complete(struct control_job *job)
     struct text whole = {0};
     const struct admin *admin = job->job.admin;
     add_process(&whole, admin);
+    add_ledger(&whole, admin->args.ledger);
     add_ends(&whole, admin);
     add_traffic(&whole, admin);
     add_histogram(&whole, admin, METRIC_inspect_seconds, TALLY_INSPECT);

@@ -15,9 +15,6 @@
 /* To compare a number is much cheaper. */
 #define IDS_PER_TURN 4096u
 
-/* Lists that are being made at a time; whoever asks beyond that is told to come back. */
-#define LISTINGS_MAX 4u
-
 /* --- the list --------------------------------------------------------------------------------- */
 
 struct listing;

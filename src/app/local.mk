@@ -12,6 +12,7 @@ src_libapp_a_SOURCES = \
 	include/app/environment.h \
 	include/app/fetcher.h src/app/fetcher.c \
 	include/app/inherit.h src/app/inherit.c \
+	include/app/keeper.h src/app/keeper.c \
 	include/app/load.h src/app/load.c \
 	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h src/app/reload.c src/app/succession.c \
 	include/app/naming.h src/app/naming.c \

@@ -7,6 +7,7 @@
 #include "app/audit.h"
 #include "app/binder.h"
 #include "app/dates.h"
+#include "app/keeper.h"
 #include "app/load.h"
 #include "app/naming.h"
 #include "app/privileges.h"
@@ -131,7 +132,8 @@ static bool start_admin(struct muxgate *m, struct error *error)
                                     .context = m,
                                     .process = &m->process,
                                     .gauge = &m->gauge,
-                                    .log = m->log};
+                                    .log = m->log,
+                                    .ledger = m->ledger};
     return admin_start(&m->admin, &args, error);
 }
 
@@ -220,7 +222,8 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
            endpoints_open(&m->endpoints, model, m->heir.endpoints, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
            endpoints_read_token(m->endpoints, &model->admin, error) &&
-           access_log_start(&m->log, &model->log, m->worker_count, error);
+           access_log_start(&m->log, &model->log, m->worker_count, error) &&
+           keeper_start(&m->ledger, &model->ledger, m->worker_count, error);
 }
 
 static bool start_workers(struct muxgate *m, struct error *error)
@@ -235,6 +238,7 @@ static bool start_workers(struct muxgate *m, struct error *error)
                                    .gauge = &m->gauge,
                                    .crew = m->crew,
                                    .log = m->log,
+                                   .ledger = m->ledger,
                                    .epoch = epoch,
                                    .most_pipes = pipes,
                                    .control = &m->mailbox,
@@ -272,7 +276,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     if (m == NULL)
         return error_memory(error);
     m->options = options;
-    m->heir.fd = m->left.fd = -1;
+    m->heir.fd = -1;
     predecessors_init(&m->predecessors);
     notify_open(&m->notifier);
     privileges_forbid_core_dumps();
@@ -330,21 +334,19 @@ void muxgate_free(struct muxgate *m)
     names_stop(m->names);
     watchdog_stop(&m->watchdog, m->loop);
     notify_close(&m->notifier);
-    notify_close(&m->left);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);
     free(m->workers);
     crew_free(m->crew);
     audit_report(&m->gauge, m->snapshot);
+    ledger_stop(m->ledger); /* what it was asked goes back to the admin thread's mailbox */
     admin_free(m->admin);
     line_writer_stop(m->log, LOG_PATIENCE_MS);
     upgrade_end(m->upgrade);
     heir_done(&m->heir);
     predecessors_leave(&m->predecessors);
     bindings_unref(m->bindings);
-    bindings_unref(m->rescued);
     endpoints_unref(m->endpoints);
-    endpoints_unref(m->rescued_admin);
     snapshot_unref(m->snapshot);
     demo_stop(m->demo);
     if (m->loop != NULL) {
@@ -352,7 +354,6 @@ void muxgate_free(struct muxgate *m)
             if (ev_is_active(&m->signals[i]))
                 ev_signal_stop(m->loop, &m->signals[i]);
         ev_timer_stop(m->loop, &m->drain_timer);
-        ev_timer_stop(m->loop, &m->rescue_timer);
         mailbox_stop(&m->mailbox);
         ev_loop_destroy(m->loop);
     }

@@ -2,6 +2,7 @@
 #include "muxgate_private.h"
 
 #include "app/binder.h"
+#include "app/keeper.h"
 #include "app/load.h"
 #include "base/log.h"
 #include "config/difference.h"
@@ -32,7 +33,8 @@ static bool prepare(struct muxgate *m, struct change *ret, const struct load_arg
     const struct model *model = ret->snapshot->config.model;
     if (binder_bind(&ret->bindings, ret->snapshot, m->bindings, m->worker_count, error) &&
         endpoints_open(&ret->endpoints, model, m->endpoints, error) &&
-        endpoints_read_token(ret->endpoints, &model->admin, error))
+        endpoints_read_token(ret->endpoints, &model->admin, error) &&
+        ledger_check(&model->ledger, error))
         return true;
     endpoints_unref(ret->endpoints);
     bindings_unref(ret->bindings);
@@ -70,7 +72,6 @@ static void commit(struct muxgate *m, const struct change *change, struct text *
     compare(m, change, &summary, changes);
     struct snapshot *old = m->snapshot;
     bindings_retire_others(m->bindings, change->bindings);
-    muxgate_tell_predecessors(m, m->bindings, change->bindings);
     bindings_unref(m->bindings);
     endpoints_unref(m->endpoints);
     m->snapshot = change->snapshot;
@@ -80,6 +81,7 @@ static void commit(struct muxgate *m, const struct change *change, struct text *
     drains_follow_set(m->drains, m->snapshot->pools, old->pools);
     muxgate_set_limits(m);
     muxgate_reopen_log(m);
+    keeper_follow(m->ledger, &muxgate_model(m)->ledger);
     muxgate_start_attendants(m);
     bool whole = muxgate_hand_out(m);
     snapshot_unref(old);

@@ -295,6 +295,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
                                  .gauge = args->gauge,
                                  .crew = args->crew,
                                  .log = args->log,
+                                 .ledger = args->ledger,
                                  .epoch = args->epoch,
                                  .most_pipes = args->most_pipes,
                                  .on_empty = tell_empty,

@@ -65,6 +65,13 @@ static void build_admin(struct build *b, struct model_admin *ret, const json_t *
     build_hosts(b, &ret->hosts, json_object_get(admin, "hosts"));
 }
 
+static void build_ledger(struct build *b, struct model_ledger *ret, const json_t *ledger)
+{
+    ret->file = build_file(b, ledger, KEY_ledger_file);
+    ret->max_entries = build_get_count(ledger, KEY_ledger_max_entries);
+    ret->interval_ms = build_get_duration(ledger, KEY_ledger_interval);
+}
+
 static void build_listeners(struct build *b, struct model *model, json_t *listeners)
 {
     const char *name;
@@ -99,6 +106,7 @@ struct model *build_model(const json_t *merged, const char *file, const char *fo
     build_pools(&b, model, json_object_get(merged, "pools"));
     build_log(&b, &model->log, json_object_get(merged, "log"));
     build_admin(&b, &model->admin, json_object_get(merged, "admin"));
+    build_ledger(&b, &model->ledger, json_object_get(merged, "ledger"));
     const json_t *workers = json_object_get(merged, "workers");
     model->workers = (unsigned)json_integer_value(workers); /* "auto" is no integer: 0 */
     model->user = build_text(&b, build_get_text(merged, KEY_top_user));

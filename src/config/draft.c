@@ -96,8 +96,8 @@ static void prune_map(struct pruning *p, json_t *root, const char *map, const ch
 
 json_t *draft_prune(const json_t *merged, const json_t *broken)
 {
-    static const char *const others[] = {"log",  "limits", "workers",
-                                         "user", "group",  "drain_timeout"};
+    static const char *const others[] = {"log",   "limits",        "workers", "user",
+                                         "group", "drain_timeout", "ledger"};
     struct pruning p = {.broken = broken};
     if (broken == NULL || json_object_get(broken, "defaults") != NULL)
         return NULL;

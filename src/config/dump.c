@@ -281,6 +281,17 @@ static void dump_admin(struct json_writer *w, const struct model_admin *admin)
     json_close(w, '}');
 }
 
+static void dump_ledger(struct json_writer *w, const struct model_ledger *ledger)
+{
+    if (ledger->file == NULL)
+        return;
+    json_open(w, "ledger", '{');
+    dump_text(w, KEY_ledger_file, ledger->file);
+    json_put_number(w, "max_entries", ledger->max_entries);
+    dump_duration(w, KEY_ledger_interval, ledger->interval_ms);
+    json_close(w, '}');
+}
+
 static void dump_process(struct json_writer *w, const struct model *model)
 {
     if (model->workers == 0)
@@ -310,6 +321,7 @@ bool config_dump(const struct model *model, struct text *ret)
     json_close(&w, '}');
     dump_admin(&w, &model->admin);
     dump_log(&w, &model->log);
+    dump_ledger(&w, &model->ledger);
     dump_process(&w, model);
     json_close(&w, '}');
     text_add_char(ret, '\n');

@@ -13,6 +13,7 @@ enum object_kind {
     OBJECT_admin,
     OBJECT_limits,
     OBJECT_log,
+    OBJECT_ledger,
     OBJECT_listener,
     OBJECT_listener_limits,
     OBJECT_timeouts,

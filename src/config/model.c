@@ -182,6 +182,7 @@ void model_free(struct model *model)
     free(model->log.file);
     free(model->log.template);
     free_admin(&model->admin);
+    free(model->ledger.file);
     free(model->user);
     free(model->group);
     free(model);

@@ -92,6 +92,14 @@ static enum ctl_status run_certs(const struct ctl *ctl, const char *name, struct
     return show_document(ctl, "/v1/certificates", command_draw_certificates, error);
 }
 
+static enum ctl_status run_ledger(const struct ctl *ctl, const char *name, struct error *error)
+{
+    (void)name;
+    bool plain = (ctl->given & CTL_PLAIN) != 0;
+    return show_document(ctl, plain ? "/v1/ledger?comes=plain" : "/v1/ledger", command_draw_ledger,
+                         error);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static const char *name_of(const json_t *object)
@@ -236,6 +244,8 @@ static const struct command commands[] = {
      "sessions [--generation N] [--contains TEXT] [--limit N]", "the live sessions", run_sessions},
     {"pools", 0, 0, "pools", "pools and their servers", run_pools},
     {"certs", 0, 0, "certs", "the certificates that are served", run_certs},
+    {"ledger", 0, CTL_PLAIN, "ledger [--plain]", "who comes in plain, and who has moved to TLS",
+     run_ledger},
     {"drain", 1, 0, "drain POOL/SERVER", "no new sessions for it; it is still checked", run_state},
     {"ready", 1, 0, "ready POOL/SERVER", "new sessions again", run_state},
     {"maint", 1, 0, "maint POOL/SERVER", "no new sessions, no checks", run_state},
@@ -245,7 +255,6 @@ static const struct command commands[] = {
      run_reload},
     {"top", 0, CTL_DELAY | CTL_COUNT, "top [-d SECONDS] [-n COUNT]", "a live view", command_top},
     {"confirm", 0, 0, NULL, NULL, run_later},
-    {"ledger", 0, 0, NULL, NULL, run_later},
     {"unknown", 0, 0, NULL, NULL, run_later},
 };
 

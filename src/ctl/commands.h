@@ -11,6 +11,7 @@ enum ctl_option {
     CTL_LIMIT = 1u << 2,
     CTL_DELAY = 1u << 3,
     CTL_COUNT = 1u << 4,
+    CTL_PLAIN = 1u << 5,
 };
 
 /* Strings are borrowed from argv or the environment. */

@@ -161,3 +161,53 @@ void command_draw_certificates(const json_t *certificates, struct text *ret)
     }
     table_end(&table, ret);
 }
+
+/* --- ledger ----------------------------------------------------------------------------------- */
+
+/* "2026-11-21T08:34:59.123Z" → "2026-11-21T08:34Z" */
+static void add_minute(struct table *table, const char *time)
+{
+    if (time[0] == '\0')
+        table_add(table, "-");
+    else
+        table_add_format(table, "%.16sZ", time);
+}
+
+static void add_or_dash(struct table *table, const char *text)
+{
+    table_add(table, text[0] == '\0' ? "-" : text);
+}
+
+static void add_ledger_row(struct table *table, const json_t *row)
+{
+    add_or_dash(table, word(row, "comes"));
+    add_or_dash(table, word(row, "source"));
+    add_or_dash(table, word(row, "fix_sender"));
+    add_or_dash(table, word(row, "sni"));
+    add_or_dash(table, word(row, "client_cn"));
+    add_or_dash(table, word(row, "tls_version"));
+    add_minute(table, word(row, "last_plain"));
+    table_add_format(table, "%lld", (long long)number(row, "plain_sessions"));
+    add_minute(table, word(row, "first_tls"));
+    add_minute(table, word(row, "last_tls"));
+    table_add_format(table, "%lld", (long long)number(row, "tls_sessions"));
+}
+
+void command_draw_ledger(const json_t *rows, struct text *ret)
+{
+    static const char *const titles[] = {"COMES",     "SOURCE",   "COMPID",     "SNI",
+                                         "CLIENT",    "VERSION",  "LAST-PLAIN", ">PLAIN",
+                                         "FIRST-TLS", "LAST-TLS", ">TLS",       NULL};
+    size_t plain = 0, mixed = 0, count = json_array_size(rows);
+    struct table table;
+    table_begin(&table, titles);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *row = json_array_get(rows, i);
+        plain += strcmp(word(row, "comes"), "plain") == 0;
+        mixed += strcmp(word(row, "comes"), "mixed") == 0;
+        add_ledger_row(&table, row);
+    }
+    table_end(&table, ret);
+    text_format(ret, "\n%zu in plain, %zu mixed, %zu in TLS\n", plain, mixed,
+                count - plain - mixed);
+}

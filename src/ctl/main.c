@@ -15,6 +15,7 @@ enum {
     OPTION_GENERATION,
     OPTION_CONTAINS,
     OPTION_LIMIT,
+    OPTION_PLAIN,
     OPTION_DRY_RUN,
     OPTION_CONFIRM
 };
@@ -25,6 +26,7 @@ static const struct option long_options[] = {
     {"generation", required_argument, NULL, OPTION_GENERATION},
     {"contains", required_argument, NULL, OPTION_CONTAINS},
     {"limit", required_argument, NULL, OPTION_LIMIT},
+    {"plain", no_argument, NULL, OPTION_PLAIN},
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"confirm", required_argument, NULL, OPTION_CONFIRM},
     {"version", no_argument, NULL, 'V'},
@@ -83,6 +85,9 @@ static bool take(struct asked *asked, int option)
         return note(ctl, CTL_CONTAINS, &ctl->contains);
     case OPTION_LIMIT:
         return note(ctl, CTL_LIMIT, &ctl->limit);
+    case OPTION_PLAIN:
+        ctl->given |= CTL_PLAIN;
+        return true;
     case OPTION_DRY_RUN:
         asked->later = "reload --dry-run";
         return true;

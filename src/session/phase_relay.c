@@ -1,5 +1,6 @@
 /* RELAY: bytes move both ways until both sides have finished. */
 #include "inspect/tls_record.h"
+#include "session/record.h"
 #include "session/session.h"
 
 #include <errno.h>
@@ -283,6 +284,9 @@ void phase_relay_settle(struct session *s)
     if (s->terminates)
         tls_flush(&s->client);
     s->settled = true;
+    /* Who speaks in a TLS session is known once its first bytes have come. */
+    if (!s->terminates || s->inner_known)
+        record_enter(s);
 }
 
 void phase_relay_expire(struct session *s)

@@ -247,6 +247,32 @@ void record_decision(struct session *s)
     s->traffic = row;
 }
 
+static bool was_routed(const struct session *s)
+{
+    return s->phase == PHASE_QUEUE || s->phase == PHASE_CONNECT || s->phase == PHASE_STARTTLS ||
+           s->phase == PHASE_RELAY;
+}
+
+void record_enter(struct session *s)
+{
+    struct ledger *ledger = s->engine->args.ledger;
+    struct tls_facts facts = {0};
+    if (ledger == NULL || !ledger_is_kept(ledger) || s->entered || !was_routed(s))
+        return;
+    s->entered = true;
+    struct ledger_note note = {.source = &s->client_ip, .at_ms = s->started_ms, .tls = s->is_tls};
+    if (s->notes != NULL) {
+        note.sni = span_text(s->is_tls ? s->notes->sni : NULL);
+        note.sender = span_text(s->notes->fix_sender);
+    }
+    if (s->handshake_us != UINT32_MAX) {
+        tls_get_facts(&s->client, &facts);
+        note.tls_version = facts.version;
+        note.name = span_text(facts.client_cert == NULL ? NULL : facts.client_cert->cn);
+    }
+    ledger_put(ledger, s->engine->args.index, &note);
+}
+
 static const char *state_of(const struct session *s)
 {
     static const char *const names[PHASE_COUNT] = {

@@ -347,6 +347,7 @@ void session_end(struct session *s, enum end_reason reason)
     ev_timer_stop(loop, &s->timer);
     record_compose(s, reason);
     record_count(s, reason);
+    record_enter(s);
     /* Before anyone can learn of the end: who then comes back must find the counts without it. */
     give_counters_back(s);
     (void)record_send(s->engine);

@@ -122,7 +122,6 @@ def test_a_mistake_is_one_line_with_its_place(check, tmp_path, path, value, wher
 
 
 NOT_YET = [
-    (("ledger",), {"file": "ledger"}),
     (("listeners", "combined", "early_connect"), True),
     (("pools", "app", "drain"), {"boundary": "fix"}),
 ]

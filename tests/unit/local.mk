@@ -15,6 +15,7 @@ include tests/unit/io.mk
 include tests/unit/tls.mk
 include tests/unit/route.mk
 include tests/unit/pool.mk
+include tests/unit/ledger.mk
 include tests/unit/session.mk
 include tests/unit/admin.mk
 include tests/unit/app.mk

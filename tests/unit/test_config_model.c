@@ -89,6 +89,9 @@ START_TEST(every_key_reaches_the_model)
     ck_assert_str_eq(m->user, "muxgate");
     ck_assert_uint_eq(m->max_sessions, 20000);
     ck_assert_uint_eq(m->drain_timeout_ms, 30000);
+    ck_assert_ptr_nonnull(strstr(m->ledger.file, "/state/ledger"));
+    ck_assert_uint_eq(m->ledger.max_entries, 500);
+    ck_assert_uint_eq(m->ledger.interval_ms, 1500);
     ck_assert_int_eq(m->log.access, LOG_TARGET_FILE);
     ck_assert_int_eq(m->log.level, LOG_LEVEL_DEBUG);
     ck_assert_uint_eq(l->bind_count, 6);

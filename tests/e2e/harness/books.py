@@ -4,29 +4,15 @@ import os
 from pathlib import Path
 
 
-def numbered_descriptors(pid: int) -> list:
-    """Each open descriptor, and where it points to."""
+def descriptors(pid: int) -> list:
+    """Where each open descriptor points to."""
     found = []
     for entry in os.scandir(f"/proc/{pid}/fd"):
         try:
-            found.append((int(entry.name), os.readlink(entry.path)))
+            found.append(os.readlink(entry.path))
         except FileNotFoundError:
             pass
-    return found
-
-
-def descriptors(pid: int) -> list:
-    """Where each open descriptor points to."""
-    return sorted(link for _, link in numbered_descriptors(pid))
-
-
-def watched_by(pid: int, epoll: int) -> set:
-    """The descriptors that this one watches: proc(5), fdinfo."""
-    try:
-        lines = Path(f"/proc/{pid}/fdinfo/{epoll}").read_text().splitlines()
-    except FileNotFoundError:
-        return set()
-    return {int(line.split()[1]) for line in lines if line.startswith("tfd:")}
+    return sorted(found)
 
 
 def sockets(pid: int) -> int:
