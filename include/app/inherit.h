@@ -23,9 +23,13 @@ enum inherit_kind {
     INHERIT_END = 'E',     /* that was all, but for what operators set until the heir serves */
     /* From the heir. */
     INHERIT_KEPT = 'K',  /* the text of a bind that it goes on with */
+    INHERIT_TELLS = 'H', /* it will say what it leaves: until then that may be held for it */
     INHERIT_READY = 'R', /* it serves */
-    INHERIT_STOP = 'S',  /* after that: it was told to stop, which is for the whole service */
-    INHERIT_NOW = 'N',   /* ... now */
+    /* ... and behind that */
+    INHERIT_LEFT = 'L',       /* the text of a bind that it leaves; "": it leaves everything */
+    INHERIT_LEFT_ADMIN = 'l', /* likewise the sockets of admin */
+    INHERIT_STOP = 'S',       /* it was told to stop, which is for the whole service */
+    INHERIT_NOW = 'N',        /* ... now */
 };
 
 /* What one packet can hold: SCM_MAX_FD of Linux, and all ticket keys of a policy. */

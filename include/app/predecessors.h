@@ -30,8 +30,9 @@ void predecessors_watch(struct predecessors *predecessors, struct ev_loop *loop,
 
 bool predecessors_are_there(const struct predecessors *predecessors);
 
-/* Tells all of them: INHERIT_STOP, INHERIT_NOW. */
-void predecessors_tell(const struct predecessors *predecessors, enum inherit_kind kind);
+/* Tells all of them one of the things that are said behind INHERIT_READY. */
+void predecessors_tell(const struct predecessors *predecessors, enum inherit_kind kind,
+                       const char *text);
 
 /* Lets the process at the other end of `fd` know them, too. */
 void predecessors_hand_over(const struct predecessors *predecessors, int fd);

@@ -18,9 +18,10 @@ struct upgrade;
 
 struct upgrade_args {
     struct ev_loop *loop; /* the default one: it learns of the end of children */
+    const char *program;  /* NULL: where command[0] is found */
     char *const *command; /* argv; borrowed, likewise below until the end of upgrade_start() */
     const struct snapshot *snapshot;
-    const struct endpoints *endpoints;
+    struct endpoints *endpoints;
     struct bindings *bindings;
     const struct predecessors *before; /* the heir's to wait for, if it serves */
     /* One of them, once. The bindings that the heir goes on with are handed over already. If it has
@@ -29,6 +30,9 @@ struct upgrade_args {
     void (*on_failed)(void *context, const char *reason);
     /* Behind on_ready(): the heir was told to stop, or to stop `now`. */
     void (*on_stop)(void *context, bool now);
+    /* Likewise: it has ended as no gateway does that was told to. upgrade_take_held() has what it
+     * would have to have handed on. */
+    void (*on_lost)(void *context, const char *reason);
     void *context;
 };
 
@@ -38,6 +42,13 @@ void upgrade_note_change(const struct upgrade *upgrade, const struct pool *pool)
 
 bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
                    struct error *error) MUST_CHECK;
+
+/* The sockets that the heir goes on with are held here, too, until it leaves them: were it to
+ * crash, their clients would be reset, and new ones be refused. Hands them out, counted. false: it
+ * has left all binds, or will not say what it leaves. */
+bool upgrade_take_held(struct upgrade *upgrade, struct bindings **bindings,
+                       struct endpoints **endpoints) MUST_CHECK;
+void upgrade_let_go(struct upgrade *upgrade);
 
 /* Accepts NULL. An heir that is not ready is killed; one that is learns of the end of this process
  * when it has really come. */

@@ -216,7 +216,8 @@ static void take_late_wishes(const struct heir *heir, const struct snapshot *sna
 void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
                      const struct bindings *bindings)
 {
-    const struct inherit_packet ready = {.kind = INHERIT_READY, .text = ""};
+    const struct inherit_packet tells = {.kind = INHERIT_TELLS, .text = ""},
+                                ready = {.kind = INHERIT_READY, .text = ""};
     bool heard = true;
     if (heir->fd < 0)
         return;
@@ -231,7 +232,7 @@ void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
     }
     if (heir->endpoints != NULL)
         endpoints_take_over(heir->endpoints);
-    heard = heard && inherit_send(heir->fd, &ready);
+    heard = heard && inherit_send(heir->fd, &tells) && inherit_send(heir->fd, &ready);
     if (heard)
         predecessors_add(heir->before, heir->fd);
     else

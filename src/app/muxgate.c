@@ -276,7 +276,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     if (m == NULL)
         return error_memory(error);
     m->options = options;
-    m->heir.fd = -1;
+    m->heir.fd = m->left.fd = -1;
     predecessors_init(&m->predecessors);
     notify_open(&m->notifier);
     privileges_forbid_core_dumps();
@@ -334,6 +334,7 @@ void muxgate_free(struct muxgate *m)
     names_stop(m->names);
     watchdog_stop(&m->watchdog, m->loop);
     notify_close(&m->notifier);
+    notify_close(&m->left);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
         worker_stop(m->workers[i]);
     free(m->workers);
@@ -346,7 +347,9 @@ void muxgate_free(struct muxgate *m)
     heir_done(&m->heir);
     predecessors_leave(&m->predecessors);
     bindings_unref(m->bindings);
+    bindings_unref(m->rescued);
     endpoints_unref(m->endpoints);
+    endpoints_unref(m->rescued_admin);
     snapshot_unref(m->snapshot);
     demo_stop(m->demo);
     if (m->loop != NULL) {
@@ -354,6 +357,7 @@ void muxgate_free(struct muxgate *m)
             if (ev_is_active(&m->signals[i]))
                 ev_signal_stop(m->loop, &m->signals[i]);
         ev_timer_stop(m->loop, &m->drain_timer);
+        ev_timer_stop(m->loop, &m->rescue_timer);
         mailbox_stop(&m->mailbox);
         ev_loop_destroy(m->loop);
     }

@@ -18,7 +18,7 @@ struct muxgate {
     struct ev_loop *loop;          /* owned; the control thread's */
     struct mailbox mailbox;
     ev_signal signals[5];
-    ev_timer drain_timer;
+    ev_timer drain_timer, rescue_timer;
     uint64_t descriptors;
     struct demo *demo;         /* owned; NULL without --demo */
     struct snapshot *snapshot; /* counted; the current one */
@@ -37,6 +37,7 @@ struct muxgate {
     struct admin *admin;         /* owned; NULL as long as no configuration asked for it */
     struct admin_process process;
     struct notifier notifier;
+    struct notifier left; /* once an heir is the main process: that of this one, which is silent */
     struct watchdog watchdog;
     struct heir heir;
     struct upgrade *upgrade; /* owned; NULL: none is under way, and none was done */
@@ -44,6 +45,11 @@ struct muxgate {
     bool draining, ending;
     bool reload_due;   /* a HUP came while an heir was starting */
     bool told_to_stop; /* by a signal, not by an heir */
+    /* After the crash of an heir that served: another is being started, with these. */
+    bool rescuing;
+    unsigned rescues; /* tried so far */
+    struct bindings *rescued;
+    struct endpoints *rescued_admin; /* counted; NULL: none */
 };
 
 const struct model *muxgate_model(const struct muxgate *m); /* of the current snapshot */
@@ -63,6 +69,10 @@ void muxgate_stop(struct muxgate *m);    /* TERM: drains; a second time: ends */
 void muxgate_upgrade(struct muxgate *m); /* USR2 */
 void muxgate_on_worker_empty(void *owner);
 void muxgate_watch_predecessors(struct muxgate *m);
+
+/* A reload leaves those bindings of `before` that are not in `now`. */
+void muxgate_tell_predecessors(const struct muxgate *m, const struct bindings *before,
+                               const struct bindings *now);
 
 /* --- reload.c --------------------------------------------------------------------------------- */
 

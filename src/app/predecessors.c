@@ -84,9 +84,9 @@ bool predecessors_are_there(const struct predecessors *all)
 }
 
 /* Whom it does not reach has gone, which is noticed elsewhere. */
-void predecessors_tell(const struct predecessors *all, enum inherit_kind kind)
+void predecessors_tell(const struct predecessors *all, enum inherit_kind kind, const char *text)
 {
-    const struct inherit_packet packet = {.kind = kind, .text = ""};
+    const struct inherit_packet packet = {.kind = kind, .text = text};
     LIST_EACH(&all->list, node)
     (void)!inherit_send(LIST_ENTRY(node, struct predecessor, link)->fd, &packet);
 }

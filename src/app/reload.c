@@ -72,6 +72,7 @@ static void commit(struct muxgate *m, const struct change *change, struct text *
     compare(m, change, &summary, changes);
     struct snapshot *old = m->snapshot;
     bindings_retire_others(m->bindings, change->bindings);
+    muxgate_tell_predecessors(m, m->bindings, change->bindings);
     bindings_unref(m->bindings);
     endpoints_unref(m->endpoints);
     m->snapshot = change->snapshot;

@@ -16,7 +16,7 @@ static void report_drain(const struct muxgate *m)
 static void stop_now(struct muxgate *m, const char *reason)
 {
     log_event(LOG_LEVEL_INFO, "muxgate.stop", "reason=\"%s\"", reason);
-    predecessors_tell(&m->predecessors, INHERIT_NOW);
+    predecessors_tell(&m->predecessors, INHERIT_NOW, "");
     ev_break(m->loop, EVBREAK_ALL);
 }
 
@@ -26,7 +26,7 @@ static void on_drain_timeout(struct ev_loop *loop, ev_timer *watcher, int events
     (void)events;
     struct muxgate *m = watcher->data;
     log_event(LOG_LEVEL_WARNING, "muxgate.stop", "reason=drain_timeout");
-    predecessors_tell(&m->predecessors, INHERIT_NOW);
+    predecessors_tell(&m->predecessors, INHERIT_NOW, "");
     ev_break(m->loop, EVBREAK_ALL);
 }
 
@@ -58,7 +58,7 @@ static void drain(struct muxgate *m)
  * too: it would be killed as soon as this process, the main one, is gone. */
 static void end_if_done(struct muxgate *m)
 {
-    if (m->empty_workers < m->worker_count)
+    if (m->empty_workers < m->worker_count || m->rescuing)
         return;
     if (predecessors_are_there(&m->predecessors))
         log_event(LOG_LEVEL_INFO, "muxgate.waits",
@@ -84,6 +84,37 @@ void muxgate_watch_predecessors(struct muxgate *m)
     predecessors_watch(&m->predecessors, m->loop, on_predecessors_gone, m);
 }
 
+void muxgate_tell_predecessors(const struct muxgate *m, const struct bindings *before,
+                               const struct bindings *now)
+{
+    for (size_t i = 0; i < before->count; i++)
+        if (!bindings_have(now, before->item[i].binding))
+            predecessors_tell(&m->predecessors, INHERIT_LEFT, before->item[i].binding->text);
+    /* They may have changed: rather none are held than such. */
+    predecessors_tell(&m->predecessors, INHERIT_LEFT_ADMIN, "");
+}
+
+static void forget_rescue(struct muxgate *m)
+{
+    ev_timer_stop(m->loop, &m->rescue_timer);
+    bindings_unref(m->rescued);
+    endpoints_unref(m->rescued_admin);
+    m->rescued = NULL;
+    m->rescued_admin = NULL;
+    m->rescuing = false;
+}
+
+/* Nobody is to serve any more in place of an heir that is gone. */
+static void end_rescue(struct muxgate *m)
+{
+    upgrade_let_go(m->upgrade);
+    if (!m->rescuing)
+        return;
+    upgrade_call_off(m->upgrade);
+    m->upgrade = NULL;
+    forget_rescue(m);
+}
+
 /* A process that drains because an heir has replaced it was not told to stop yet: its sessions
  * outlive the first signal like those of any other. */
 void muxgate_stop(struct muxgate *m)
@@ -93,9 +124,11 @@ void muxgate_stop(struct muxgate *m)
         return;
     }
     m->told_to_stop = true;
-    predecessors_tell(&m->predecessors, INHERIT_STOP);
+    end_rescue(m);
+    predecessors_tell(&m->predecessors, INHERIT_STOP, "");
     if (m->draining) {
         report_drain(m);
+        end_if_done(m);
         return;
     }
     upgrade_call_off(m->upgrade);
@@ -126,7 +159,9 @@ static void on_heir_ready(void *context, pid_t heir)
     /* To the manager, the service goes on: what becomes of this process is none of its business. */
     notify_heir(&m->notifier, (long)heir);
     watchdog_stop(&m->watchdog, m->loop);
-    notify_close(&m->notifier);
+    m->left = m->notifier;
+    m->notifier = (struct notifier){.fd = -1};
+    predecessors_tell(&m->predecessors, INHERIT_LEFT, "");
     predecessors_leave(&m->predecessors);
     if (m->reload_due) /* it may have read the file before that was changed */
         (void)kill(heir, SIGHUP);
@@ -158,6 +193,88 @@ static void on_heir_stops(void *context, bool now)
         report_drain(m);
 }
 
+/* --- an heir that crashes ----------------------------------------------------------------------
+ */
+
+/* Clients who come wait in the sockets that are held for it. Those are to be served, and not by
+ * this process, which has begun to take itself down: by another one of this very program (that of
+ * its heir may be the reason), which takes over as any heir does. */
+
+/* How often in a row, and after which time again. */
+#define RESCUES_MOST   3
+#define RESCUE_SECONDS 1.0
+
+static void on_heir_lost(void *context, const char *reason);
+static void try_rescue(struct muxgate *m);
+
+static void on_rescue_ready(void *context, pid_t heir)
+{
+    struct muxgate *m = context;
+    log_event(LOG_LEVEL_INFO, "upgrade.done", "pid=%ld", (long)heir);
+    notify_heir(&m->left, (long)heir);
+    forget_rescue(m);
+    end_if_done(m);
+}
+
+static void on_rescue_failed(void *context, const char *reason)
+{
+    struct muxgate *m = context;
+    log_event(LOG_LEVEL_ERROR, "upgrade.refused", "reason=\"%s\"", reason);
+    upgrade_end(m->upgrade);
+    m->upgrade = NULL;
+    try_rescue(m);
+}
+
+static void on_rescue_due(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct muxgate *m = watcher->data;
+    struct error error;
+    const struct upgrade_args args = {.loop = m->loop,
+                                      .program = "/proc/self/exe",
+                                      .command = m->options->words,
+                                      .snapshot = m->snapshot,
+                                      .endpoints = m->rescued_admin,
+                                      .bindings = m->rescued,
+                                      .before = &m->predecessors,
+                                      .on_ready = on_rescue_ready,
+                                      .on_failed = on_rescue_failed,
+                                      .on_stop = on_heir_stops,
+                                      .on_lost = on_heir_lost,
+                                      .context = m};
+    if (!upgrade_start(&m->upgrade, &args, &error))
+        on_rescue_failed(m, error.text);
+}
+
+static void try_rescue(struct muxgate *m)
+{
+    if (m->rescues == RESCUES_MOST) {
+        forget_rescue(m);
+        log_event(LOG_LEVEL_ERROR, "upgrade.given_up", "tries=%u", m->rescues);
+        end_if_done(m);
+        return;
+    }
+    ev_timer_init(&m->rescue_timer, on_rescue_due, m->rescues++ == 0 ? 0 : RESCUE_SECONDS, 0);
+    m->rescue_timer.data = m;
+    ev_timer_start(m->loop, &m->rescue_timer);
+}
+
+static void on_heir_lost(void *context, const char *reason)
+{
+    struct muxgate *m = context;
+    m->rescuing = upgrade_take_held(m->upgrade, &m->rescued, &m->rescued_admin);
+    log_event(LOG_LEVEL_ERROR, "upgrade.lost", "reason=\"%s\" rescue=%s", reason,
+              m->rescuing ? "true" : "false");
+    upgrade_end(m->upgrade);
+    m->upgrade = NULL;
+    if (m->rescuing)
+        try_rescue(m);
+}
+
+/* --- the signal --------------------------------------------------------------------------------
+ */
+
 void muxgate_upgrade(struct muxgate *m)
 {
     struct error error;
@@ -170,6 +287,7 @@ void muxgate_upgrade(struct muxgate *m)
                                       .on_ready = on_heir_ready,
                                       .on_failed = on_heir_failed,
                                       .on_stop = on_heir_stops,
+                                      .on_lost = on_heir_lost,
                                       .context = m};
     if (m->draining || m->upgrade != NULL)
         return; /* whoever asks twice has what was asked for */

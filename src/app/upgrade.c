@@ -34,14 +34,17 @@
 
 struct upgrade {
     struct upgrade_args args;
-    struct bindings *bindings; /* counted */
-    bool *kept;                /* by the heir; owned */
+    struct bindings *bindings;   /* counted; NULL once the heir is ready */
+    struct endpoints *endpoints; /* counted; then held for it */
+    struct bindings *held;       /* likewise, and this one's alone; NULL: none */
+    bool *kept;                  /* by the heir; owned */
     int fd;
     pid_t heir; /* 0: not started, or ended */
     ev_io io;
     ev_child child;
     ev_timer patience;
     bool hung_up, ready;
+    bool tells; /* the heir: what it leaves */
 };
 
 /* --- what the heir says ----------------------------------------------------------------------- */
@@ -55,10 +58,65 @@ static void fail(struct upgrade *u, const char *reason)
 
 static void note_kept(struct upgrade *u, const char *text)
 {
-    for (size_t i = 0; !u->ready && i < u->bindings->count; i++)
+    for (size_t i = 0; i < u->bindings->count; i++)
         if (strcmp(u->bindings->item[i].binding->text, text) == 0)
             u->kept[i] = true;
 }
+
+/* --- what is held for it ---------------------------------------------------------------------- */
+
+/* Memory out: nothing is held. */
+static void hold(struct upgrade *u)
+{
+    u->held = u->tells ? bindings_create(u->bindings->count) : NULL;
+    if (u->held == NULL) {
+        upgrade_let_go(u);
+        return;
+    }
+    u->held->count = 0;
+    for (size_t i = 0; i < u->bindings->count; i++)
+        if (u->kept[i])
+            u->held->item[u->held->count++].binding = binding_ref(u->bindings->item[i].binding);
+}
+
+static void let_go_of(struct upgrade *u, const char *text)
+{
+    struct bindings *held = u->held;
+    for (size_t i = 0; held != NULL && i < held->count; i++) {
+        if (strcmp(held->item[i].binding->text, text) != 0)
+            continue;
+        binding_unref(held->item[i].binding);
+        held->item[i] = held->item[--held->count];
+        return;
+    }
+}
+
+static void let_go_of_admin(struct upgrade *u)
+{
+    endpoints_unref(u->endpoints);
+    u->endpoints = NULL;
+}
+
+void upgrade_let_go(struct upgrade *u)
+{
+    if (u == NULL)
+        return;
+    bindings_unref(u->held);
+    u->held = NULL;
+    let_go_of_admin(u);
+}
+
+bool upgrade_take_held(struct upgrade *u, struct bindings **bindings, struct endpoints **endpoints)
+{
+    if (u->held == NULL || u->held->count == 0)
+        return false;
+    *bindings = bindings_ref(u->held);
+    *endpoints = u->endpoints == NULL ? NULL : endpoints_ref(u->endpoints);
+    return true;
+}
+
+/* --- what the heir says, further ---------------------------------------------------------------
+ */
 
 static void finish(struct upgrade *u)
 {
@@ -66,6 +124,7 @@ static void finish(struct upgrade *u)
     for (size_t i = 0; i < u->bindings->count; i++)
         if (u->kept[i])
             binding_hand_over(u->bindings->item[i].binding);
+    hold(u);
     bindings_unref(u->bindings);
     u->bindings = NULL;
     ev_timer_stop(u->args.loop, &u->patience);
@@ -83,16 +142,28 @@ static void expect_death(struct upgrade *u)
     ev_timer_start(u->args.loop, &u->patience);
 }
 
+static void take_last_word(struct upgrade *u, const struct inherit_packet *packet)
+{
+    if (packet->kind == INHERIT_LEFT && packet->text[0] != '\0')
+        let_go_of(u, packet->text);
+    else if (packet->kind == INHERIT_LEFT || packet->kind == INHERIT_STOP)
+        upgrade_let_go(u);
+    else if (packet->kind == INHERIT_LEFT_ADMIN)
+        let_go_of_admin(u);
+    if (packet->kind == INHERIT_STOP || packet->kind == INHERIT_NOW)
+        u->args.on_stop(u->args.context, packet->kind == INHERIT_NOW);
+}
+
 static void take_word(struct upgrade *u, const struct inherit_packet *packet)
 {
-    if (packet->kind == INHERIT_KEPT)
+    if (u->ready)
+        take_last_word(u, packet);
+    else if (packet->kind == INHERIT_KEPT)
         note_kept(u, packet->text);
-    else if (packet->kind == INHERIT_READY && !u->ready)
+    else if (packet->kind == INHERIT_TELLS)
+        u->tells = true;
+    else if (packet->kind == INHERIT_READY)
         finish(u);
-    else if (packet->kind == INHERIT_STOP && u->ready)
-        u->args.on_stop(u->args.context, false);
-    else if (packet->kind == INHERIT_NOW && u->ready)
-        u->args.on_stop(u->args.context, true);
 }
 
 /* The end of one that serves is told by its death alone: it may be of a version that hangs up. */
@@ -124,17 +195,21 @@ static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
 static void bury(struct upgrade *u, int status)
 {
     char reason[64];
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     ev_child_stop(u->args.loop, &u->child);
     u->heir = 0;
-    if (u->ready)
-        return;
     if (WIFEXITED(status))
         (void)snprintf(reason, sizeof reason, "the new process ended with status %d",
                        WEXITSTATUS(status));
     else
         (void)snprintf(reason, sizeof reason, "the new process ended by signal %d",
                        WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    fail(u, reason);
+    if (!u->ready)
+        fail(u, reason);
+    else if (clean)
+        upgrade_let_go(u);
+    else
+        u->args.on_lost(u->args.context, reason); /* ends it */
 }
 
 static void on_death(struct ev_loop *loop, ev_child *watcher, int events)
@@ -193,6 +268,8 @@ static bool send_endpoint(int fd, const char *kind, const char *text, int socket
 static bool send_endpoints(const struct endpoints *endpoints, int fd, struct error *error)
 {
     const char *text;
+    if (endpoints == NULL)
+        return true;
     int local = endpoints_socket(endpoints, true, &text);
     if (!send_endpoint(fd, "socket", text, local, error))
         return false;
@@ -252,7 +329,7 @@ static bool send_all(const struct upgrade *u, int fd, struct error *error)
     const int room = SEND_BYTES;
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    if (!send_bindings(u, fd, error) || !send_endpoints(u->args.endpoints, fd, error))
+    if (!send_bindings(u, fd, error) || !send_endpoints(u->endpoints, fd, error))
         return false;
     snapshot_each_policy(u->args.snapshot, send_tickets, &fd);
     send_all_wishes(u->args.snapshot->pools, fd);
@@ -292,8 +369,8 @@ static int spawn_with(struct upgrade *u, int fd, posix_spawn_file_actions_t *act
     int failure = posix_spawn_file_actions_adddup2(actions, fd, HEIR_FD);
     if (failure != 0)
         return failure;
-    return posix_spawnp(&u->heir, u->args.command[0], actions, attributes, u->args.command,
-                        environment);
+    const char *program = u->args.program != NULL ? u->args.program : u->args.command[0];
+    return posix_spawnp(&u->heir, program, actions, attributes, u->args.command, environment);
 }
 
 static bool spawn(struct upgrade *u, int fd, uint32_t lent, struct error *error)
@@ -345,6 +422,7 @@ static struct upgrade *create(const struct upgrade_args *args)
     u->args = *args;
     u->fd = -1;
     u->bindings = bindings_ref(args->bindings);
+    u->endpoints = args->endpoints == NULL ? NULL : endpoints_ref(args->endpoints);
     u->kept = calloc(args->bindings->count + 1, sizeof *u->kept);
     ev_init(&u->io, on_word);
     ev_init(&u->child, on_death);
@@ -407,8 +485,9 @@ void upgrade_end(struct upgrade *u)
     ev_child_stop(u->args.loop, &u->child);
     ev_timer_stop(u->args.loop, &u->patience);
     kill_heir(u);
-    if (u->fd >= 0 && !u->ready)
+    if (u->fd >= 0 && (!u->ready || u->heir == 0))
         (void)close(u->fd);
+    upgrade_let_go(u);
     bindings_unref(u->bindings);
     free(u->kept);
     free(u);

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_whoever_is_the_main_process_waits_for_all_that_were_replaced(start):
         client.echo(b"goes on")
         assert main.is_alive()
         client.close()
-    assert not main.is_alive(settings.seconds(10)) and not heirs[0].is_alive()
+    assert not main.is_alive(settings.seconds(10)) and not heirs[0].is_alive(10)
     assert gate.wait_exit() == 0
     gate.check_output()
 
@@ -200,3 +201,135 @@ def test_an_heir_does_not_wait_for_one_that_was_killed(start):
     gate.signal(signal.SIGKILL)
     assert gate.wait_exit() == -signal.SIGKILL
     assert not heir.is_alive(settings.seconds(10))
+
+
+# --- an heir that crashes -------------------------------------------------------------------------
+
+def crash(gate, heir) -> int:
+    """Kills an heir that serves, while the process before it still drains. The number of events before that."""
+    seen = gate.events.count()
+    heir.signal(signal.SIGKILL)
+    return seen
+
+
+def rescued(gate, seen) -> Heir:
+    gate.event("upgrade.lost", "signal 9", "rescue=true", start=seen)
+    return Heir(int(gate.event("upgrade.done", start=seen, seconds=20).split("pid=")[1].split()[0]))
+
+
+def test_in_place_of_an_heir_that_crashes_the_old_program_serves_again(tmp_path, build, copied):  # noqa: F811
+    manager = Manager(tmp_path / "notify")
+    gate = launch_for(manager, tmp_path, build, top={"admin": {"socket": "admin.sock"}})
+    old = session(gate)
+    heir = upgrade(gate)
+    manager.hear("MAINPID")
+    copied("#!/bin/sh\nexit 7\n")
+    seen = crash(gate, heir)
+    waiting = [gate.connect() for _ in range(20)]
+    for client in waiting:
+        client.echo(b"came while nobody served")
+    third = rescued(gate, seen)
+    assert manager.hear("MAINPID")["MAINPID"] == str(third.pid)
+    admin_answers(gate, third)
+    old.echo(b"goes on")
+    for client in (old, *waiting):
+        client.close()
+    finish(gate, third)
+    assert not (gate.folder / "admin.sock").exists()
+
+
+def test_a_rescue_that_fails_is_given_up_and_clients_are_told(launch, build):
+    template = build(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    gate = launch(template)
+    old = session(gate)
+    heir = upgrade(gate)
+    gate.write_text("{")
+    seen = crash(gate, heir)
+    gate.event("upgrade.given_up", "tries=3", start=seen, seconds=30)
+    assert len(gate.events_with("upgrade.refused", "status 1", start=seen)) == 3
+    with pytest.raises(ConnectionRefusedError):
+        gate.connect()
+    old.echo(b"goes on")
+    old.close()
+    assert gate.wait_exit() == 0
+    gate.check_output()
+
+
+def test_a_process_that_drains_ends_only_when_a_rescue_is_over(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    old = session(gate)
+    heir = upgrade(gate)
+    heir.signal(signal.SIGSTOP)
+    seen = crash(gate, heir)
+    gate.event("upgrade.lost", start=seen)
+    old.close()
+    third = Heir(int(gate.event("upgrade.done", start=seen, seconds=20).split("pid=")[1].split()[0]))
+    session(gate)
+    cleanup_peers()
+    finish(gate, third)
+
+
+def test_a_term_ends_a_rescue(start, copied):  # noqa: F811
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    old = session(gate)
+    heir = upgrade(gate)
+    gate.write_text("{")
+    seen = crash(gate, heir)
+    gate.event("upgrade.refused", start=seen)
+    gate.signal(signal.SIGTERM)
+    gate.event("muxgate.drain", "sessions=1", start=seen)
+    old.close()
+    assert gate.wait_exit() == 0
+    assert not gate.events_with("upgrade.given_up") and not gate.events_with("upgrade.done", start=seen)
+
+
+def test_what_an_heir_leaves_is_held_for_it_no_longer(launch, build):
+    server = servers.EchoServer()
+    both = build(PLAIN, {"app": server}, tls=None, top={"admin": {"http": "127.0.0.1:@admin"}})
+    both["listeners"]["other"] = {"bind": "127.0.0.1:@other", "rules": PLAIN}
+    gate = launch(both)
+    old = session(gate)
+    heir = upgrade(gate)
+    gate.write(build(PLAIN, {"app": server}, tls=None))
+    seen = gate.events.count()
+    heir.signal(signal.SIGHUP)
+    gate.event("reload.done", start=seen)
+    for name in ("other", "admin"):
+        wait.until(lambda: is_free(gate.ports[name]), f"{name} is free for others", 10)
+    gate.connect().echo(b"still there")
+    old.echo(b"goes on")
+    heir.signal(signal.SIGTERM)
+    wait.until(lambda: is_free(gate.port), "after a stop everything is", 10)
+    old.echo(b"goes on")
+    cleanup_peers()
+    assert gate.wait_exit() == 0
+    assert not heir.is_alive(settings.seconds(10))
+    gate.check_output()
+
+
+def is_free(port) -> bool:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind((net.HOST, port))
+            other.listen()
+        except OSError:
+            return False
+        return True
+
+
+def test_an_heir_that_was_replaced_itself_is_not_missed(start):
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
+    old = session(gate)
+    second = upgrade(gate)
+    session(gate)
+    third = upgrade(gate, second)
+    seen = crash(gate, second)
+    gate.event("upgrade.lost", "rescue=false", start=seen)
+    for _ in range(20):
+        gate.connect().echo(b"at the third")
+    old.echo(b"goes on")
+    cleanup_peers()
+    assert gate.wait_exit() == 0
+    third.stop()
+    gate.check_output()

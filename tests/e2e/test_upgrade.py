@@ -44,21 +44,25 @@ class Heir:
             self.handle = -1
 
 
-def listening(pid: int) -> bool:
-    """Has the process a TCP socket that listens?"""
-    inodes = set()
+def accepting(pid: int) -> bool:
+    """Does the process watch a TCP socket that listens? (It may hold some that are another's to accept from.)"""
+    inodes, watched = set(), set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             words = line.split()
             if words[3] == "0A":
                 inodes.add(f"socket:[{words[9]}]")
-    return any(link in inodes for link in books.descriptors(pid))
+    listening = {number for number, link in books.numbered_descriptors(pid) if link in inodes}
+    for number, link in books.numbered_descriptors(pid):
+        if "eventpoll" in link:
+            watched |= books.watched_by(pid, number)
+    return bool(listening & watched)
 
 
 def has_left(pid: int) -> bool:
     """Its workers stop accepting one by one, after the process has said that it is replaced."""
     try:
-        return not listening(pid)
+        return not accepting(pid)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return True
 

@@ -4,15 +4,29 @@ import os
 from pathlib import Path
 
 
-def descriptors(pid: int) -> list:
-    """Where each open descriptor points to."""
+def numbered_descriptors(pid: int) -> list:
+    """Each open descriptor, and where it points to."""
     found = []
     for entry in os.scandir(f"/proc/{pid}/fd"):
         try:
-            found.append(os.readlink(entry.path))
+            found.append((int(entry.name), os.readlink(entry.path)))
         except FileNotFoundError:
             pass
-    return sorted(found)
+    return found
+
+
+def descriptors(pid: int) -> list:
+    """Where each open descriptor points to."""
+    return sorted(link for _, link in numbered_descriptors(pid))
+
+
+def watched_by(pid: int, epoll: int) -> set:
+    """The descriptors that this one watches: proc(5), fdinfo."""
+    try:
+        lines = Path(f"/proc/{pid}/fdinfo/{epoll}").read_text().splitlines()
+    except FileNotFoundError:
+        return set()
+    return {int(line.split()[1]) for line in lines if line.startswith("tfd:")}
 
 
 def sockets(pid: int) -> int:
