@@ -16,6 +16,10 @@ struct cidr {
 /* "10.0.0.0/8", "::1/128", or an address alone (all bits). Bits behind the prefix must be zero:
  * "10.0.0.1/8" is refused with the network that was probably meant. */
 bool cidr_parse(struct cidr *ret, struct span text, struct error *error) MUST_CHECK;
+
+/* The network of so many bits that an address lies in; false for what is no IP, or too many bits.
+ */
+bool cidr_of(struct cidr *ret, const struct address *a, unsigned prefix_bits) MUST_CHECK;
 bool cidr_contains(const struct cidr *network, const struct address *a);
 
 struct cidr_set;

@@ -6,8 +6,9 @@
  * there only while it holds at facts->now: a walk goes by the time it is taken at, so that a
  * connection that was accepted earlier gets no rule that has ended.
  *
- * Cost     rules that name an `sni` are found through an index: a walk asks only those whose name
- *          fits, and the rules without one, in the order of the file.
+ * Cost     rules that name an `sni`, a FIX field, a `source` or a `protocol` are found through an
+ *          index: a walk asks only those of them that fit, and the rules without any of these, in
+ *          the order of the file.
  * Lifetime the model is borrowed and must outlive the rules.
  * Threads  immutable once compiled: any number of walks at once. */
 #ifndef ROUTE_RULES_H
@@ -63,10 +64,15 @@ bool rules_could_starttls(const struct rules *rules, const struct facts *facts,
 
 /* The same walk, watched: `step` (NULL: nobody watches) sees each rule that is asked, in order,
  * with its answer and the key of its match that gave it (NULL with a yes, which takes all of them).
- * Rules for the other kind of connection, and rules whose `sni` does not fit, are not asked. */
+ * Rules for the other kind of connection, and rules that the index leaves out, are not asked. */
 typedef void rules_step(void *context, const struct rule *rule, enum verdict answer,
                         const char *key);
 enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts, rules_step *step,
                            void *context, const struct rule **ret);
+
+/* A rule of the list that the walk with these facts goes through: the key with which its match says
+ * no; NULL: it does not. For rules that were not asked, since the index has left them out. */
+const char *rules_why_not(const struct rules *rules, const struct facts *facts,
+                          const struct rule *rule);
 
 #endif

@@ -24,10 +24,13 @@ static unsigned address_bits(const struct address *a, uint8_t ret[16])
 /* Sets every bit behind the prefix to `ones`. */
 static void fill_host_bits(uint8_t bytes[16], const struct cidr *network, bool ones)
 {
-    for (unsigned bit = network->prefix_bits; bit < network->family_bits; bit++) {
-        uint8_t mask = (uint8_t)(0x80u >> (bit % 8));
-        bytes[bit / 8] = (uint8_t)(ones ? bytes[bit / 8] | mask : bytes[bit / 8] & ~mask);
+    unsigned at = network->prefix_bits / 8u, kept = network->prefix_bits % 8u;
+    if (kept > 0) {
+        uint8_t mask = (uint8_t)(0xffu >> kept);
+        bytes[at] = (uint8_t)(ones ? bytes[at] | mask : bytes[at] & ~mask);
+        at++;
     }
+    memset(bytes + at, ones ? 0xff : 0, network->family_bits / 8u - at);
 }
 
 static bool parse_prefix(uint8_t *ret, struct span text, unsigned limit)
@@ -72,6 +75,17 @@ bool cidr_parse(struct cidr *ret, struct span text, struct error *error)
     if (memcmp(meant, network.network, sizeof meant) != 0)
         return refuse_host_bits(&network, meant, error);
     *ret = network;
+    return true;
+}
+
+bool cidr_of(struct cidr *ret, const struct address *a, unsigned prefix_bits)
+{
+    unsigned family_bits = address_bits(a, ret->network);
+    if (family_bits == 0 || prefix_bits > family_bits)
+        return false;
+    ret->family_bits = (uint8_t)family_bits;
+    ret->prefix_bits = (uint8_t)prefix_bits;
+    fill_host_bits(ret->network, ret, false);
     return true;
 }
 

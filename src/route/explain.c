@@ -93,7 +93,7 @@ static bool is_of_the_kind(const struct looking *l, const struct model_rule *mod
                            : model->starttls != NULL && strcmp(model->starttls, dialect) == 0;
 }
 
-/* A rule of the kind that was not asked has an `sni` that does not fit. */
+/* A rule of the kind that was not asked would have said no: the index knew. */
 static void add_step(struct looking *l, const struct rule *rule, const struct said *said)
 {
     struct explain_step *step = &l->look->steps[l->look->step_count++];
@@ -108,7 +108,7 @@ static void add_step(struct looking *l, const struct rule *rule, const struct sa
         step->key = l->args->now < rule->model->from ? "from" : "until";
     } else {
         step->answer = EXPLAIN_NO;
-        step->key = said->asked ? said->key : "sni";
+        step->key = said->asked ? said->key : rules_why_not(l->rules, &l->look->facts, rule);
     }
 }
 

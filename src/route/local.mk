@@ -7,7 +7,8 @@ src_libroute_a_SOURCES = \
 	src/route/match.h src/route/match.c src/route/match_compile.c \
 	src/route/match_client_cert.h src/route/match_client_cert.c \
 	src/route/match_fix.h src/route/match_fix.c \
-	src/route/name_index.h src/route/name_index.c \
+	src/route/hits.h src/route/hits.c src/route/postings.h src/route/postings.c \
+	src/route/name_index.h src/route/name_index.c src/route/rule_index.h src/route/rule_index.c \
 	include/route/networks.h src/route/networks.c \
 	src/route/patterns.h src/route/patterns.c \
 	src/route/prefixes.h src/route/prefixes.c \

@@ -2,7 +2,7 @@
 
 #include "base/compiler.h"
 
-static const struct string_list *values_of(const struct model_fix *asked, enum fix_tag tag)
+const struct string_list *match_fix_values(const struct model_fix *asked, enum fix_tag tag)
 {
     switch (tag) {
     case FIX_BEGIN_STRING:
@@ -46,7 +46,7 @@ enum verdict match_fix_ask(const struct model_fix *asked, const struct fix_logon
 {
     enum verdict answer = logon->message;
     for (unsigned i = 0; answer != VERDICT_NO && i < FIX_TAG_COUNT; i++) {
-        const struct string_list *values = values_of(asked, (enum fix_tag)i);
+        const struct string_list *values = match_fix_values(asked, (enum fix_tag)i);
         enum verdict one = values->count == 0 ? VERDICT_YES
                                               : ask_tag(values, logon, (enum fix_tag)i);
         answer = one == VERDICT_YES ? answer : one;
@@ -63,8 +63,8 @@ uint64_t match_fix_cover_cost(const struct model_fix *wide, const struct model_f
 {
     uint64_t cost = 0;
     for (unsigned i = 0; i < FIX_TAG_COUNT; i++)
-        cost += (uint64_t)values_of(wide, (enum fix_tag)i)->count *
-                values_of(narrow, (enum fix_tag)i)->count;
+        cost += (uint64_t)match_fix_values(wide, (enum fix_tag)i)->count *
+                match_fix_values(narrow, (enum fix_tag)i)->count;
     return cost;
 }
 
@@ -82,7 +82,8 @@ static bool covers_values(const struct string_list *wide, const struct string_li
 bool match_fix_covers(const struct model_fix *wide, const struct model_fix *narrow)
 {
     for (unsigned i = 0; i < FIX_TAG_COUNT; i++) {
-        if (!covers_values(values_of(wide, (enum fix_tag)i), values_of(narrow, (enum fix_tag)i)))
+        if (!covers_values(match_fix_values(wide, (enum fix_tag)i),
+                           match_fix_values(narrow, (enum fix_tag)i)))
             return false;
     }
     return !wide->has_valid || (narrow->has_valid && narrow->valid == wide->valid);

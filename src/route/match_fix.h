@@ -14,4 +14,7 @@ enum verdict match_fix_ask(const struct model_fix *asked, const struct fix_logon
 bool match_fix_covers(const struct model_fix *wide, const struct model_fix *narrow);
 uint64_t match_fix_cover_cost(const struct model_fix *wide, const struct model_fix *narrow);
 
+/* What is asked of one tag; an empty list: nothing. */
+const struct string_list *match_fix_values(const struct model_fix *asked, enum fix_tag tag);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/span.h"
+#include "hits.h"
 
 struct name_index;
 
@@ -16,36 +17,17 @@ struct name_entry {
     unsigned id;
 };
 
-/* A name of 253 bytes has at most 127 labels: itself, 126 suffixes, and one list of the caller's.
- */
-#define NAME_HITS_MAX 128u
-
-/* Ascending lists of numbers, read as one ascending sequence. */
-struct name_hits {
-    unsigned count;
-    struct {
-        const unsigned *next, *end;
-    } list[NAME_HITS_MAX];
-};
-
 bool name_index_create(struct name_index **ret, const struct name_entry *entries,
                        size_t count) MUST_CHECK;
 void name_index_free(struct name_index *index); /* accepts NULL */
 
-/* The numbers under all patterns that match a name in normal form. An index of NULL holds none. */
-void name_index_find(const struct name_index *index, struct span name, struct name_hits *ret);
+/* Adds the numbers under all patterns that match a name in normal form. NULL holds none. */
+void name_index_find(const struct name_index *index, struct span name, struct hits *ret);
 
 /* The same for a pattern: patterns that match every name it matches. */
-void name_index_find_wider(const struct name_index *index, const char *pattern,
-                           struct name_hits *ret);
+void name_index_find_wider(const struct name_index *index, const char *pattern, struct hits *ret);
 
 bool name_index_contains(const struct name_index *index, struct span name);
 bool name_index_covers(const struct name_index *index, const char *pattern);
-
-/* One more ascending list, borrowed. */
-void name_hits_add(struct name_hits *hits, const unsigned *ids, size_t count);
-
-/* The next smallest number, each once; false at the end. */
-bool name_hits_next(struct name_hits *hits, unsigned *ret);
 
 #endif

@@ -6,8 +6,7 @@ bool rule_list_init(struct rule_list *list, size_t capacity)
 {
     *list = (struct rule_list){0};
     list->items = calloc(capacity + 1, sizeof *list->items);
-    list->unnamed = calloc(capacity + 1, sizeof *list->unnamed);
-    return list->items != NULL && list->unnamed != NULL;
+    return list->items != NULL;
 }
 
 static bool asks_alpn(const struct match *match)
@@ -31,55 +30,38 @@ static bool asks_bytes(const struct match *match)
 
 void rule_list_add(struct rule_list *list, struct compiled_rule *rule)
 {
-    if (!match_has(&rule->match, MATCH_SNI))
-        list->unnamed[list->unnamed_count++] = list->count;
     list->asks_alpn = list->asks_alpn || asks_alpn(&rule->match);
     list->asks_bytes = list->asks_bytes || asks_bytes(&rule->match);
     list->items[list->count++] = rule;
 }
 
-static size_t count_names(const struct rule_list *list)
-{
-    size_t names = 0;
-    for (unsigned i = 0; i < list->count; i++)
-        names += list->items[i]->match.model->sni.count;
-    return names;
-}
-
 bool rule_list_finish(struct rule_list *list)
 {
-    size_t names = count_names(list), at = 0;
-    if (names == 0)
-        return true;
-    struct name_entry *entries = calloc(names, sizeof *entries);
-    if (entries == NULL)
+    const struct match **matches = calloc((size_t)list->count + 1, sizeof *matches);
+    if (matches == NULL)
         return false;
-    for (unsigned i = 0; i < list->count; i++) {
-        const struct string_list *sni = &list->items[i]->match.model->sni;
-        for (size_t j = 0; j < sni->count; j++)
-            entries[at++] = (struct name_entry){sni->item[j], i};
-    }
-    bool ok = name_index_create(&list->named, entries, names);
-    free(entries);
+    for (unsigned i = 0; i < list->count; i++)
+        matches[i] = &list->items[i]->match;
+    bool ok = rule_index_create(&list->index, matches, list->count);
+    free(matches);
     return ok;
 }
 
 void rule_list_release(struct rule_list *list)
 {
     free(list->items);
-    free(list->unnamed);
-    name_index_free(list->named);
+    rule_index_free(list->index);
     *list = (struct rule_list){0};
 }
 
 enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
                          rules_step *step, void *context, const struct rule **ret)
 {
-    struct name_hits hits;
+    struct hits hits;
     unsigned at;
-    name_index_find(list->named, question->sni, &hits);
-    name_hits_add(&hits, list->unnamed, list->unnamed_count);
-    while (name_hits_next(&hits, &at)) {
+    hits.count = 0;
+    rule_index_find(list->index, question, &hits);
+    while (hits_next(&hits, &at)) {
         const struct compiled_rule *rule = list->items[at];
         if (rule->dated && !model_rule_holds(rule->rule.model, question->facts->now))
             continue;
@@ -127,12 +109,13 @@ static const struct compiled_rule *find_shadow(const struct rule_list *list, uns
                                                uint64_t *budget)
 {
     const struct match *match = &list->items[at]->match;
-    struct name_hits hits = {.count = 0};
+    struct hits hits;
     unsigned earlier;
+    hits.count = 0;
     if (match_has(match, MATCH_SNI))
-        name_index_find_wider(list->named, match->model->sni.item[0], &hits);
-    name_hits_add(&hits, list->unnamed, list->unnamed_count);
-    while (name_hits_next(&hits, &earlier) && earlier<at && * budget> 0) {
+        rule_index_find_wider(list->index, match->model->sni.item[0], &hits);
+    rule_index_unnamed(list->index, &hits);
+    while (hits_next(&hits, &earlier) && earlier<at && * budget> 0) {
         if (holds_longer(list->items[earlier]->rule.model, list->items[at]->rule.model) &&
             match_covers(&list->items[earlier]->match, match, budget))
             return list->items[earlier];

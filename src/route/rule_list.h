@@ -1,12 +1,13 @@
-/* rule_list: rules of one kind in their order, and an index to the ones that a name can reach.
+/* rule_list: rules of one kind in their order, and an index to the ones a connection can reach.
  *
- * A rule whose match names an `sni` is only asked for connections with such a name; all others are
- * always asked. The order of the file stays the order of asking. */
+ * Rules that would say no for a name, a CompID, a network or a protocol are not even asked. The
+ * order of the file stays the order of asking. */
 #ifndef ROUTE_RULE_LIST_H
 #define ROUTE_RULE_LIST_H
 
 #include "match.h"
 #include "route/rules.h"
+#include "rule_index.h"
 
 struct compiled_rule {
     struct rule rule;
@@ -18,9 +19,7 @@ struct compiled_rule {
 struct rule_list {
     struct compiled_rule **items; /* owned array of borrowed rules */
     unsigned count;
-    struct name_index *named; /* positions of rules with an sni; NULL: none has one */
-    unsigned *unnamed;        /* positions of the others, ascending */
-    unsigned unnamed_count;
+    struct rule_index *index; /* owned; made by rule_list_finish() */
     bool asks_alpn;
     bool asks_bytes; /* not only what the facts hold of them */
 };

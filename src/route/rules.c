@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+_Static_assert(offsetof(struct compiled_rule, rule) == 0, "rules_why_not() goes back this way");
+
 struct rules {
     struct compiled_rule *items; /* owned, in the order of the file */
     size_t count;
@@ -302,6 +304,18 @@ enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts,
         return answer;
     struct question question = question_of(rules, list, facts);
     return rule_list_walk(list, &question, step, context, ret);
+}
+
+const char *rules_why_not(const struct rules *rules, const struct facts *facts,
+                          const struct rule *rule)
+{
+    const struct compiled_rule *compiled = (const void *)rule; /* its first member */
+    enum walk answer;
+    const struct rule_list *list = list_for(rules, facts, &answer);
+    if (list == NULL)
+        return NULL;
+    struct question question = question_of(rules, list, facts);
+    return match_decider(&compiled->match, &question, VERDICT_NO);
 }
 
 static bool has_tls_rule(const struct rules *rules)

@@ -5,6 +5,8 @@ check_PROGRAMS += tests/unit/test_rules
 tests_unit_test_rules_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_rules_index
 tests_unit_test_rules_index_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_rule_index
+tests_unit_test_rule_index_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
 
 if HAVE_PCRE2
 check_PROGRAMS += tests/unit/test_patterns

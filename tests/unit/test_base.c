@@ -132,6 +132,33 @@ START_TEST(networks_contain_their_addresses_only)
 }
 END_TEST
 
+/* Every width of both families, by the definition: parsing refuses bits behind the prefix. */
+START_TEST(the_network_of_a_width_holds_its_address)
+{
+    static const char *const texts[] = {"203.0.113.255:1", "[2001:db8:ffff::ffff:1]:1"};
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct address a;
+        struct cidr whole, network;
+        ck_assert(address_parse(&a, span_text(texts[i]), NULL));
+        unsigned bits = i == 0 ? 32 : 128;
+        ck_assert(cidr_of(&whole, &a, bits));
+        for (unsigned width = 0; width <= bits; width++) {
+            ck_assert(cidr_of(&network, &a, width));
+            ck_assert_uint_eq(network.family_bits, bits);
+            ck_assert_uint_eq(network.prefix_bits, width);
+            ck_assert(cidr_contains(&network, &a));
+            for (unsigned bit = 0; bit < bits; bit++) {
+                uint8_t mask = (uint8_t)(0x80u >> bit % 8);
+                uint8_t wanted = bit < width ? whole.network[bit / 8] & mask : 0;
+                ck_assert_uint_eq(network.network[bit / 8] & mask, wanted);
+            }
+        }
+        ck_assert(!cidr_of(&network, &a, bits + 1));
+    }
+    ck_assert(!cidr_of(&(struct cidr){0}, &(struct address){0}, 0));
+}
+END_TEST
+
 START_TEST(a_network_with_host_bits_is_refused_with_the_one_meant)
 {
     struct cidr c;
@@ -529,6 +556,7 @@ int main(void)
     tcase_add_test(tests, fifty_thousand_networks_answer_as_one_by_one_and_at_once);
     tcase_add_test(tests, addresses_are_read_and_written_back);
     tcase_add_test(tests, networks_contain_their_addresses_only);
+    tcase_add_test(tests, the_network_of_a_width_holds_its_address);
     tcase_add_test(tests, a_network_with_host_bits_is_refused_with_the_one_meant);
     tcase_add_test(tests, a_set_of_networks_answers_as_the_list_does);
     tcase_add_test(tests, names_are_compared_in_one_form);

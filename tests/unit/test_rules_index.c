@@ -175,7 +175,7 @@ END_TEST
 START_TEST(the_longest_name_with_the_most_labels_is_found)
 {
     char name[NAME_MAX_LENGTH + 1];
-    struct name_hits hits;
+    struct hits hits = {.count = 0};
     struct name_index *index = NULL;
     unsigned id;
     static const char *suffixes[127];
@@ -192,14 +192,14 @@ START_TEST(the_longest_name_with_the_most_labels_is_found)
     ck_assert(name_index_create(&index, entries, COUNT_OF(entries)));
     name_index_find(index, span_text(name), &hits);
     ck_assert_uint_eq(hits.count, 127);
-    name_hits_add(&hits, &(unsigned){500}, 1);
+    hits_add(&hits, &(unsigned){500}, 1);
     for (unsigned i = 0; i < 127; i++) {
-        ck_assert(name_hits_next(&hits, &id));
+        ck_assert(hits_next(&hits, &id));
         ck_assert_uint_eq(id, i);
     }
-    ck_assert(name_hits_next(&hits, &id));
+    ck_assert(hits_next(&hits, &id));
     ck_assert_uint_eq(id, 500);
-    ck_assert(!name_hits_next(&hits, &id));
+    ck_assert(!hits_next(&hits, &id));
     name_index_free(index);
 }
 END_TEST
@@ -212,16 +212,16 @@ START_TEST(a_number_under_several_fitting_patterns_comes_once)
                                    {"a.example.com", 7},
                                    {"*.com", 1}};
     struct name_index *index = NULL;
-    struct name_hits hits;
+    struct hits hits = {.count = 0};
     unsigned id;
     static const unsigned wanted[] = {1, 3, 7};
     ck_assert(name_index_create(&index, entries, COUNT_OF(entries)));
     name_index_find(index, span_text("a.example.com"), &hits);
     for (unsigned i = 0; i < COUNT_OF(wanted); i++) {
-        ck_assert(name_hits_next(&hits, &id));
+        ck_assert(hits_next(&hits, &id));
         ck_assert_uint_eq(id, wanted[i]);
     }
-    ck_assert(!name_hits_next(&hits, &id));
+    ck_assert(!hits_next(&hits, &id));
     ck_assert(!name_index_contains(index, span_text("com")));
     ck_assert(!name_index_contains(index, span_of("", 0)));
     ck_assert(!name_index_contains(NULL, span_text("a.example.com")));
