@@ -302,16 +302,22 @@ static void note(void *context, const struct rule *rule, enum verdict answer, co
 
 START_TEST(a_watched_walk_shows_each_rule_that_was_asked)
 {
-    struct rules *rules = combined();
+    static const struct asked x = {.prefix = "X"};
+    struct model_rule all[] = {
+        rule_of("x", TLS_ACTION_PLAIN, &x), rule_of("fix", TLS_ACTION_PLAIN, &fix),
+        rule_of("tls", TLS_ACTION_TERMINATE, NULL), rule_of("plain", TLS_ACTION_PLAIN, NULL)};
+    struct model_listener listener = listener_of(all, COUNT_OF(all));
+    struct rules *rules = compiled(&listener);
     struct facts facts = plain_facts("G", false);
     const struct rule *rule;
     char steps[200] = "";
     ck_assert_int_eq(rules_walk_trace(rules, &facts, note, steps, &rule), WALK_RULE);
-    ck_assert_str_eq(steps, "fix=no plain=yes ");
+    ck_assert_str_eq(steps, "x=no plain=yes "); /* the index has left out fix ... */
+    ck_assert_str_eq(rules_why_not(rules, &facts, rules_at(rules, 1)), "protocol"); /* ... for it */
     steps[0] = '\0';
     facts.protocol[PROTOCOL_fix] = VERDICT_MORE;
     ck_assert_int_eq(rules_walk_trace(rules, &facts, note, steps, &rule), WALK_MORE);
-    ck_assert_str_eq(steps, "fix=more ");
+    ck_assert_str_eq(steps, "x=no fix=more ");
     steps[0] = '\0';
     facts = tls_facts("x.example.com", "");
     ck_assert_int_eq(rules_walk_trace(rules, &facts, note, steps, &rule), WALK_RULE);
