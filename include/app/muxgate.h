@@ -17,7 +17,11 @@ bool muxgate_create(struct muxgate **ret, const struct options *options,
 
 /* Until a drain has ended or a second signal came. */
 void muxgate_run(struct muxgate *muxgate);
-void muxgate_free(struct muxgate *muxgate); /* accepts NULL and half-built */
+
+/* Accepts NULL and half-built. Does not return where a worker is stuck: everything is in order but
+ * for that one's sessions, and the process ends with this status. */
+#define EXIT_STUCK 4
+void muxgate_free(struct muxgate *muxgate);
 
 /* -t: checks the configuration and its certificates. --dump: prints it. */
 bool muxgate_check(const struct options *options, struct error *error) MUST_CHECK;

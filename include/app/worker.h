@@ -49,7 +49,8 @@ bool worker_ask(struct worker *worker) MUST_CHECK;
 /* What it has counted; to be read until it is stopped. */
 const struct tally *worker_tally(const struct worker *worker);
 
-/* Ends all sessions and the thread, waits for it, frees. Accepts NULL. */
-void worker_stop(struct worker *worker);
+/* Ends all sessions and the thread, waits for it, frees. Accepts NULL. false: after so long it has
+ * not ended yet, and everything that it uses has to stay; to be called again. */
+bool worker_stop(struct worker *worker, unsigned patience_ms) MUST_CHECK;
 
 #endif

@@ -18,8 +18,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* How long the end waits for a reader of the log that does not read. */
-#define LOG_PATIENCE_MS 1000
+/* How long the end waits for a reader of the log that does not read, and for a worker, as long as
+ * sessions end. */
+#define LOG_PATIENCE_MS    1000
+#define WORKER_PATIENCE_MS 3000
 
 const struct model *muxgate_model(const struct muxgate *m)
 {
@@ -313,6 +315,21 @@ void muxgate_run(struct muxgate *m)
     ev_run(m->loop, 0);
 }
 
+/* One that does not come back from something holds sessions, sockets, memory: they cannot be given
+ * back without it, nor the paths of sockets that are still its own. */
+static void stop_worker(struct muxgate *m, unsigned index)
+{
+    uint64_t left;
+    do {
+        left = atomic_load(&m->gauge.sessions);
+        if (worker_stop(m->workers[index], WORKER_PATIENCE_MS))
+            return;
+    } while (atomic_load(&m->gauge.sessions) != left);
+    log_event(LOG_LEVEL_ERROR, "muxgate.stuck", "worker=%u sessions=%llu status=%d", index,
+              (unsigned long long)left, EXIT_STUCK);
+    _exit(EXIT_STUCK);
+}
+
 void muxgate_free(struct muxgate *m)
 {
     if (m == NULL)
@@ -336,7 +353,7 @@ void muxgate_free(struct muxgate *m)
     notify_close(&m->notifier);
     notify_close(&m->left);
     for (unsigned i = 0; m->workers != NULL && i < m->worker_count; i++)
-        worker_stop(m->workers[i]);
+        stop_worker(m, i);
     free(m->workers);
     crew_free(m->crew);
     audit_report(&m->gauge, m->snapshot);

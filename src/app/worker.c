@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct worker {
     struct worker_args args;
@@ -12,7 +13,10 @@ struct worker {
     struct engine *engine; /* owned */
     struct mailbox mailbox;
     pthread_t thread;
-    bool running;
+    bool running, told_to_stop;
+    pthread_mutex_t end_lock;
+    pthread_cond_t end;
+    bool ended; /* guarded by end_lock */
     struct mail ask;
     atomic_bool asked;              /* and not yet answered */
     struct mail drain, stop, empty; /* each is sent once */
@@ -248,6 +252,10 @@ static void *run(void *context)
 {
     struct worker *worker = context;
     ev_run(worker->loop, 0);
+    pthread_mutex_lock(&worker->end_lock);
+    worker->ended = true;
+    pthread_cond_signal(&worker->end);
+    pthread_mutex_unlock(&worker->end_lock);
     return NULL;
 }
 
@@ -274,7 +282,20 @@ static void destroy(struct worker *worker)
     engine_free(worker->engine);
     if (worker->loop != NULL)
         ev_loop_destroy(worker->loop);
+    pthread_cond_destroy(&worker->end);
+    pthread_mutex_destroy(&worker->end_lock);
     free(worker);
+}
+
+/* A clock that nobody sets: pthread_timedjoin_np() has no such one. */
+static void prepare_end(struct worker *worker)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker->end, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&worker->end_lock, NULL);
 }
 
 bool worker_create(struct worker **ret, const struct worker_args *args, struct error *error)
@@ -283,6 +304,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
     if (worker == NULL)
         return error_memory(error);
     worker->args = *args;
+    prepare_end(worker);
     worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (worker->loop == NULL) {
         destroy(worker);
@@ -309,15 +331,42 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
     return true;
 }
 
-void worker_stop(struct worker *worker)
+static bool wait_for_end(struct worker *worker, unsigned patience_ms)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    long ns = until.tv_nsec + (long)(patience_ms % 1000) * 1000000L;
+    until.tv_sec += (time_t)(patience_ms / 1000) + ns / 1000000000L;
+    until.tv_nsec = ns % 1000000000L;
+    int failure = 0;
+    pthread_mutex_lock(&worker->end_lock);
+    while (!worker->ended && failure == 0)
+        failure = pthread_cond_timedwait(&worker->end, &worker->end_lock, &until);
+    bool ended = worker->ended;
+    pthread_mutex_unlock(&worker->end_lock);
+    return ended;
+}
+
+static void tell_to_stop(struct worker *worker)
+{
+    if (worker->told_to_stop)
+        return;
+    worker->told_to_stop = true;
+    worker->stop.deliver = deliver_stop;
+    mailbox_send(&worker->mailbox, &worker->stop);
+}
+
+bool worker_stop(struct worker *worker, unsigned patience_ms)
 {
     if (worker == NULL)
-        return;
+        return true;
     if (worker->running) {
-        worker->stop.deliver = deliver_stop;
-        mailbox_send(&worker->mailbox, &worker->stop);
+        tell_to_stop(worker);
+        if (!wait_for_end(worker, patience_ms))
+            return false;
         (void)pthread_join(worker->thread, NULL);
         mailbox_deliver(worker->args.control); /* its last word lies inside it */
     }
     destroy(worker);
+    return true;
 }

@@ -1,8 +1,10 @@
 """USR2: what goes over to the new process beside the sockets, and how the two live and end side by side."""
 
+import ctypes
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -333,3 +335,37 @@ def test_an_heir_that_was_replaced_itself_is_not_missed(start):
     assert gate.wait_exit() == 0
     third.stop()
     gate.check_output()
+
+
+# --- a worker that is stuck -----------------------------------------------------------------------
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_FOR_THREADS = 0x4206, 0x4207, 0x40000000
+
+
+def begin(pid: int, thread: int) -> int:
+    """When the thread was started; the workers are the last."""
+    return int(Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def freeze(gate) -> int:
+    """Holds one of the gate's workers where it is; the others and the control thread go on."""
+    thread = max(map(int, os.listdir(f"/proc/{gate.pid}/task")), key=lambda number: (begin(gate.pid, number), number))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+        if libc.ptrace(request, thread, None, None) != 0:
+            pytest.skip(f"ptrace: {os.strerror(ctypes.get_errno())}")
+    os.waitpid(thread, WAIT_FOR_THREADS)
+    return thread
+
+
+def test_a_stuck_worker_does_not_hold_up_the_second_term(launch, build):
+    gate = launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"workers": 1}))
+    session(gate)
+    thread = freeze(gate)
+    gate.signal(signal.SIGTERM)
+    gate.event("muxgate.drain")
+    gate.signal(signal.SIGTERM)
+    gate.event("muxgate.stuck", "worker=0", "sessions=1", "status=4", seconds=20)
+    os.waitpid(thread, WAIT_FOR_THREADS)
+    assert gate.wait_exit() == 4

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 10000
+
 /* The control thread's side. */
 struct office {
     struct ev_loop *loop;
@@ -81,7 +83,7 @@ START_TEST(mail_to_a_worker_that_never_ran_is_given_back)
 {
     struct office office;
     open_office(&office, "127.0.0.1:0");
-    worker_stop(hire(&office));
+    ck_assert(worker_stop(hire(&office), PATIENCE_MS));
     close_office(&office);
 }
 END_TEST
@@ -94,9 +96,42 @@ START_TEST(a_worker_stopped_before_its_last_word_was_read_leaves_nothing_behind)
     struct worker *worker = hire(&office);
     ck_assert(worker_start(worker, &error));
     worker_drain(worker);
-    worker_stop(worker); /* the loop of this thread has not run in between */
+    ck_assert(
+        worker_stop(worker, PATIENCE_MS)); /* the loop of this thread has not run in between */
     mailbox_deliver(&office.mailbox);
     ck_assert_uint_le(office.empty, 1);
+    close_office(&office);
+}
+END_TEST
+
+/* An errand that does not come back until it is let. */
+struct nap {
+    struct errand errand;
+    int pipe[2];
+};
+
+static void take_a_nap(struct errand *errand, struct engine *engine)
+{
+    char letter;
+    (void)engine;
+    ck_assert_int_eq(read(CONTAINER_OF(errand, struct nap, errand)->pipe[0], &letter, 1), 1);
+}
+
+START_TEST(a_worker_that_is_stuck_is_not_waited_for_without_end)
+{
+    struct office office;
+    struct error error;
+    struct nap nap = {.errand = {.run = take_a_nap}};
+    open_office(&office, "127.0.0.1:0");
+    struct worker *worker = hire(&office);
+    ck_assert(worker_start(worker, &error));
+    ck_assert_int_eq(pipe(nap.pipe), 0);
+    worker_send_errand(worker, &nap.errand);
+    ck_assert(!worker_stop(worker, 50));
+    ck_assert_int_eq(write(nap.pipe[1], "x", 1), 1);
+    ck_assert(worker_stop(worker, PATIENCE_MS));
+    (void)close(nap.pipe[0]);
+    (void)close(nap.pipe[1]);
     close_office(&office);
 }
 END_TEST
@@ -110,7 +145,7 @@ START_TEST(what_waits_in_a_socket_when_a_worker_stops_is_taken_and_counted_out)
     int fd;
     bool done;
     ck_assert(socket_connect(&fd, &office.bindings->item[0].binding->actual, &done, &error));
-    worker_stop(worker);
+    ck_assert(worker_stop(worker, PATIENCE_MS));
     ck_assert_uint_eq(atomic_load(&office.gauge.sessions), 0);
     (void)close(fd);
     close_office(&office);
@@ -142,6 +177,7 @@ int main(void)
     tcase_set_timeout(tests, 20);
     tcase_add_test(tests, mail_to_a_worker_that_never_ran_is_given_back);
     tcase_add_test(tests, a_worker_stopped_before_its_last_word_was_read_leaves_nothing_behind);
+    tcase_add_test(tests, a_worker_that_is_stuck_is_not_waited_for_without_end);
     tcase_add_test(tests, what_waits_in_a_socket_when_a_worker_stops_is_taken_and_counted_out);
     tcase_add_test(tests, a_path_goes_with_its_last_binding_and_only_while_it_is_its_own);
     suite_add_tcase(suite, tests);
