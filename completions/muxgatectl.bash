@@ -20,7 +20,7 @@ _muxgatectl_find_command()
     command='' follows=0
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -s | --socket | -d | -n | --generation | --contains | --limit) i=$((i + 1)) ;;
+        -s | --socket | -d | -n | --generation | --contains | --limit | --confirm) i=$((i + 1)) ;;
         -*) ;;
         *) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else follows=$((follows + 1)); fi ;;
         esac
@@ -30,7 +30,7 @@ _muxgatectl_find_command()
 _muxgatectl_words()
 {
     case $1,$2 in
-    ,*) echo status sessions pools certs ledger drain ready maint weight kill reload top ;;
+    ,*) echo status sessions pools certs ledger drain ready maint weight kill reload confirm top ;;
     drain,0 | ready,0 | maint,0 | weight,0) _muxgatectl_first_column pools ;;
     kill,0) _muxgatectl_first_column sessions ;;
     esac
@@ -42,6 +42,7 @@ _muxgatectl_options()
     case $1 in
     sessions) echo --generation --contains --limit ;;
     ledger) echo --plain ;;
+    reload) echo --confirm ;;
     top) echo -d -n ;;
     esac
 }
@@ -61,7 +62,7 @@ _muxgatectl()
     COMPREPLY=()
     case ${words[COMP_CWORD - 1]} in
     -s | --socket) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-    -d | -n | --generation | --contains | --limit) return ;;
+    -d | -n | --generation | --contains | --limit | --confirm) return ;;
     esac
     _muxgatectl_find_command
     case $word in

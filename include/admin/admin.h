@@ -24,16 +24,32 @@ struct admin;
 /* What the app tells about the process; written by the control thread. */
 struct admin_process {
     _Atomic bool draining;
-    _Atomic uint64_t reloads_done, reloads_failed;
+    _Atomic uint64_t reloads_done, reloads_failed, reloads_reverted;
+    /* While a configuration waits to be confirmed: until when, in milliseconds since 1970 (else 0),
+     * and the generation that comes back otherwise. */
+    _Atomic uint64_t confirm_by_ms, confirm_or;
 };
+
+enum admin_reload {
+    ADMIN_RELOAD_DONE,
+    ADMIN_RELOAD_REFUSED, /* the configuration is not good, or the process about to end */
+    ADMIN_RELOAD_CONFLICT /* another one waits to be confirmed */
+};
+
+/* How long a configuration may wait to be confirmed. */
+#define ADMIN_CONFIRM_LEAST_MS UINT64_C(1000)
+#define ADMIN_CONFIRM_MOST_MS  (UINT64_C(24) * 3600 * 1000)
 
 /* What the control thread is asked for, with the owner of its mailbox. */
 struct admin_control {
     const struct snapshot *(*current)(void *owner);
-    /* Like HUP. On false each line that was printed is told; on true members of a JSON object
-     * ("summary", "changes") are added to `changes` (NULL: nobody asks). */
-    bool (*reload)(void *owner, void (*tell)(void *context, const char *line), void *context,
-                   struct text *changes);
+    /* Like HUP. Each line that was printed is told (of a conflict, why); when it is done, members
+     * of a JSON object ("summary", "changes") are added to `changes`. The configuration before
+     * comes back after `confirm_ms`, unless confirm() is called; 0: never. */
+    enum admin_reload (*reload)(void *owner, uint64_t confirm_ms,
+                                void (*tell)(void *context, const char *line), void *context,
+                                struct text *changes);
+    bool (*confirm)(void *owner); /* false: nothing waits for it */
 };
 
 struct admin_args {

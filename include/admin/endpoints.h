@@ -27,6 +27,10 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
 bool endpoints_read_token(struct endpoints *endpoints, const struct model_admin *model,
                           struct error *error) MUST_CHECK;
 
+/* The token of a configuration that ran before, in place of what its file holds now. */
+bool endpoints_copy_token(struct endpoints *endpoints, const struct endpoints *from,
+                          struct error *error) MUST_CHECK;
+
 struct endpoints *endpoints_ref(struct endpoints *endpoints);
 void endpoints_unref(struct endpoints *endpoints); /* accepts NULL; any thread */
 

@@ -9,4 +9,22 @@
 bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
                  const struct bindings *previous, unsigned workers, struct error *error) MUST_CHECK;
 
+/* Likewise, for a configuration that ran before: `spare` are those that binder_spare() has kept of
+ * it. */
+bool binder_bind_again(struct bindings **ret, const struct snapshot *snapshot,
+                       const struct bindings *previous, const struct bindings *spare,
+                       unsigned workers, struct error *error) MUST_CHECK;
+
+/* Whether those that are not in `kept` could be opened again, as far as rights go. */
+bool binder_may_return(const struct bindings *bindings, const struct bindings *kept,
+                       struct error *error) MUST_CHECK;
+
+/* Of these the ones that cannot be opened again once they are closed, as another process has them,
+ * too: one reference to each. NULL: out of memory. */
+struct bindings *binder_spare(const struct bindings *bindings) MUST_CHECK;
+
+/* What binder_bind() would fail on, as far as it shows without listening. */
+bool binder_check(const struct snapshot *snapshot, const struct bindings *previous,
+                  struct error *error) MUST_CHECK;
+
 #endif

@@ -42,8 +42,17 @@ bool pool_set_compile(struct pool_set **ret, const struct model *model,
                       const struct pool_set *previous, struct problems *problems) MUST_CHECK;
 
 /* From now on this set's servers get the sessions, those of earlier sets too. Pools that it does
- * not have lose nobody but new sessions. Once per set; cannot fail. */
+ * not have lose nobody but new sessions. Once per set (see below); cannot fail. */
 void pool_set_publish(struct pool_set *set);
+
+/* For a published set that may have to come back after another has been in its place:
+ * pool_set_remember() before that one is published, then pool_set_prepare_again() (which may fail,
+ * and be tried again) and pool_set_publish(), or pool_set_forget(). It comes back with the servers,
+ * addresses, states and weights that it had; what an operator has set meanwhile holds as over a
+ * reload. */
+bool pool_set_remember(struct pool_set *set, struct error *error) MUST_CHECK;
+bool pool_set_prepare_again(struct pool_set *set, struct error *error) MUST_CHECK;
+void pool_set_forget(struct pool_set *set);
 
 void pool_set_free(struct pool_set *set); /* accepts NULL; when no session picks from it any more */
 

@@ -15,6 +15,8 @@ struct tls_source {
     bool changed;                      /* the credential is newer than the current store */
     bool gone;                         /* no longer in the folder */
     uint64_t told;                     /* the refusal that was reported last; 0 for none */
+    bool passes;                       /* files with this content are not loaded: */
+    unsigned char passed[32];
 };
 
 struct tls_origin {

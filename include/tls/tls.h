@@ -93,6 +93,11 @@ enum tls_refresh tls_policy_refresh_staples(struct tls_policy *policy, struct tl
 struct tls_staples *tls_staples_ref(struct tls_staples *staples);
 void tls_staples_unref(struct tls_staples *staples); /* accepts NULL; any thread */
 
+/* The certificates stay as they are loaded: what their files hold now is not taken, whatever else
+ * changes, until it is something else. The first file that is passed over by this; NULL: none is
+ * other than what is loaded. */
+const char *tls_policy_pass_over(struct tls_policy *policy);
+
 /* Fetching: in how many seconds (0: now) tls_policy_ocsp_job() or tls_policy_refresh_staples() has
  * something to do; negative: never as things are. */
 double tls_policy_staples_due(const struct tls_policy *policy);

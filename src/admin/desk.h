@@ -52,6 +52,9 @@ struct job {
 
 void job_begin(struct job *job, struct admin *admin, struct http_request *request, double seconds);
 
+/* From now on. */
+void job_set_deadline(struct job *job, double seconds);
+
 /* Ends the waiting: the request to answer, or NULL where it has been answered. */
 struct http_request *job_take(struct job *job);
 
@@ -81,6 +84,10 @@ void control_job_send(struct control_job *job);
 
 #define TYPE_JSON "application/json"
 #define TYPE_TEXT "text/plain; charset=utf-8"
+
+/* While a configuration waits to be confirmed a member of a JSON object, with a comma before it:
+ * "confirm": {"until": …, "left_s": …, "otherwise": GENERATION}. */
+void reload_add_confirm(struct text *t, const struct admin_process *process);
 
 /* {"error": …} */
 void answer_error(struct http_request *request, unsigned status, const char *format, ...)

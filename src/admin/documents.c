@@ -103,6 +103,7 @@ void answer_status(struct admin *admin, struct http_request *request,
     text_format(&t, ", \"sessions\": %" PRIu64 ", \"max_sessions\": %" PRIu64 ", \"workers\": %u",
                 atomic_load(&admin->args.gauge->sessions), atomic_load(&admin->args.gauge->most),
                 admin->args.worker_count);
+    reload_add_confirm(&t, admin->args.process);
     /* So that a page knows what to offer. */
     text_format(&t, ", \"token\": %s", truth(admin->endpoints->token != NULL));
     text_add(&t, ", \"listeners\": [");
@@ -253,44 +254,5 @@ void answer_server_change(struct admin *admin, struct http_request *request,
         return;
     }
     job->extra = change;
-    control_job_send(job);
-}
-
-static void tell_line(void *context, const char *line)
-{
-    struct text *t = context;
-    text_add(t, t->data[t->length - 1] == '[' ? "\n  " : ",\n  ");
-    text_add_json(t, span_text(line));
-}
-
-static void work_reload(struct control_job *job, const struct snapshot *snapshot, void *owner)
-{
-    (void)snapshot;
-    const struct admin_control *control = &job->job.admin->args.control;
-    struct text *t = &job->body;
-    text_add(t,
-             "{\"error\": \"the configuration was refused; the old one runs on\", \"errors\": [");
-    struct text changes = {0};
-    bool good = !t->failed && control->reload(owner, tell_line, t, &changes);
-    text_add(t, "\n]}\n");
-    job->status = good ? 200 : 422;
-    if (good) {
-        text_clear(t);
-        text_format(t, "{\"generation\": %" PRIu64 "%s%s}\n", control->current(owner)->generation,
-                    changes.length > 0 ? ", " : "", changes.length > 0 ? changes.data : "");
-    }
-    text_release(&changes);
-}
-
-void answer_reload(struct admin *admin, struct http_request *request,
-                   const struct route_parts *parts)
-{
-    (void)parts;
-    struct control_job *job = control_job_create(admin, request, work_reload);
-    if (job == NULL)
-        return;
-    ev_timer_stop(admin->loop, &job->job.deadline);
-    ev_timer_set(&job->job.deadline, RELOAD_SECONDS, 0);
-    ev_timer_start(admin->loop, &job->job.deadline);
     control_job_send(job);
 }

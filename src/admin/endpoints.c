@@ -340,6 +340,15 @@ bool endpoints_read_token(struct endpoints *endpoints, const struct model_admin 
     return false;
 }
 
+bool endpoints_copy_token(struct endpoints *endpoints, const struct endpoints *from,
+                          struct error *error)
+{
+    if (from == NULL || from->token == NULL)
+        return true;
+    endpoints->token = strdup(from->token);
+    return endpoints->token != NULL || error_memory(error);
+}
+
 void endpoints_check(const struct model_admin *model, struct problems *problems)
 {
     struct error error;

@@ -53,6 +53,13 @@ void job_begin(struct job *job, struct admin *admin, struct http_request *reques
     ev_timer_start(admin->loop, &job->deadline);
 }
 
+void job_set_deadline(struct job *job, double seconds)
+{
+    ev_timer_stop(job->admin->loop, &job->deadline);
+    ev_timer_set(&job->deadline, seconds, 0);
+    ev_timer_start(job->admin->loop, &job->deadline);
+}
+
 struct http_request *job_take(struct job *job)
 {
     struct http_request *request = job->request;

@@ -73,6 +73,8 @@ static void add_process(struct text *t, const struct admin *admin)
                atomic_load(&process->reloads_done));
     metric_add(t, METRIC_reloads_total, "", LABELS("result", "failed"),
                atomic_load(&process->reloads_failed));
+    metric_add(t, METRIC_reloads_total, "", LABELS("result", "reverted"),
+               atomic_load(&process->reloads_reverted));
     add_one(t, METRIC_log_lines_dropped_total, line_writer_dropped(admin->args.log));
 }
 

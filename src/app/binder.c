@@ -46,6 +46,7 @@ static bool overlap(const struct address *a, const struct address *b)
 struct binder {
     const struct bindings *previous; /* NULL at start */
     const struct bindings *now;      /* as far as they are open */
+    const struct bindings *spare;    /* NULL: none */
     unsigned workers;
 };
 
@@ -91,19 +92,22 @@ static size_t count_binds(const struct snapshot *snapshot)
     return count;
 }
 
-bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
-                 const struct bindings *previous, unsigned workers, struct error *error)
+bool binder_bind_again(struct bindings **ret, const struct snapshot *snapshot,
+                       const struct bindings *previous, const struct bindings *spare,
+                       unsigned workers, struct error *error)
 {
     size_t count = count_binds(snapshot), next = 0;
     struct bindings *bindings = bindings_create(count);
     if (bindings == NULL)
         return error_memory(error);
-    const struct binder binder = {previous, bindings, workers};
+    const struct binder binder = {previous, bindings, spare, workers};
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         const struct model_listener *model = snapshot->listeners[i].model;
         for (size_t b = 0; b < model->bind_count; b++) {
             struct bound_listener *bound = &bindings->item[next++];
             struct binding *kept = find(previous, model->binds[b].text);
+            if (kept == NULL)
+                kept = find(spare, model->binds[b].text);
             bound->listener = i;
             if (kept != NULL && !bindings_have(bindings, kept)) {
                 bound->binding = binding_ref(kept);
@@ -116,5 +120,63 @@ bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
         }
     }
     *ret = bindings;
+    return true;
+}
+
+bool binder_bind(struct bindings **ret, const struct snapshot *snapshot,
+                 const struct bindings *previous, unsigned workers, struct error *error)
+{
+    return binder_bind_again(ret, snapshot, previous, NULL, workers, error);
+}
+
+bool binder_may_return(const struct bindings *bindings, const struct bindings *kept,
+                       struct error *error)
+{
+    for (size_t i = 0; i < bindings->count; i++) {
+        const struct binding *binding = bindings->item[i].binding;
+        if (!binding->shared && !bindings_have(kept, binding) &&
+            !socket_may_listen(&binding->actual, error))
+            return false;
+    }
+    return true;
+}
+
+struct bindings *binder_spare(const struct bindings *bindings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bindings->count; i++)
+        count += bindings->item[i].binding->shared;
+    struct bindings *spare = bindings_create(count);
+    for (size_t i = 0, next = 0; spare != NULL && i < bindings->count; i++)
+        if (bindings->item[i].binding->shared)
+            spare->item[next++].binding = binding_ref(bindings->item[i].binding);
+    return spare;
+}
+
+/* --- without listening ------------------------------------------------------------------------ */
+
+static bool check_one(const struct model_address *model, const struct bindings *previous,
+                      struct error *error)
+{
+    struct address address = model->address;
+    if (find(previous, model->text) != NULL)
+        return true;
+    if (model->kind == HOST_NAME && !socket_look_up(&address, model->name, model->port, error))
+        return false;
+    return is_among(previous, &address, overlap) || socket_probe_free(&address, error);
+}
+
+bool binder_check(const struct snapshot *snapshot, const struct bindings *previous,
+                  struct error *error)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        const struct model_listener *model = snapshot->listeners[i].model;
+        for (size_t b = 0; b < model->bind_count; b++) {
+            if (check_one(&model->binds[b], previous, error))
+                continue;
+            error_prefix(error, "listener %s", model->name);
+            return false;
+        }
+    }
     return true;
 }

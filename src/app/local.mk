@@ -14,7 +14,8 @@ src_libapp_a_SOURCES = \
 	include/app/inherit.h src/app/inherit.c \
 	include/app/keeper.h src/app/keeper.c \
 	include/app/load.h src/app/load.c \
-	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h src/app/reload.c src/app/succession.c \
+	include/app/muxgate.h src/app/muxgate.c src/app/muxgate_private.h \
+	src/app/confirm.c src/app/reload.c src/app/succession.c \
 	include/app/naming.h src/app/naming.c \
 	include/app/notify.h src/app/notify.c \
 	include/app/options.h src/app/options.c \

@@ -127,7 +127,9 @@ static bool start_admin(struct muxgate *m, struct error *error)
 {
     const struct admin_args args = {.version = PACKAGE_VERSION,
                                     .mailbox = &m->mailbox,
-                                    .control = {current_snapshot, muxgate_reload_for_admin},
+                                    .control = {.current = current_snapshot,
+                                                .reload = muxgate_reload_for_admin,
+                                                .confirm = muxgate_confirm},
                                     .worker_count = m->worker_count,
                                     .send_errand = send_errand,
                                     .tally = tally_of,
@@ -164,7 +166,7 @@ static void reload(struct muxgate *m)
     if (m->draining)
         return;
     if (m->upgrade == NULL) {
-        (void)muxgate_reload(m, NULL, NULL, NULL);
+        (void)muxgate_reload(m, &(struct reload){0});
         return;
     }
     m->reload_due = true;
@@ -212,6 +214,7 @@ static bool load_first(struct muxgate *m)
         return false;
     pool_set_publish(m->snapshot->pools);
     m->worker_count = load_worker_count(muxgate_model(m));
+    m->generations = m->snapshot->generation;
     return true;
 }
 
@@ -281,6 +284,7 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     m->heir.fd = m->left.fd = -1;
     predecessors_init(&m->predecessors);
     notify_open(&m->notifier);
+    muxgate_init_confirm(m);
     privileges_forbid_core_dumps();
     m->descriptors = privileges_raise_descriptors();
     m->loop = ev_default_loop(EVFLAG_NOENV);
@@ -344,6 +348,7 @@ void muxgate_free(struct muxgate *m)
     admin_stop(m->admin);
     if (m->admin != NULL)
         mailbox_deliver(&m->mailbox);
+    muxgate_drop_previous(m, "the gateway stops");
     drains_free(m->drains);
     health_stop(m->health);
     m->health = NULL; /* the workers' last mail still comes */

@@ -13,6 +13,14 @@
 #include "app/watchdog.h"
 #include "app/worker.h"
 
+/* A configuration that may come back. */
+struct previous {
+    struct snapshot *snapshot;   /* counted; NULL: there is none */
+    struct bindings *spare;      /* counted; binder_spare() of its bindings */
+    struct endpoints *endpoints; /* counted; without sockets: they have its token */
+    ev_timer timer;              /* until it comes back */
+};
+
 struct muxgate {
     const struct options *options; /* borrowed */
     struct ev_loop *loop;          /* owned; the control thread's */
@@ -42,6 +50,8 @@ struct muxgate {
     struct heir heir;
     struct upgrade *upgrade; /* owned; NULL: none is under way, and none was done */
     struct predecessors predecessors;
+    struct previous previous; /* while the current configuration waits to be confirmed */
+    uint64_t generations;     /* numbers given so far */
     bool draining, ending;
     bool reload_due;   /* a HUP came while an heir was starting */
     bool told_to_stop; /* by a signal, not by an heir */
@@ -76,13 +86,54 @@ void muxgate_tell_predecessors(const struct muxgate *m, const struct bindings *b
 
 /* --- reload.c --------------------------------------------------------------------------------- */
 
-/* Takes the file's configuration, or keeps the running one and says why. `tell` gets each line that
- * speaks against it; `changes` what changed, as members of a JSON object. Both may be NULL. */
-bool muxgate_reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
-                    struct text *changes);
+/* What is asked of a reload; {0}: what HUP asks. */
+struct reload {
+    uint64_t confirm_ms; /* it is to be confirmed within that time; 0: it holds at once */
+    /* Gets each line that speaks against it. NULL: nobody. */
+    void (*tell)(void *context, const char *line);
+    void *context;
+    struct text
+        *changes; /* what changed, as members of a JSON object, is added. NULL: to nothing */
+};
+
+/* Takes the file's configuration, or keeps the running one and says why. */
+enum admin_reload muxgate_reload(struct muxgate *m, const struct reload *reload);
 
 /* The same for an admin_process; owner: the muxgate. */
-bool muxgate_reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                              void *context, struct text *changes);
+enum admin_reload muxgate_reload_for_admin(void *owner, uint64_t confirm_ms,
+                                           void (*tell)(void *context, const char *line),
+                                           void *context, struct text *changes);
+
+/* What a reload is made of. */
+struct change {
+    struct snapshot *snapshot;
+    struct bindings *bindings;
+    struct endpoints *endpoints;
+};
+
+/* Takes it as a whole, and all of its references. What changed is added to `summary`, and as
+ * members of a JSON object to `changes` (NULL: to nothing). false: memory is out for some workers.
+ */
+bool muxgate_commit(struct muxgate *m, const struct change *change, struct text *summary,
+                    struct text *changes) MUST_CHECK;
+#define INCOMPLETE " incomplete=\"out of memory\"" /* what the log has to say then */
+
+/* --- confirm.c -------------------------------------------------------------------------------- */
+
+void muxgate_init_confirm(struct muxgate *m);
+
+/* Before a change takes the place of the running configuration: keeps what that one would need to
+ * come back. false: it could not. */
+bool muxgate_keep_previous(struct muxgate *m, struct previous *ret, const struct change *change,
+                           struct error *error) MUST_CHECK;
+void previous_release(struct previous *previous); /* accepts {0} */
+
+/* The other one has taken its place: it comes back after that time. Takes `previous` over. */
+void muxgate_await_confirm(struct muxgate *m, const struct previous *previous, uint64_t ms);
+bool muxgate_awaits_confirm(const struct muxgate *m);
+bool muxgate_confirm(void *owner); /* the muxgate. false: nothing waits */
+
+/* What waits is neither confirmed nor taken back; harmless where nothing waits. */
+void muxgate_drop_previous(struct muxgate *m, const char *reason);
 
 #endif

@@ -16,12 +16,12 @@ static void warn_of_workers(const struct muxgate *m)
                   wanted);
 }
 
-/* What a reload is made of. */
-struct change {
-    struct snapshot *snapshot;
-    struct bindings *bindings;
-    struct endpoints *endpoints;
-};
+static void change_release(struct change *change)
+{
+    endpoints_unref(change->endpoints);
+    bindings_unref(change->bindings);
+    snapshot_unref(change->snapshot);
+}
 
 /* Everything that can fail. */
 static bool prepare(struct muxgate *m, struct change *ret, const struct load_args *args,
@@ -31,14 +31,13 @@ static bool prepare(struct muxgate *m, struct change *ret, const struct load_arg
     if (!load_snapshot(&ret->snapshot, args))
         return false;
     const struct model *model = ret->snapshot->config.model;
+    ret->snapshot->generation = m->generations + 1;
     if (binder_bind(&ret->bindings, ret->snapshot, m->bindings, m->worker_count, error) &&
         endpoints_open(&ret->endpoints, model, m->endpoints, error) &&
         endpoints_read_token(ret->endpoints, &model->admin, error) &&
         ledger_check(&model->ledger, error))
         return true;
-    endpoints_unref(ret->endpoints);
-    bindings_unref(ret->bindings);
-    snapshot_unref(ret->snapshot);
+    change_release(ret);
     return false;
 }
 
@@ -64,12 +63,11 @@ static void compare(const struct muxgate *m, const struct change *change, struct
     difference_release(&difference);
 }
 
-/* Takes the new configuration as a whole. */
-static void commit(struct muxgate *m, const struct change *change, struct text *changes)
+bool muxgate_commit(struct muxgate *m, const struct change *change, struct text *summary,
+                    struct text *changes)
 {
     struct error error;
-    struct text summary = {0};
-    compare(m, change, &summary, changes);
+    compare(m, change, summary, changes);
     struct snapshot *old = m->snapshot;
     bindings_retire_others(m->bindings, change->bindings);
     muxgate_tell_predecessors(m, m->bindings, change->bindings);
@@ -89,64 +87,94 @@ static void commit(struct muxgate *m, const struct change *change, struct text *
     if (!muxgate_follow_admin(m, &error))
         log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"%s\"", error.text);
     warn_of_workers(m);
-    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done",
-              "generation=%llu changes=\"%s\"%s", (unsigned long long)m->snapshot->generation,
-              summary.length > 0 ? summary.data : "unknown",
-              whole ? "" : " incomplete=\"out of memory\"");
-    text_release(&summary);
+    if (summary->length == 0)
+        text_add(summary, "unknown");
+    return whole;
 }
 
-static bool refuse_reload(struct muxgate *m, const struct error *error,
-                          void (*tell)(void *context, const char *line), void *context)
+static void refuse(struct muxgate *m, const struct error *error, const struct reload *reload)
 {
     atomic_fetch_add(&m->process.reloads_failed, 1);
     bool reasoned = error->kind != ERROR_NONE;
     log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
               (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
               reasoned ? error->text : "", reasoned ? "\"" : "");
-    if (reasoned && tell != NULL)
-        tell(context, error->text);
-    return false;
+    if (reasoned && reload->tell != NULL)
+        reload->tell(reload->context, error->text);
 }
 
-/* `tell` and `changes` may be NULL. */
-static bool try_reload(struct muxgate *m, void (*tell)(void *context, const char *line),
-                       void *context, struct text *changes)
+/* With `confirm_ms`, what is needed for the way back is had before the first step is made. */
+static bool take(struct muxgate *m, struct change *change, const struct reload *reload,
+                 struct error *error)
+{
+    struct previous previous = {0};
+    if (reload->confirm_ms > 0 && !muxgate_keep_previous(m, &previous, change, error)) {
+        change_release(change);
+        return false;
+    }
+    struct text summary = {0};
+    m->generations = change->snapshot->generation;
+    bool whole = muxgate_commit(m, change, &summary, reload->changes);
+    log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.done",
+              "generation=%llu changes=\"%s\"%s", (unsigned long long)m->snapshot->generation,
+              summary.failed ? "unknown" : summary.data, whole ? "" : INCOMPLETE);
+    text_release(&summary);
+    if (reload->confirm_ms > 0)
+        muxgate_await_confirm(m, &previous, reload->confirm_ms);
+    return true;
+}
+
+static bool load_and_take(struct muxgate *m, const struct reload *reload, struct error *error)
 {
     struct load_args args = {.options = m->options,
                              .workers = m->worker_count,
                              .previous = m->snapshot,
                              .descriptors = m->descriptors,
                              .demo_config = demo_config(m->demo),
-                             .tell = tell,
-                             .context = context};
+                             .tell = reload->tell,
+                             .context = reload->context};
     struct change change;
-    struct error error = {0};
-    if (m->upgrade != NULL) {
-        (void)error_input(&error, "a new process is about to take over");
-    } else if (prepare(m, &change, &args, &error)) {
-        commit(m, &change, changes);
-        atomic_fetch_add(&m->process.reloads_done, 1);
-        return true;
-    }
-    return refuse_reload(m, &error, tell, context);
+    return prepare(m, &change, &args, error) && take(m, &change, reload, error);
 }
 
-bool muxgate_reload(struct muxgate *m, void (*tell)(void *context, const char *line), void *context,
-                    struct text *changes)
+static bool may_reload(const struct muxgate *m, struct error *error)
+{
+    return m->upgrade == NULL || error_input(error, "a new process is about to take over");
+}
+
+/* Who has asked to go back unless he confirms has not asked for anything else to happen meanwhile:
+ * neither does a HUP of some program confirm in his place, nor is another one put in between. */
+static enum admin_reload try_reload(struct muxgate *m, const struct reload *reload)
+{
+    struct error error = {0};
+    bool waits = muxgate_awaits_confirm(m);
+    if (waits) {
+        (void)error_input(&error,
+                          "the running configuration waits to be confirmed (muxgatectl confirm)");
+    } else if (may_reload(m, &error) && load_and_take(m, reload, &error)) {
+        atomic_fetch_add(&m->process.reloads_done, 1);
+        return ADMIN_RELOAD_DONE;
+    }
+    refuse(m, &error, reload);
+    return waits ? ADMIN_RELOAD_CONFLICT : ADMIN_RELOAD_REFUSED;
+}
+
+enum admin_reload muxgate_reload(struct muxgate *m, const struct reload *reload)
 {
     notify_reloading(&m->notifier);
-    bool good = try_reload(m, tell, context, changes);
+    enum admin_reload result = try_reload(m, reload);
     notify_ready(&m->notifier, m->snapshot->generation);
-    return good;
+    return result;
 }
 
-bool muxgate_reload_for_admin(void *owner, void (*tell)(void *context, const char *line),
-                              void *context, struct text *changes)
+enum admin_reload muxgate_reload_for_admin(void *owner, uint64_t confirm_ms,
+                                           void (*tell)(void *context, const char *line),
+                                           void *context, struct text *changes)
 {
     struct muxgate *m = owner;
+    const struct reload reload = {confirm_ms, tell, context, changes};
     if (!m->draining && !m->ending)
-        return muxgate_reload(m, tell, context, changes);
+        return muxgate_reload(m, &reload);
     tell(context, "the gateway is about to stop");
-    return false;
+    return ADMIN_RELOAD_REFUSED;
 }

@@ -43,6 +43,7 @@ static void start_drain_timer(struct muxgate *m)
 static void drain(struct muxgate *m)
 {
     m->draining = true;
+    muxgate_drop_previous(m, "the gateway stops");
     atomic_store(&m->process.draining, true);
     notify_stopping(&m->notifier, atomic_load(&m->gauge.sessions));
     report_drain(m);
@@ -174,7 +175,7 @@ static void refuse_upgrade(struct muxgate *m, const char *reason)
     upgrade_end(m->upgrade);
     m->upgrade = NULL;
     if (m->reload_due)
-        (void)muxgate_reload(m, NULL, NULL, NULL);
+        (void)muxgate_reload(m, &(struct reload){0});
     m->reload_due = false;
 }
 
@@ -293,6 +294,8 @@ void muxgate_upgrade(struct muxgate *m)
         return; /* whoever asks twice has what was asked for */
     if (m->demo != NULL)
         refuse_upgrade(m, "a demo ends with its process");
+    else if (muxgate_awaits_confirm(m))
+        refuse_upgrade(m, "a configuration waits to be confirmed");
     else if (!upgrade_start(&m->upgrade, &args, &error))
         refuse_upgrade(m, error.text);
     else

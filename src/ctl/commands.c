@@ -8,7 +8,7 @@
 
 /* --- showing ---------------------------------------------------------------------------------- */
 
-static enum ctl_status show(struct text *text, struct error *error)
+enum ctl_status command_show(struct text *text, struct error *error)
 {
     bool good = !text->failed || error_memory(error);
     if (good && text->length > 0)
@@ -26,12 +26,12 @@ static enum ctl_status show_document(const struct ctl *ctl, const char *path, dr
     struct text text = {0};
     json_t *document;
     if (ctl->json)
-        return ask(&text, ctl, "GET", path, NULL, error) ? show(&text, error) : CTL_FAILED;
+        return ask(&text, ctl, "GET", path, NULL, error) ? command_show(&text, error) : CTL_FAILED;
     if (!ask_json(&document, ctl, path, error))
         return CTL_FAILED;
     draw(document, &text);
     json_decref(document);
-    return show(&text, error);
+    return command_show(&text, error);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static enum ctl_status change_server(const struct ctl *ctl, const char *body, st
     if (!good)
         return CTL_FAILED;
     if (ctl->json)
-        return show(&answer, error);
+        return command_show(&answer, error);
     text_release(&answer);
     return CTL_DONE;
 }
@@ -185,48 +185,7 @@ static enum ctl_status run_kill(const struct ctl *ctl, const char *name, struct 
     return good ? CTL_DONE : CTL_FAILED;
 }
 
-/* --- reload ----------------------------------------------------------------------------------- */
-
-/* The lines are what the gateway printed: they are shown as they are. */
-static void print_lines(const struct client_answer *answer)
-{
-    json_t *body = json_loadb(answer->body.data == NULL ? "" : answer->body.data,
-                              answer->body.length, 0, NULL);
-    const json_t *lines = json_object_get(body, "errors");
-    for (size_t i = 0; i < json_array_size(lines); i++)
-        (void)fprintf(stderr, "%s\n", json_string_value(json_array_get(lines, i)));
-    json_decref(body);
-}
-
-static void print_changes(const struct client_answer *answer)
-{
-    json_t *body = json_loadb(answer->body.data == NULL ? "" : answer->body.data,
-                              answer->body.length, 0, NULL);
-    const char *summary = json_string_value(json_object_get(body, "summary"));
-    (void)printf("reloaded%s%s\n",
-                 summary == NULL ? "" : "; changes: ", summary == NULL ? "" : summary);
-    json_decref(body);
-}
-
-static enum ctl_status run_reload(const struct ctl *ctl, const char *name, struct error *error)
-{
-    (void)name;
-    struct client_answer answer;
-    if (!client_ask(&answer, ctl->socket, "POST", "/v1/reload", NULL, error))
-        return CTL_FAILED;
-    bool good = answer.status == 200;
-    if (ctl->json && answer.body.length > 0)
-        (void)fwrite(answer.body.data, 1, answer.body.length, stdout);
-    else if (good)
-        print_changes(&answer);
-    if (!good) {
-        if (!ctl->json)
-            print_lines(&answer);
-        ask_explain(&answer, error);
-    }
-    text_release(&answer.body);
-    return good ? CTL_DONE : CTL_FAILED;
-}
+/* --- the table -------------------------------------------------------------------------------- */
 
 static enum ctl_status run_later(const struct ctl *ctl, const char *name, struct error *error)
 {
@@ -234,8 +193,6 @@ static enum ctl_status run_later(const struct ctl *ctl, const char *name, struct
     (void)error_input(error, "%s is not in this version", name);
     return CTL_USAGE;
 }
-
-/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
     {"status", 0, 0, "status",
@@ -251,10 +208,12 @@ static const struct command commands[] = {
     {"maint", 1, 0, "maint POOL/SERVER", "no new sessions, no checks", run_state},
     {"weight", 2, 0, "weight POOL/SERVER N", "its share, 0 to 256", run_weight},
     {"kill", 1, 0, "kill ID", "end a session", run_kill},
-    {"reload", 0, 0, "reload", "read the configuration anew; its errors, if it is refused",
-     run_reload},
+    {"reload", 0, CTL_CONFIRM, "reload [--confirm TIME]",
+     "read the configuration anew, or say what is wrong with it; --confirm: the one before comes "
+     "back after that time, unless",
+     command_reload},
+    {"confirm", 0, 0, "confirm", "the configuration that waits for it stays", command_confirm},
     {"top", 0, CTL_DELAY | CTL_COUNT, "top [-d SECONDS] [-n COUNT]", "a live view", command_top},
-    {"confirm", 0, 0, NULL, NULL, run_later},
     {"unknown", 0, 0, NULL, NULL, run_later},
 };
 

@@ -3,6 +3,7 @@
 #define CTL_COMMANDS_H
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* Options that only some commands have. */
 enum ctl_option {
@@ -12,6 +13,7 @@ enum ctl_option {
     CTL_DELAY = 1u << 3,
     CTL_COUNT = 1u << 4,
     CTL_PLAIN = 1u << 5,
+    CTL_CONFIRM = 1u << 6,
 };
 
 /* Strings are borrowed from argv or the environment. */
@@ -21,6 +23,7 @@ struct ctl {
     unsigned given;                            /* set of enum ctl_option */
     const char *generation, *contains, *limit; /* of sessions; NULL: not given */
     const char *delay, *count;                 /* of top */
+    const char *confirm;                       /* of reload */
     const char *const *words;                  /* what follows the command */
     unsigned word_count;
 };
@@ -39,6 +42,11 @@ struct command {
 const struct command *command_find(const char *name);
 const struct command *command_at(unsigned i); /* NULL: behind the last */
 
+/* The document on standard output; takes the text over. */
+enum ctl_status command_show(struct text *text, struct error *error);
+
+enum ctl_status command_reload(const struct ctl *ctl, const char *name, struct error *error);
+enum ctl_status command_confirm(const struct ctl *ctl, const char *name, struct error *error);
 enum ctl_status command_top(const struct ctl *ctl, const char *name, struct error *error);
 
 #endif

@@ -38,6 +38,11 @@ void command_draw_summary(const json_t *status, struct text *ret)
                 (long long)(up / 86400), (long long)(up / 3600 % 24), (long long)(up / 60 % 60),
                 (long long)(up % 60), (long long)number(status, "sessions"),
                 (long long)number(status, "max_sessions"), (long long)number(status, "workers"));
+    const json_t *confirm = json_object_get(status, "confirm");
+    if (confirm != NULL)
+        text_format(ret, "waits to be confirmed until %s (%llds); otherwise generation %lld\n",
+                    word(confirm, "until"), (long long)number(confirm, "left_s"),
+                    (long long)number(confirm, "otherwise"));
 }
 
 void command_draw_status(const json_t *status, struct text *ret)

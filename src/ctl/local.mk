@@ -4,6 +4,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/client.h src/ctl/client.c \
 	src/ctl/commands.h src/ctl/commands.c \
 	src/ctl/draw.c \
+	src/ctl/reload.c \
 	src/ctl/screen.h src/ctl/screen.c \
 	src/ctl/samples.h src/ctl/samples.c \
 	src/ctl/table.h src/ctl/table.c \

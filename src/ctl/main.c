@@ -16,7 +16,6 @@ enum {
     OPTION_CONTAINS,
     OPTION_LIMIT,
     OPTION_PLAIN,
-    OPTION_DRY_RUN,
     OPTION_CONFIRM
 };
 
@@ -27,7 +26,6 @@ static const struct option long_options[] = {
     {"contains", required_argument, NULL, OPTION_CONTAINS},
     {"limit", required_argument, NULL, OPTION_LIMIT},
     {"plain", no_argument, NULL, OPTION_PLAIN},
-    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"confirm", required_argument, NULL, OPTION_CONFIRM},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -54,7 +52,6 @@ static void print_help(FILE *stream)
 struct asked {
     struct ctl ctl;
     bool help, version;
-    const char *later; /* an option that this version does not have; NULL: none */
 };
 
 /* One that only some commands have. */
@@ -88,12 +85,8 @@ static bool take(struct asked *asked, int option)
     case OPTION_PLAIN:
         ctl->given |= CTL_PLAIN;
         return true;
-    case OPTION_DRY_RUN:
-        asked->later = "reload --dry-run";
-        return true;
     case OPTION_CONFIRM:
-        asked->later = "reload --confirm";
-        return true;
+        return note(ctl, CTL_CONFIRM, &ctl->confirm);
     case 'V':
         asked->version = true;
         return true;
@@ -113,10 +106,6 @@ static enum ctl_status run(struct asked *asked, char **words, unsigned count, st
                           count == 0 ? "what to do? (-h lists the commands)"
                                      : "there is no command \"%.80s\" (-h lists them)",
                           count == 0 ? "" : words[0]);
-        return CTL_USAGE;
-    }
-    if (asked->later != NULL) {
-        (void)error_input(error, "%s is not in this version", asked->later);
         return CTL_USAGE;
     }
     bool fits = count - 1 == command->words && (asked->ctl.given & ~command->options) == 0;

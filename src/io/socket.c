@@ -107,6 +107,29 @@ bool socket_look_up(struct address *ret, const char *name, uint16_t port, struct
     return true;
 }
 
+/* As many may listen there as like, if they share it. */
+static void share(int fd, const struct address *address)
+{
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (address->any.sa_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr));
+}
+
+bool socket_may_listen(const struct address *address, struct error *error)
+{
+    if (!address_is_ip(address))
+        return true;
+    int fd = open_socket(address);
+    if (fd < 0)
+        return fail(error, fd, address, "cannot open a socket for");
+    share(fd, address);
+    if (bind(fd, &address->any, address->length) != 0 && errno == EACCES)
+        return fail(error, fd, address, "could not listen again on");
+    (void)close(fd);
+    return true;
+}
+
 bool socket_listen(int *ret, const struct address *wanted, struct error *error)
 {
     struct address address = *wanted;
@@ -116,12 +139,9 @@ bool socket_listen(int *ret, const struct address *wanted, struct error *error)
     if (fd < 0)
         return fail(error, fd, &address, "cannot open a socket for");
     if (address_is_ip(&address)) {
-        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        share(fd, &address);
         socket_set_nodelay(fd);
     }
-    if (address.any.sa_family == AF_INET6)
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr));
     remove_dead_path(&address);
     if (bind(fd, &address.any, address.length) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
         return fail(error, fd, &address, "cannot listen on");

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libpool.a
 src_libpool_a_SOURCES = \
-	include/pool/pool.h src/pool/pool.c src/pool/pool_private.h \
+	include/pool/pool.h src/pool/pool.c src/pool/pool_private.h src/pool/again.c \
 	src/pool/balance.h src/pool/balance.c \
 	src/pool/core.h src/pool/core.c \
 	src/pool/drain.c \

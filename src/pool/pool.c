@@ -168,6 +168,7 @@ void pool_set_free(struct pool_set *set)
 {
     if (set == NULL)
         return;
+    pool_set_forget(set);
     for (unsigned i = 0; i < set->count; i++) {
         view_free(set->pools[i].draft);
         core_unuse(set->pools[i].core);
@@ -201,6 +202,7 @@ void pool_set_publish(struct pool_set *set)
         struct view *view = set->pools[i].draft;
         set->pools[i].draft = NULL;
         publish(&set->pools[i], view);
+        pool_end_return(&set->pools[i]);
     }
 }
 

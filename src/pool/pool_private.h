@@ -4,12 +4,21 @@
 
 #include "core.h"
 
+/* A server of a set that may come back. */
+struct kept_server {
+    struct member member; /* one reference to its server */
+    struct server_wishes wishes;
+    enum server_state state;
+};
+
 struct pool {
     const struct model_pool *model; /* borrowed */
     struct pool_core *core;         /* one use */
     struct view *draft;             /* owned; NULL once it is published */
     struct pool_set *set;           /* the one it is in */
     struct tls_client *tls;         /* one reference; NULL: plain */
+    struct kept_server *kept;       /* owned; NULL unless the set may come back */
+    unsigned kept_count;
 };
 
 struct pool_set {
@@ -18,6 +27,9 @@ struct pool_set {
     pool_changed *on_change;
     void *context;
 };
+
+/* again.c: published once more. Harmless the first time. */
+void pool_end_return(struct pool *pool);
 
 static inline const struct view *pool_view(const struct pool *pool)
 {

@@ -74,6 +74,11 @@ static bool was_renamed(const struct tls_origin *origin, const unsigned char dig
     return false;
 }
 
+static bool is_passed_over(const struct tls_source *source, const unsigned char digest[32])
+{
+    return source->passes && memcmp(digest, source->passed, sizeof source->passed) == 0;
+}
+
 static void look_at(struct look *look, const struct tls_origin *origin, struct tls_source *source)
 {
     struct tls_credential *old = source->credential, *fresh = NULL;
@@ -84,7 +89,8 @@ static void look_at(struct look *look, const struct tls_origin *origin, struct t
         return;
     enum tls_file_status status =
         tls_source_load(look->policy, source, &fresh, digest, &part, &reason);
-    bool same = old != NULL && memcmp(digest, old->digest, sizeof digest) == 0;
+    bool same = (old != NULL && memcmp(digest, old->digest, sizeof digest) == 0) ||
+                is_passed_over(source, digest);
     bool good = status == TLS_FILE_OK && !same &&
                 ((old == NULL && was_renamed(origin, digest)) ||
                  check_renewal(source, fresh, old, &reason));
@@ -97,6 +103,7 @@ static void look_at(struct look *look, const struct tls_origin *origin, struct t
         return;
     }
     source->credential = fresh;
+    source->passes = false;
     look->any = source->changed = true;
     tls_credential_unref(old);
 }
@@ -253,4 +260,45 @@ enum tls_refresh tls_policy_refresh(struct tls_policy *policy, struct tls_store 
         return tell_next(&policy->round, error);
     policy->round.open = policy->round.count > 0;
     return publish(&look, ret, error);
+}
+
+/* --- files that are not taken ----------------------------------------------------------------- */
+
+/* What cannot be read now has no content to be known by. */
+static bool digest_files(const struct tls_source *source, unsigned char ret[32])
+{
+    struct tls_file certificate, key;
+    struct error error;
+    if (tls_file_read(&certificate, source->certificate, &error) != TLS_FILE_OK)
+        return false;
+    bool good = tls_file_read(&key, source->key, &error) == TLS_FILE_OK;
+    if (good) {
+        tls_credential_digest(ret, &certificate, &key);
+        tls_file_release(&key);
+    }
+    tls_file_release(&certificate);
+    return good;
+}
+
+static bool pass_over(struct tls_source *source)
+{
+    const struct tls_credential *own = source->credential;
+    source->passes = digest_files(source, source->passed) &&
+                     (own == NULL || memcmp(own->digest, source->passed, sizeof own->digest) != 0);
+    return source->passes;
+}
+
+const char *tls_policy_pass_over(struct tls_policy *policy)
+{
+    struct error ignored;
+    const char *first = NULL;
+    for (size_t i = 0; i < policy->origin_count; i++) {
+        struct tls_origin *origin = &policy->origins[i];
+        if (origin->folder != NULL && !tls_origin_list(origin, &ignored))
+            continue;
+        for (size_t k = 0; k < origin->count; k++)
+            if (pass_over(&origin->sources[k]) && first == NULL)
+                first = origin->sources[k].certificate;
+    }
+    return first;
 }

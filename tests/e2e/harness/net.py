@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 _libc = ctypes.CDLL(None)
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((host, port))
@@ -28,7 +28,7 @@ def free_port(host: str = HOST, count: int = 1) -> int:
     `count` the first of so many in a row."""
     for _ in range(200):
         first = random.randrange(10240, 32000)
-        if all(_is_free(host, first + i) for i in range(count)):
+        if all(is_free(host, first + i) for i in range(count)):
             return first
     raise RuntimeError("no free port")
 
