@@ -71,7 +71,7 @@ enum tls_action { TLS_ACTION_PLAIN, TLS_ACTION_TERMINATE, TLS_ACTION_PASSTHROUGH
 struct model_certificate {
     char *path;
     bool pem;         /* one file holds both: `cert` and `key` are that file */
-    char *cert, *key; /* absolute; NULL with a directory */
+    char *cert, *key; /* absolute; NULL with a directory, in a draft either may be */
     char *directory;  /* absolute; NULL: a pair */
 };
 
@@ -106,6 +106,7 @@ struct model_tls {
     bool ocsp_auto;
     char *ocsp_file; /* absolute; NULL: none */
     bool watch;
+    bool vague; /* of a draft: it is not known how strong certificates must be */
 };
 
 struct model_rule {

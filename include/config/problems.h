@@ -25,6 +25,11 @@ void problems_locate(struct problems *problems, const struct locations *location
 void problems_set_now(struct problems *problems, uint64_t seconds);
 uint64_t problems_now(const struct problems *problems);
 
+/* Parts of the file were taken out, as they had errors: a warning about what goes together would be
+ * no more than a guess. */
+void problems_set_partial(struct problems *problems);
+bool problems_are_partial(const struct problems *problems);
+
 /* At the value of PATH; the nearest parent that exists where it is missing. */
 void problems_error(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);
 void problems_warning(struct problems *p, const char *path, const char *format, ...) PRINTF(3, 4);

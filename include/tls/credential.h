@@ -52,6 +52,11 @@ bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *ce
                           const struct tls_file *key, enum tls_part *ret_part,
                           struct error *error) MUST_CHECK;
 
+/* One half of a pair alone, where the other cannot be looked at or keeps from looking at it: reads
+ * and parses the file. */
+enum tls_file_status tls_credential_check_half(const char *file, enum tls_part part,
+                                               struct error *error);
+
 struct tls_credential *tls_credential_ref(struct tls_credential *credential);
 void tls_credential_unref(struct tls_credential *credential); /* accepts NULL; cleanses the key */
 

@@ -34,6 +34,7 @@ struct tls_policy {
     SSL_CTX *context;
     struct tls_ticket_source tickets;
     bool strict_sni;
+    bool vague; /* not known how strong certificates must be: it is judged, and never served */
     unsigned char *alpn; /* RFC 7301 ProtocolNameList without its length; NULL: not asked for */
     size_t alpn_length;
     unsigned char demands[32];

@@ -39,7 +39,8 @@ const char *tls_library_version(void); /* "OpenSSL 3.0.17 1 Jul 2025" */
  * so do the warnings: a certificate that has expired or expires within 30 days, a key that is group
  * or world readable. `previous` (may be NULL) is the policy of the same path in the running
  * configuration: its ticket keys are carried over, so that clients go on resuming (a ticket made
- * under other demands, or for other names, is still refused). */
+ * under other demands, or for other names, is still refused). Without certificates the rest is
+ * judged, and *ret is NULL. */
 bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, unsigned workers,
                         const struct tls_policy *previous, struct problems *problems) MUST_CHECK;
 struct tls_policy *tls_policy_ref(struct tls_policy *policy);

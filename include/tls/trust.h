@@ -31,6 +31,9 @@ void tls_trust_digest(unsigned char ret[32], const struct tls_file *ca, const st
 bool tls_trust_parse(struct tls_trust **ret, const struct tls_file *ca, const struct tls_file *crl,
                      enum tls_trust_part *ret_part, struct error *error) MUST_CHECK;
 
+/* A file of CRLs alone, where the CAs cannot be looked at. */
+bool tls_trust_check_crls(const struct tls_file *file, struct error *error) MUST_CHECK;
+
 /* Verifies the chain that the context was set up for; as X509_verify_cert(). */
 int tls_trust_verify(const struct tls_trust *trust, X509_STORE_CTX *context);
 

@@ -113,50 +113,59 @@ bool load_is_transparent(const struct model *model)
 }
 
 /* An address that moves between hosts may come later. */
-static void check_origin(const struct config *config, const struct model_pool *pool)
+static void check_origin(const struct model_pool *pool, struct problems *problems)
 {
-    struct text path = {0};
-    text_format(&path, "%s.%s", pool->path, pool->transparent ? "transparent" : "source");
-    if (!path.failed && pool->transparent && !socket_can_be_transparent())
-        problems_error(config->problems, path.data,
+    struct text transparent = {0}, source = {0};
+    text_format(&transparent, "%s.transparent", pool->path);
+    text_format(&source, "%s.source", pool->path);
+    if (!transparent.failed && pool->transparent && !socket_can_be_transparent())
+        problems_error(problems, transparent.data,
                        "needs CAP_NET_RAW or CAP_NET_ADMIN, which this process does not have (it "
                        "is kept over a change of user that a start as root makes)");
-    if (!path.failed && pool->source.address.length > 0 &&
+    if (!source.failed && pool->source.address.length > 0 &&
         !socket_has_address(&pool->source.address))
-        problems_warning(config->problems, path.data, "this host has no such address now");
-    text_release(&path);
+        problems_warning(problems, source.data, "this host has no such address now");
+    text_release(&transparent);
+    text_release(&source);
 }
 
-/* What the start would fail on is told by a mere check, too, and at its place. */
-static void check_surroundings(const struct config *config)
+static void check_log(const struct model_log *log, struct problems *problems)
 {
-    const struct model *model = config->model;
-    if (model->user != NULL && getpwnam(model->user) == NULL)
-        problems_error(config->problems, "user", "there is no user \"%s\"", model->user);
-    if (model->group != NULL && getgrnam(model->group) == NULL)
-        problems_error(config->problems, "group", "there is no group \"%s\"", model->group);
-    for (size_t i = 0; i < model->pool_count; i++)
-        check_origin(config, &model->pools[i]);
-    endpoints_check(&model->admin, config->problems);
-    if (model->log.access != LOG_TARGET_FILE)
-        return;
     struct text folder = {0};
-    text_add_span(&folder, span_of(model->log.file,
-                                   (size_t)(strrchr(model->log.file, '/') - model->log.file)));
+    if (log->access != LOG_TARGET_FILE)
+        return;
+    text_add_span(&folder, span_of(log->file, (size_t)(strrchr(log->file, '/') - log->file)));
     text_add(&folder, "/");
     if (!folder.failed && access(folder.data, X_OK) != 0)
-        problems_error(config->problems, "log.access", "cannot use the folder %s: %s", folder.data,
+        problems_error(problems, "log.access", "cannot use the folder %s: %s", folder.data,
                        strerror(errno));
     text_release(&folder);
 }
 
-/* What the other floors find in the rest of a file with errors is told in the same go. */
+/* What the start would fail on is told by a mere check, too, and at its place. */
+static void check_surroundings(const struct model *model, struct problems *problems)
+{
+    if (model->user != NULL && getpwnam(model->user) == NULL)
+        problems_error(problems, "user", "there is no user \"%s\"", model->user);
+    if (model->group != NULL && getgrnam(model->group) == NULL)
+        problems_error(problems, "group", "there is no group \"%s\"", model->group);
+    for (size_t i = 0; i < model->pool_count; i++)
+        check_origin(&model->pools[i], problems);
+    endpoints_check(&model->admin, problems);
+    check_log(&model->log, problems);
+}
+
+/* What is wrong in the rest of a file with errors is told in the same go. */
 static void judge_draft(struct config *config, const struct load_args *args)
 {
     struct snapshot *snapshot;
     struct config draft = {.model = config->draft, .problems = config->problems};
     config->draft = NULL;
-    if (draft.model != NULL && snapshot_compile(&snapshot, &draft, 1, args->previous)) {
+    if (draft.model == NULL)
+        return;
+    problems_set_partial(draft.problems);
+    check_surroundings(draft.model, draft.problems);
+    if (snapshot_compile(&snapshot, &draft, 1, args->previous)) {
         snapshot->config.problems = NULL; /* they stay config's */
         snapshot_unref(snapshot);
     } else {
@@ -184,7 +193,7 @@ static bool compile(struct snapshot **ret, struct config *config, const struct l
     unsigned workers = args->workers != 0 ? args->workers : load_worker_count(config->model);
     struct snapshot *snapshot;
     warn_of_descriptors(config, args, workers);
-    check_surroundings(config);
+    check_surroundings(config->model, config->problems);
     if (!snapshot_compile(&snapshot, config, workers, args->previous)) {
         print(config->problems, args);
         return false;

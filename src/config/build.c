@@ -45,11 +45,11 @@ static void build_hosts(struct build *b, struct string_list *ret, const json_t *
 {
     size_t count = build_count_of(hosts);
     ret->item = build_array(b, count, sizeof *ret->item);
-    for (; ret->item != NULL && ret->count < count; ret->count++) {
+    for (size_t i = 0; ret->item != NULL && i < count; i++) {
         char name[NAME_MAX_LENGTH + 1];
-        const char *text = json_string_value(build_item(hosts, ret->count));
-        b->failed = b->failed || text == NULL || !name_normalise(name, span_text(text));
-        ret->item[ret->count] = b->failed ? NULL : build_text(b, name);
+        const char *text = json_string_value(build_item(hosts, i));
+        if (text != NULL && name_normalise(name, span_text(text)))
+            ret->item[ret->count++] = build_text(b, name);
     }
 }
 
@@ -79,7 +79,7 @@ static void build_listeners(struct build *b, struct model *model, json_t *listen
     model->listeners = build_array(b, json_object_size(listeners), sizeof *model->listeners);
     if (model->listeners == NULL)
         return;
-    json_object_foreach(listeners, name, listener)
+    json_object_foreach(listeners, name, listener) if (json_is_object(listener))
         build_listener(b, &model->listeners[model->listener_count++], name, listener);
 }
 
@@ -90,7 +90,7 @@ static void build_pools(struct build *b, struct model *model, json_t *pools)
     model->pools = build_array(b, json_object_size(pools), sizeof *model->pools);
     if (model->pools == NULL)
         return;
-    json_object_foreach(pools, name, pool)
+    json_object_foreach(pools, name, pool) if (json_is_object(pool))
         build_pool(b, &model->pools[model->pool_count++], name, pool);
 }
 

@@ -1,5 +1,8 @@
 /* build: a checked file into a model. Nothing can be wrong here any more but memory, which is noted
- * once and asked for at the end. */
+ * once and asked for at the end.
+ *
+ * In a draft (draft.h) null stands for what could not be used. It is left out, or the fallback of
+ * its key takes its place. */
 #ifndef CONFIG_BUILD_H
 #define CONFIG_BUILD_H
 
@@ -13,7 +16,7 @@ struct build {
     bool failed; /* memory ran out; sticky */
 };
 
-/* `merged` as relations_merge() made it, without errors. NULL when memory is out. */
+/* `merged` as merge_defaults() made it and draft_prune() left it. NULL when memory is out. */
 struct model *build_model(const json_t *merged, const char *file, const char *folder);
 
 void build_listener(struct build *b, struct model_listener *ret, const char *name,
@@ -43,6 +46,8 @@ int build_get_choice(const json_t *object,
 size_t build_count_of(const json_t *one_or_list);
 const json_t *build_item(const json_t *one_or_list, size_t index);
 void build_strings(struct build *b, struct string_list *ret, const json_t *one_or_list);
+/* Each in its place, which is told where later stages find it wrong: "" for what a draft lacks. */
+void build_places(struct build *b, struct string_list *ret, const json_t *one_or_list);
 void build_cidrs(struct build *b, struct cidr_list *ret, const json_t *one_or_list);
 void build_address(struct build *b, struct model_address *ret, const char *text, char *path);
 

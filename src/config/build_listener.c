@@ -6,47 +6,57 @@
 static char *build_file(struct build *b, const char *file)
 {
     char *path = file == NULL ? NULL : host_resolve_file(b->folder, file);
-    b->failed = b->failed || path == NULL;
+    b->failed = b->failed || (file != NULL && path == NULL);
     return path;
+}
+
+/* One file for both, a folder, or a pair; in a draft any of them may be missing. */
+static void build_certificate(struct build *b, struct model_certificate *ret, const json_t *object)
+{
+    const char *pem = build_get_text(object, KEY_certificate_pem);
+    const char *directory = build_get_text(object, KEY_certificate_directory);
+    const char *cert = build_get_text(object, KEY_certificate_cert);
+    const char *key = build_get_text(object, KEY_certificate_key);
+    ret->pem = pem != NULL;
+    if (directory != NULL) {
+        ret->directory = build_file(b, directory);
+        return;
+    }
+    ret->cert = build_file(b, pem != NULL ? pem : cert);
+    ret->key = build_file(b, pem != NULL ? pem : key);
 }
 
 static void build_certificates(struct build *b, struct model_tls *ret, const json_t *list)
 {
     size_t count = json_array_size(list);
     ret->certificates = build_array(b, count, sizeof *ret->certificates);
-    for (; ret->certificates != NULL && ret->certificate_count < count; ret->certificate_count++) {
+    for (size_t i = 0; ret->certificates != NULL && i < count; i++) {
         struct model_certificate *c = &ret->certificates[ret->certificate_count];
-        const json_t *object = json_array_get(list, ret->certificate_count);
-        const char *pem = build_get_text(object, KEY_certificate_pem);
-        c->path = build_format(b, "%s.certificates[%zu]", ret->path, ret->certificate_count);
-        const char *directory = build_get_text(object, KEY_certificate_directory);
-        c->pem = pem != NULL;
-        if (directory != NULL) {
-            c->directory = build_file(b, directory);
-            continue;
-        }
-        c->cert = build_file(b, pem != NULL ? pem : build_get_text(object, KEY_certificate_cert));
-        c->key = build_file(b, pem != NULL ? pem : build_get_text(object, KEY_certificate_key));
+        const json_t *object = json_array_get(list, i);
+        if (!json_is_object(object))
+            continue; /* of a draft */
+        ret->certificate_count++;
+        c->path = build_format(b, "%s.certificates[%zu]", ret->path, i);
+        build_certificate(b, c, object);
     }
 }
 
 static void build_client_auth(struct build *b, struct model_client_auth *ret, const json_t *auth)
 {
     int mode = build_get_choice(auth, KEY_client_auth_mode);
-    const char *ca = build_get_text(auth, KEY_client_auth_ca);
-    const char *crl = build_get_text(auth, KEY_client_auth_crl);
     ret->present = auth != NULL;
     ret->mode = mode < 0 ? CLIENT_AUTH_NONE : (enum client_auth)mode;
-    ret->ca = ca == NULL ? NULL : build_file(b, ca);
-    ret->crl = crl == NULL ? NULL : build_file(b, crl);
+    if (json_is_null(json_object_get(auth, "mode")))
+        ret->mode = CLIENT_AUTH_REQUEST; /* of a draft: the files are worth a look */
+    ret->ca = build_file(b, build_get_text(auth, KEY_client_auth_ca));
+    ret->crl = build_file(b, build_get_text(auth, KEY_client_auth_crl));
     ret->depth = (unsigned)build_get_count(auth, KEY_client_auth_depth);
 }
 
 static void build_tickets(struct build *b, struct model_tickets *ret, const json_t *tickets)
 {
-    const char *keys = build_get_text(tickets, KEY_session_tickets_keys);
     ret->off = json_is_false(tickets);
-    ret->keys = keys == NULL ? NULL : build_file(b, keys);
+    ret->keys = build_file(b, build_get_text(tickets, KEY_session_tickets_keys));
     ret->lifetime_ms = build_get_duration(tickets, KEY_session_tickets_lifetime);
     ret->rotate_ms = build_get_duration(tickets, KEY_session_tickets_rotate);
     ret->count = (unsigned)build_get_count(tickets, KEY_session_tickets_count);
@@ -74,18 +84,21 @@ void build_tls(struct build *b, struct model_tls *ret, const json_t *tls, const 
     if (staple != NULL && !ret->ocsp_auto)
         ret->ocsp_file = build_file(b, staple);
     ret->watch = build_get_boolean(tls, KEY_tls_watch);
+    ret->vague = json_is_null(tls) || json_is_null(json_object_get(tls, "ciphers")) ||
+                 json_is_null(json_object_get(tls, "min_version"));
 }
 
 static void build_binds(struct build *b, struct model_listener *ret, const json_t *bind)
 {
     size_t count = build_count_of(bind);
     ret->binds = build_array(b, count, sizeof *ret->binds);
-    for (; ret->binds != NULL && ret->bind_count < count; ret->bind_count++) {
-        char *path = json_is_array(bind)
-                         ? build_format(b, "%s.bind[%zu]", ret->path, ret->bind_count)
-                         : build_format(b, "%s.bind", ret->path);
-        build_address(b, &ret->binds[ret->bind_count],
-                      json_string_value(build_item(bind, ret->bind_count)), path);
+    for (size_t i = 0; ret->binds != NULL && i < count; i++) {
+        const char *text = json_string_value(build_item(bind, i));
+        if (text == NULL)
+            continue; /* of a draft */
+        char *path = json_is_array(bind) ? build_format(b, "%s.bind[%zu]", ret->path, i)
+                                         : build_format(b, "%s.bind", ret->path);
+        build_address(b, &ret->binds[ret->bind_count++], text, path);
     }
 }
 

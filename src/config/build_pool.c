@@ -4,17 +4,28 @@
 #include "status.h"
 #include "tlv.h"
 
+static const char *where_is(const json_t *server)
+{
+    return json_is_object(server) ? build_get_text(server, KEY_server_address)
+                                  : json_string_value(server);
+}
+
+static bool is_named(const struct build *b, const json_t *server)
+{
+    struct model_address address;
+    char name[256];
+    const char *text = where_is(server);
+    return strncmp(text, SRV_PREFIX, strlen(SRV_PREFIX)) == 0 ||
+           (host_parse(&address, name, text, b->folder, NULL) && address.kind == HOST_NAME);
+}
+
 static void build_server(struct build *b, struct model_server *ret, const json_t *server,
                          char *path)
 {
     static const enum server_state states[] = {SERVER_READY, SERVER_DRAIN, SERVER_MAINT};
-    const char *text = json_string_value(server), *name = NULL;
     const json_t *object = json_is_object(server) ? server : NULL;
+    const char *text = where_is(server), *name = build_get_text(object, KEY_server_name);
     ret->path = path;
-    if (object != NULL) {
-        text = build_get_text(object, KEY_server_address);
-        name = build_get_text(object, KEY_server_name);
-    }
     build_address(b, &ret->address, text,
                   build_format(b, object == NULL ? "%s" : "%s.address", path));
     ret->name = build_text(b, name != NULL ? name : text);
@@ -24,14 +35,17 @@ static void build_server(struct build *b, struct model_server *ret, const json_t
     ret->state = states[build_get_choice(object, KEY_server_state)];
 }
 
-static void build_servers(struct build *b, struct model_pool *ret, const json_t *servers)
+/* `nobody_to_ask`: of a draft, which does not know where names are to be looked up. */
+static void build_servers(struct build *b, struct model_pool *ret, const json_t *servers,
+                          bool nobody_to_ask)
 {
     size_t count = json_array_size(servers);
     ret->servers = build_array(b, count, sizeof *ret->servers);
     for (size_t i = 0; ret->servers != NULL && !b->failed && i < count; i++) {
-        if (json_is_null(json_array_get(servers, i)))
+        const json_t *server = json_array_get(servers, i);
+        if (where_is(server) == NULL || (nobody_to_ask && is_named(b, server)))
             continue; /* of a draft */
-        build_server(b, &ret->servers[ret->server_count++], json_array_get(servers, i),
+        build_server(b, &ret->servers[ret->server_count++], server,
                      build_format(b, "%s.servers[%zu]", ret->path, i));
     }
 }
@@ -43,6 +57,14 @@ static char *optional_file(struct build *b, const char *file)
     return path;
 }
 
+/* Where a draft does not know, only what is there is looked at. */
+static bool verifies(const json_t *tls)
+{
+    if (json_is_null(json_object_get(tls, "verify")) || json_is_null(json_object_get(tls, "ca")))
+        return json_is_string(json_object_get(tls, "ca"));
+    return build_get_boolean(tls, KEY_pool_tls_verify);
+}
+
 static void build_pool_tls(struct build *b, struct model_pool_tls *ret, const json_t *tls,
                            const char *pool_path)
 {
@@ -51,7 +73,7 @@ static void build_pool_tls(struct build *b, struct model_pool_tls *ret, const js
     if (!json_is_object(tls))
         return;
     ret->path = build_format(b, "%s.tls", pool_path);
-    ret->verify = build_get_boolean(tls, KEY_pool_tls_verify);
+    ret->verify = verifies(tls);
     ret->ca = optional_file(b, build_get_text(tls, KEY_pool_tls_ca));
     ret->cert = optional_file(b, build_get_text(tls, KEY_pool_tls_cert));
     ret->key = optional_file(b, build_get_text(tls, KEY_pool_tls_key));
@@ -124,6 +146,17 @@ static void build_resolve(struct build *b, struct model_resolve *ret, const json
     }
 }
 
+/* In a draft it may not be known who is to be asked. */
+static bool lacks_resolver(const json_t *pool)
+{
+    const json_t *resolve = json_object_get(pool, "resolve");
+    const json_t *servers = json_object_get(resolve, "servers");
+    bool lacks = json_is_null(resolve) || json_is_null(servers);
+    for (size_t i = 0; i < json_array_size(servers); i++)
+        lacks = lacks || json_is_null(json_array_get(servers, i));
+    return lacks;
+}
+
 void build_pool(struct build *b, struct model_pool *ret, const char *name, const json_t *pool)
 {
     static const enum balance balances[] = {BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN,
@@ -136,7 +169,7 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
         return;
     ret->balance = balances[build_get_choice(pool, KEY_pool_balance)];
     ret->hash_on = facts[build_get_choice(pool, KEY_pool_hash_on)];
-    build_servers(b, ret, json_object_get(pool, "servers"));
+    build_servers(b, ret, json_object_get(pool, "servers"), lacks_resolver(pool));
     build_pool_tls(b, &ret->tls, json_object_get(pool, "tls"), ret->path);
     build_health(b, &ret->health, json_object_get(pool, "health_check"), ret->path);
     build_queue(ret, json_object_get(pool, "queue"));

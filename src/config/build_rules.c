@@ -32,22 +32,22 @@ static void build_fix(struct build *b, struct model_fix *ret, const json_t *fix)
 static void build_client_cert(struct build *b, struct model_client_cert *ret, const json_t *cert)
 {
     ret->present = cert != NULL;
-    build_strings(b, &ret->cn, json_object_get(cert, "cn"));
-    build_strings(b, &ret->san, json_object_get(cert, "san"));
+    build_places(b, &ret->cn, json_object_get(cert, "cn"));
+    build_places(b, &ret->san, json_object_get(cert, "san"));
 }
 
 static void build_match_keys(struct build *b, struct model_match *ret, const json_t *match)
 {
     const json_t *silent = json_object_get(match, "silent");
     ret->present = match != NULL;
-    build_strings(b, &ret->protocol, json_object_get(match, "protocol"));
+    build_places(b, &ret->protocol, json_object_get(match, "protocol"));
     build_names(b, &ret->sni, json_object_get(match, "sni"));
     build_strings(b, &ret->alpn, json_object_get(match, "alpn"));
     build_cidrs(b, &ret->source, json_object_get(match, "source"));
     build_strings(b, &ret->prefix, json_object_get(match, "prefix"));
     build_strings(b, &ret->prefix_hex, json_object_get(match, "prefix_hex"));
     build_strings(b, &ret->ja4, json_object_get(match, "ja4"));
-    build_strings(b, &ret->regex, json_object_get(match, "regex"));
+    build_places(b, &ret->regex, json_object_get(match, "regex"));
     build_fix(b, &ret->fix, json_object_get(match, "fix"));
     build_client_cert(b, &ret->client_cert, json_object_get(match, "client_cert"));
     ret->has_silent = silent != NULL;
@@ -106,7 +106,7 @@ static void build_rule(struct build *b, struct model_rule *ret, const json_t *ru
     build_match(b, &ret->match, json_object_get(rule, "match"), ret->path);
     ret->tls = action < 0 ? TLS_ACTION_PLAIN : actions[action];
     ret->starttls = build_text(b, build_get_text(rule, KEY_rule_starttls));
-    if (policy != NULL)
+    if (json_is_object(policy))
         build_policy(b, ret, policy, home->tls);
     ret->pool = build_text(b, build_get_text(rule, KEY_rule_pool));
     ret->redirect = build_get_choice(rule, KEY_rule_redirect) >= 0;
@@ -124,7 +124,7 @@ static void build_list(struct build *b, struct model_rule **ret, size_t *ret_cou
     size_t count = json_array_size(list);
     *ret = build_array(b, count, sizeof **ret);
     for (size_t i = 0; *ret != NULL && !b->failed && i < count; i++) {
-        if (json_is_null(json_array_get(list, i)))
+        if (!json_is_object(json_array_get(list, i)))
             continue; /* of a draft */
         struct model_rule *rule = &(*ret)[(*ret_count)++];
         rule->path = build_format(b, "%s.rules[%zu]", path, i);

@@ -86,7 +86,7 @@ bool build_get_boolean(const json_t *object, enum key_id id)
 {
     const json_t *value = json_object_get(object, key_at(id)->name);
     const char *fallback = key_at(id)->fallback;
-    if (value != NULL)
+    if (json_is_boolean(value))
         return json_is_true(value);
     return fallback != NULL && strcmp(fallback, "true") == 0;
 }
@@ -105,7 +105,7 @@ size_t build_count_of(const json_t *value)
 {
     if (json_is_array(value))
         return json_array_size(value);
-    return value == NULL ? 0 : 1;
+    return value == NULL || json_is_null(value) ? 0 : 1;
 }
 
 const json_t *build_item(const json_t *value, size_t index)
@@ -117,8 +117,21 @@ void build_strings(struct build *b, struct string_list *ret, const json_t *value
 {
     size_t count = build_count_of(value);
     ret->item = build_array(b, count, sizeof *ret->item);
-    for (; ret->item != NULL && ret->count < count; ret->count++)
-        ret->item[ret->count] = build_text(b, json_string_value(build_item(value, ret->count)));
+    for (size_t i = 0; ret->item != NULL && i < count; i++) {
+        const char *text = json_string_value(build_item(value, i));
+        if (text != NULL)
+            ret->item[ret->count++] = build_text(b, text);
+    }
+}
+
+void build_places(struct build *b, struct string_list *ret, const json_t *value)
+{
+    size_t count = build_count_of(value);
+    ret->item = build_array(b, count, sizeof *ret->item);
+    for (; ret->item != NULL && ret->count < count; ret->count++) {
+        const char *text = json_string_value(build_item(value, ret->count));
+        ret->item[ret->count] = build_text(b, text == NULL ? "" : text);
+    }
 }
 
 void build_cidrs(struct build *b, struct cidr_list *ret, const json_t *value)

@@ -2,6 +2,20 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
+
+void draft_note(json_t *broken, const char *path)
+{
+    (void)json_object_set_new(broken, path, json_true());
+}
+
+struct pruning {
+    const json_t *broken;
+    const struct locations *locations;
+    struct text path; /* of the value at hand */
+    bool failed;
+};
+
 static void cut(struct text *path, size_t length)
 {
     path->length = length;
@@ -9,106 +23,65 @@ static void cut(struct text *path, size_t length)
         path->data[length] = '\0';
 }
 
-/* A parent that is noted has all its parents noted. */
-void draft_note(json_t *broken, const char *path)
+static bool is_broken(struct pruning *p)
 {
-    struct text step = {0};
-    text_add(&step, path);
-    while (!step.failed && step.length > 0 && json_object_get(broken, step.data) == NULL) {
-        size_t length = step.length;
-        (void)json_object_set_new(broken, step.data, json_true());
-        do
-            length--;
-        while (length > 0 && step.data[length] != '.' && step.data[length] != '[');
-        cut(&step, length);
-    }
-    text_release(&step);
+    struct location place;
+    char *own = NULL;
+    if (p->path.failed)
+        return false;
+    (void)!locations_resolve(p->locations, p->path.data, &place, &own);
+    bool broken = own != NULL && json_object_get(p->broken, own) != NULL;
+    p->failed = p->failed || own == NULL;
+    free(own);
+    return broken;
 }
 
-struct pruning {
-    const json_t *broken;
-    struct text path;
-};
+static void prune(struct pruning *p, json_t *container);
 
-static bool is_broken(const struct pruning *p)
+/* Whether the value at p->path is to be replaced; looks into it where it is not. */
+static bool prune_value(struct pruning *p, json_t *value)
 {
-    return p->path.failed || json_object_get(p->broken, p->path.data) != NULL;
+    if (is_broken(p))
+        return true;
+    if (json_is_object(value) || json_is_array(value))
+        prune(p, value);
+    return false;
 }
 
-static void prune_list(struct pruning *p, json_t *list)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        size_t back = p->path.length;
-        text_format(&p->path, "[%zu]", i);
-        if (is_broken(p))
-            (void)json_array_set_new(list, i, json_null());
-        cut(&p->path, back);
-    }
-}
-
-/* A rule's policy builds on the listener's: without that one, neither can be looked at. */
-static void prune_terminating(json_t *rules)
-{
-    for (size_t i = 0; i < json_array_size(rules); i++) {
-        const char *tls = json_string_value(json_object_get(json_array_get(rules, i), "tls"));
-        if (tls != NULL && strcmp(tls, "terminate") == 0)
-            (void)json_array_set_new(rules, i, json_null());
-    }
-}
-
-/* One listener or pool: of its list the broken elements go, else the whole key. */
-static void prune_object(struct pruning *p, json_t *object, const char *list)
+/* Depth is bounded by the pass that made the index. */
+static void prune(struct pruning *p, json_t *container)
 {
     const char *key;
-    void *next;
     json_t *value;
-    bool tls = json_object_get(object, "tls") != NULL;
-    json_object_foreach_safe(object, next, key, value)
+    size_t index, back = p->path.length;
+    json_object_foreach(container, key, value)
     {
-        size_t back = p->path.length;
-        text_format(&p->path, ".%s", key);
-        bool broken = is_broken(p);
-        if (broken && strcmp(key, list) == 0 && json_is_array(value))
-            prune_list(p, value);
-        else if (broken)
-            (void)json_object_del(object, key);
+        text_format(&p->path, back == 0 ? "%s" : ".%s", key);
+        if (prune_value(p, value) && json_object_set_new(container, key, json_null()) != 0)
+            p->failed = true;
         cut(&p->path, back);
     }
-    if (tls && json_object_get(object, "tls") == NULL)
-        prune_terminating(json_object_get(object, "rules"));
-}
-
-static void prune_map(struct pruning *p, json_t *root, const char *map, const char *list)
-{
-    const char *name;
-    void *next;
-    json_t *value, *objects = json_object_get(root, map);
-    json_object_foreach_safe(objects, next, name, value)
+    json_array_foreach(container, index, value)
     {
-        text_clear(&p->path);
-        text_format(&p->path, "%s.%s", map, name);
-        if (!json_is_object(value))
-            (void)json_object_del(objects, name);
-        else if (is_broken(p))
-            prune_object(p, value, list);
+        text_format(&p->path, "[%zu]", index);
+        if (prune_value(p, value) && json_array_set_new(container, index, json_null()) != 0)
+            p->failed = true;
+        cut(&p->path, back);
     }
 }
 
-json_t *draft_prune(const json_t *merged, const json_t *broken)
+json_t *draft_prune(json_t *merged, const json_t *broken, const struct locations *locations)
 {
-    static const char *const others[] = {"log",   "limits",        "workers", "user",
-                                         "group", "drain_timeout", "ledger"};
-    struct pruning p = {.broken = broken};
-    if (broken == NULL || json_object_get(broken, "defaults") != NULL)
-        return NULL;
-    json_t *root = json_deep_copy(merged);
-    if (root == NULL)
-        return NULL;
-    prune_map(&p, root, "listeners", "rules");
-    prune_map(&p, root, "pools", "servers");
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (json_object_get(broken, others[i]) != NULL)
-            (void)json_object_del(root, others[i]);
+    struct pruning p = {.broken = broken, .locations = locations};
+    if (json_object_size(broken) == 0)
+        return json_incref(merged);
+    json_t *rest = json_deep_copy(merged);
+    if (rest != NULL)
+        prune(&p, rest);
+    if (rest != NULL && (p.failed || p.path.failed)) {
+        json_decref(rest);
+        rest = NULL;
+    }
     text_release(&p.path);
-    return root;
+    return rest;
 }

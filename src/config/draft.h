@@ -1,21 +1,28 @@
-/* draft: what is left of a file with errors once everything that they touch is taken out.
+/* draft: what is left of a file once every value that cannot be used is taken out.
  *
- * Good for one thing: the compile steps of other floors can look at it, so that their errors are
- * told in the same go. Nothing is left that could make them tell a second time what was told
- * already. */
+ * Each stage looks at what the one before left sound, so that all errors of a file are told in one
+ * go: relations at what has its form, the compile steps of other floors at both. In place of what
+ * was taken out stands null: something is there, and nobody knows what. A stage tells nothing that
+ * such a value could make untrue. */
 #ifndef CONFIG_DRAFT_H
 #define CONFIG_DRAFT_H
 
-#include "base/compiler.h"
+#include "locate.h"
 
 #include <jansson.h>
 
-/* Notes that there is an error at `path`, and so below each of its parents. `broken` is an object
- * whose keys are paths. */
+/* Notes that the value at `path` cannot be used. `broken` is an object whose keys are paths. */
 void draft_note(json_t *broken, const char *path);
 
-/* A new reference; NULL where nothing sensible is left or memory is out. Rules and servers that
- * were taken out are null, so that the others keep their places. */
-json_t *draft_prune(const json_t *merged, const json_t *broken) MUST_CHECK;
+/* A new reference; NULL when memory is out. `merged` has values of "defaults" in it: they are known
+ * by the paths where they stand in the file. */
+json_t *draft_prune(json_t *merged, const json_t *broken,
+                    const struct locations *locations) MUST_CHECK;
+
+/* Is something there that cannot be used? */
+static inline bool draft_is_unknown(const json_t *object, const char *key)
+{
+    return json_is_null(json_object_get(object, key));
+}
 
 #endif

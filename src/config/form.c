@@ -40,10 +40,18 @@ static void tell(struct form *f, bool at_key, const char *format, va_list argume
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
     (at_key ? problems_error_key : problems_error)(f->problems, path_of(f), "%s", text);
-    draft_note(f->broken, path_of(f));
 }
 
 void form_error(struct form *f, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    tell(f, false, format, arguments);
+    va_end(arguments);
+    draft_note(f->broken, path_of(f));
+}
+
+void form_conflict(struct form *f, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

@@ -16,7 +16,7 @@ struct form {
     struct problems *problems;
     const char *folder;     /* what relative UNIX paths start from */
     const json_t *defaults; /* the file's "defaults"; NULL for none */
-    json_t *broken;         /* paths with an error, see draft.h */
+    json_t *broken;         /* paths of values that cannot be used, see draft.h */
     struct text path;       /* of the value at hand */
 };
 
@@ -33,8 +33,12 @@ size_t form_enter_key(struct form *f, const char *name);
 size_t form_enter_index(struct form *f, size_t index);
 void form_leave(struct form *f, size_t length);
 
+/* The value cannot be used: later stages do not see it. */
 void form_error(struct form *f, const char *format, ...) PRINTF(2, 3);
-void form_error_key(struct form *f, const char *format, ...) PRINTF(2, 3); /* at the key */
+/* It does not go with others, or something is missing; in itself it is sound, and looked at. */
+void form_conflict(struct form *f, const char *format, ...) PRINTF(2, 3);
+void form_error_key(struct form *f, const char *format, ...)
+    PRINTF(2, 3); /* at the key, likewise */
 
 /* A value as an error shows it: "2", "\"abc\"", "a list"; cut where it is long. */
 #define FORM_SHOWN_MAX 160

@@ -19,6 +19,7 @@ src_libconfig_a_SOURCES = \
 	src/config/keys.c src/config/keys.def src/config/keys.h \
 	src/config/locate.c src/config/locate.h src/config/locate_private.h \
 	src/config/locate_scan.c \
+	src/config/merge.c src/config/merge.h \
 	src/config/relations.c src/config/relations.h \
 	src/config/relations_balance.c \
 	src/config/relations_origin.c \

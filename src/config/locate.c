@@ -257,6 +257,20 @@ void locations_repeated(const struct locations *l,
     }
 }
 
+void locations_hidden(const struct locations *l,
+                      void (*each)(void *context, const char *path, size_t at), void *context)
+{
+    for (uint32_t i = l->count; i-- > 0;) {
+        if (l->nodes[i].repeats == NO_NODE)
+            continue;
+        struct text path = {0};
+        add_path(l, i, &path);
+        if (!path.failed && path.data != NULL)
+            each(context, path.data, l->nodes[l->nodes[i].repeats].value_at);
+        text_release(&path);
+    }
+}
+
 void locations_free(struct locations *l)
 {
     if (l == NULL)

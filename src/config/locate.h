@@ -53,4 +53,8 @@ void locations_repeated(const struct locations *l,
                                      struct place first),
                         void *context);
 
+/* Calls `each` for every value that a later one of the same key hides; it begins at byte `at`. */
+void locations_hidden(const struct locations *l,
+                      void (*each)(void *context, const char *path, size_t at), void *context);
+
 #endif

@@ -22,6 +22,7 @@ struct problems {
     size_t count, capacity, errors;
     uint64_t now;
     bool lost; /* memory ran out while one was noted */
+    bool partial;
 };
 
 bool problems_create(struct problems **ret, const char *file)
@@ -47,6 +48,16 @@ void problems_set_now(struct problems *p, uint64_t seconds)
 uint64_t problems_now(const struct problems *p)
 {
     return p->now;
+}
+
+void problems_set_partial(struct problems *p)
+{
+    p->partial = true;
+}
+
+bool problems_are_partial(const struct problems *p)
+{
+    return p->partial;
 }
 
 void problems_free(struct problems *p)

@@ -4,6 +4,7 @@
 #include "draft.h"
 #include "form.h"
 #include "locate.h"
+#include "merge.h"
 #include "relations.h"
 
 #include <errno.h>
@@ -23,53 +24,90 @@ static void report_repeated(void *context, const char *path, struct place key, s
                       first.line);
 }
 
-/* Form first, then relations; both on the whole file. */
-static void check(struct config *config, struct form *form, const json_t *root,
-                  const json_t *merged)
+/* What the form leaves of the file, defaults merged in; NULL when memory is out. */
+static json_t *check_form(struct config *config, struct form *form, const json_t *root)
 {
     locations_repeated(config->locations, report_repeated, config->problems);
     form_check(form, root);
-    if (!relations_check(form, merged, config->locations) || form->path.failed ||
-        form->broken == NULL)
-        out_of_memory(config);
-    text_release(&form->path);
+    json_t *merged = json_is_object(root) ? merge_defaults(root, config->locations) : json_object();
+    json_t *rest = merged == NULL ? NULL : draft_prune(merged, form->broken, config->locations);
+    json_decref(merged);
+    return rest;
 }
 
-static void build_draft(struct config *config, const char *file, const char *folder,
-                        const json_t *merged, const json_t *broken)
+/* What all checks of this floor leave: each looks at what is sound for the one before. */
+static json_t *check(struct config *config, struct form *form, const json_t *root)
 {
-    json_t *rest = draft_prune(merged, broken);
-    if (rest != NULL)
-        config->draft = build_model(rest, file, folder);
+    json_t *rest = check_form(config, form, root), *sound = NULL;
+    if (rest != NULL && relations_check(form, rest, config->locations))
+        sound = draft_prune(rest, form->broken, config->locations);
     json_decref(rest);
+    return sound;
 }
 
-static void build(struct config *config, const char *file, const char *folder, const json_t *merged)
+static void build(struct config *config, const char *file, const char *folder, const json_t *sound)
 {
-    config->model = build_model(merged, file, folder);
-    if (config->model == NULL)
+    struct model *model = build_model(sound, file, folder);
+    if (model == NULL)
         out_of_memory(config);
+    else if (problems_errors(config->problems) == 0)
+        config->model = model;
+    else
+        config->draft = model;
 }
 
 static void check_and_build(struct config *config, const char *file, const char *folder,
                             const json_t *root)
 {
-    json_t *merged = json_is_object(root) ? relations_merge(root, config->locations)
-                                          : json_object();
     struct form form = {.problems = config->problems,
                         .folder = folder,
                         .defaults = json_object_get(root, "defaults"),
                         .broken = json_object()};
-    if (merged == NULL)
+    json_t *sound = form.broken == NULL ? NULL : check(config, &form, root);
+    if (sound == NULL || form.path.failed)
         out_of_memory(config);
     else
-        check(config, &form, root, merged);
-    if (problems_errors(config->problems) == 0)
-        build(config, file, folder, merged);
-    else if (merged != NULL)
-        build_draft(config, file, folder, merged, form.broken);
+        build(config, file, folder, sound);
+    text_release(&form.path);
     json_decref(form.broken);
-    json_decref(merged);
+    json_decref(sound);
+}
+
+/* --- the text --------------------------------------------------------------------------------- */
+
+/* The object that the file has at one of the few paths whose keys are names of the user's, or that
+ * lend their keys. */
+static json_t *find_shared(json_t *root, const char *path)
+{
+    json_t *defaults = json_object_get(root, "defaults");
+    if (strcmp(path, "defaults.listener") == 0)
+        return json_object_get(defaults, "listener");
+    if (strcmp(path, "defaults.pool") == 0)
+        return json_object_get(defaults, "pool");
+    bool shared = strcmp(path, "listeners") == 0 || strcmp(path, "pools") == 0 ||
+                  strcmp(path, "defaults") == 0;
+    return shared ? json_object_get(root, path) : NULL;
+}
+
+struct repeated {
+    json_t *root;
+    const char *text;
+    size_t length;
+};
+
+/* Of repeated keys the last counts. What the others held of "pools" and the like is looked at all
+ * the same, so that nothing is called missing that stands there. */
+static void add_hidden(void *context, const char *path, size_t at)
+{
+    const struct repeated *r = context;
+    json_t *shared = find_shared(r->root, path);
+    if (shared == NULL)
+        return;
+    json_t *hidden =
+        json_loadb(r->text + at, r->length - at, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL);
+    if (json_is_object(shared) && json_is_object(hidden))
+        (void)json_object_update_missing(shared, hidden);
+    json_decref(hidden);
 }
 
 /* The scanner has found every syntax error that there is; what jansson may still say is told, too.
@@ -87,6 +125,8 @@ static json_t *load(struct config *config, const char *text, size_t length)
     json_t *root = json_loadb(text, length, JSON_DECODE_ANY, &error);
     if (root == NULL)
         problems_syntax(config->problems, error.line, error.column, "%s", error.text);
+    struct repeated repeated = {root, text, length};
+    locations_hidden(config->locations, add_hidden, &repeated);
     return root;
 }
 

@@ -3,76 +3,6 @@
 #include "host.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-/* Objects merge key by key, everything else is replaced. */
-static json_t *merge_one(const json_t *defaults, json_t *own)
-{
-    if (!json_is_object(defaults) || !json_is_object(own))
-        return json_incref(own);
-    json_t *merged = json_deep_copy(defaults);
-    if (merged != NULL && json_object_update_recursive(merged, own) == 0)
-        return merged;
-    json_decref(merged);
-    return NULL;
-}
-
-static bool merge_map(json_t *merged, const char *map, const json_t *defaults)
-{
-    json_t *own = json_object_get(merged, map), *value, *result = json_object();
-    const char *name;
-    if (!json_is_object(own) || !json_is_object(defaults)) {
-        json_decref(result);
-        return result != NULL;
-    }
-    json_object_foreach(own, name, value)
-    {
-        if (json_object_set_new(result, name, merge_one(defaults, value)) != 0) {
-            json_decref(result);
-            return false;
-        }
-    }
-    return json_object_set_new(merged, map, result) == 0;
-}
-
-static void inherit(struct locations *l, const char *map, const char *name, const char *defaults)
-{
-    struct text path = {0}, source = {0};
-    text_format(&path, "%s.%s", map, name);
-    text_format(&source, "defaults.%s", defaults);
-    if (!path.failed && !source.failed)
-        locations_inherit(l, path.data, source.data);
-    text_add(&path, ".tls");
-    text_add(&source, ".tls");
-    if (!path.failed && !source.failed)
-        locations_inherit(l, path.data, source.data);
-    text_release(&path);
-    text_release(&source);
-}
-
-static void inherit_map(struct locations *l, const json_t *root, const char *map,
-                        const char *defaults)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach(json_object_get(root, map), name, value) inherit(l, map, name, defaults);
-}
-
-json_t *relations_merge(const json_t *root, struct locations *locations)
-{
-    const json_t *defaults = json_object_get(root, "defaults");
-    json_t *merged = json_copy((json_t *)(uintptr_t)root);
-    if (merged == NULL || !merge_map(merged, "listeners", json_object_get(defaults, "listener")) ||
-        !merge_map(merged, "pools", json_object_get(defaults, "pool"))) {
-        json_decref(merged);
-        return NULL;
-    }
-    if (defaults != NULL) {
-        inherit_map(locations, root, "listeners", "listener");
-        inherit_map(locations, root, "pools", "pool");
-    }
-    return merged;
-}
 
 /* Notes `key` → the path at hand; where it is there already, `*ret_first` is the earlier path. */
 static bool seen_before(json_t *seen, const char *key, const struct form *f, const char **ret_first)
@@ -103,7 +33,7 @@ static void check_bind_text(struct form *f, json_t *seen, const char *text)
         else
             address_format(&a.address, key);
         if (seen_before(seen, key, f, &first)) {
-            form_error(f, "the same address as %s", first);
+            form_conflict(f, "the same address as %s", first);
             return;
         }
     }
@@ -127,7 +57,8 @@ void relations_check_versions(struct relations *r, const json_t *tls)
     const char *low = json_string_value(json_object_get(tls, "min_version"));
     const char *high = json_string_value(json_object_get(tls, "max_version"));
     const char *fallback = key_at(KEY_tls_min_version)->fallback;
-    if (high == NULL || strlen(high) != 3 || strcmp(high, low == NULL ? fallback : low) >= 0)
+    if (high == NULL || draft_is_unknown(tls, "min_version") ||
+        strcmp(high, low == NULL ? fallback : low) >= 0)
         return;
     size_t back = form_enter_key(r->form, "max_version");
     form_error(r->form, "below min_version (\"%s\")", low == NULL ? fallback : low);
@@ -142,7 +73,7 @@ static void check_admin(struct relations *r, json_t *seen)
                  *http = json_object_get(admin, "http");
     size_t back = form_enter_key(f, "admin");
     if (json_is_object(admin) && http == NULL && json_object_get(admin, "socket") == NULL)
-        form_error(f, "needs \"socket\" or \"http\"");
+        form_conflict(f, "needs \"socket\" or \"http\"");
     size_t inner = form_enter_key(f, "http");
     check_bind_text(f, seen, json_string_value(http));
     form_leave(f, inner);
@@ -154,8 +85,9 @@ static void check_log(struct form *f, const json_t *log)
 {
     const char *format = json_string_value(json_object_get(log, "format"));
     size_t back = form_enter_key(f, "log"), inner = form_enter_key(f, "template");
-    if (json_object_get(log, "template") != NULL && (format == NULL || strcmp(format, "text") != 0))
-        form_error(f, "goes with \"format\": \"text\" only");
+    if (json_object_get(log, "template") != NULL && !draft_is_unknown(log, "format") &&
+        (format == NULL || strcmp(format, "text") != 0))
+        form_conflict(f, "goes with \"format\": \"text\" only");
     form_leave(f, inner);
     form_leave(f, back);
 }

@@ -1,24 +1,20 @@
 /* relations: is the file consistent in itself? What one key's value says about another's: names
  * that must exist or be unique, keys that exclude or need each other.
  *
- * Listeners and pools are looked at with their defaults merged in. Values of a wrong form were
- * reported before and are passed over. */
+ * Listeners and pools are looked at with their defaults merged in, and without the values whose
+ * form is wrong (draft.h). */
 #ifndef CONFIG_RELATIONS_H
 #define CONFIG_RELATIONS_H
 
+#include "draft.h"
 #include "form.h"
-#include "locate.h"
 
 struct relations {
     struct form *form;    /* for its path and problems */
-    const json_t *merged; /* the file, defaults merged into every listener and pool */
+    const json_t *merged; /* the file, defaults merged into every listener and pool, pruned */
     json_t *used_pools;   /* owned: an object with a key per pool that a rule names */
     struct locations *locations;
 };
-
-/* `root` with the defaults merged in; a new reference, NULL when memory is out. Tells `locations`
- * where merged keys come from. */
-json_t *relations_merge(const json_t *root, struct locations *locations) MUST_CHECK;
 
 /* False when memory is out. */
 bool relations_check(struct form *f, const json_t *merged, struct locations *locations) MUST_CHECK;

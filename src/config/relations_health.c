@@ -16,7 +16,7 @@ static bool has(const json_t *object, const char *key)
 static void refuse(struct form *f, const char *key, const char *before, const char *what)
 {
     size_t back = form_enter_key(f, key);
-    form_error(f, "%s \"%s\"", before, what);
+    form_conflict(f, "%s \"%s\"", before, what);
     form_leave(f, back);
 }
 
@@ -30,15 +30,19 @@ static void check_owned(struct form *f, const json_t *check, const char *type)
             refuse(f, owned[i].key, "needs \"type\":", owned[i].type);
 }
 
-static void check_script(struct form *f, const json_t *check)
+static void check_pairs(struct form *f, const json_t *check)
 {
     if (has(check, "send") && has(check, "send_hex"))
         refuse(f, "send_hex", "not together with", "send");
     if (has(check, "expect") && has(check, "expect_hex"))
         refuse(f, "expect_hex", "not together with", "expect");
+}
+
+static void check_script(struct form *f, const json_t *check)
+{
     if (!has(check, "send") && !has(check, "send_hex") && !has(check, "expect") &&
         !has(check, "expect_hex"))
-        form_error(f, "a script needs \"send\" or \"expect\", or both");
+        form_conflict(f, "a script needs \"send\" or \"expect\", or both");
 }
 
 void relations_check_health(struct form *f, const json_t *pool)
@@ -47,11 +51,14 @@ void relations_check_health(struct form *f, const json_t *pool)
     const char *type = json_string_value(json_object_get(check, "type"));
     if (!json_is_object(check))
         return;
+    bool unknown = draft_is_unknown(check, "type");
     if (type == NULL)
-        type = has(check, "type") ? "" : key_at(KEY_health_check_type)->fallback;
+        type = key_at(KEY_health_check_type)->fallback;
     size_t back = form_enter_key(f, "health_check");
-    if (type[0] != '\0')
+    if (!unknown)
         check_owned(f, check, type);
+    if (unknown || strcmp(type, "script") == 0)
+        check_pairs(f, check);
     if (strcmp(type, "script") == 0)
         check_script(f, check);
     form_leave(f, back);

@@ -24,12 +24,12 @@ static void check_server(struct form *f, const json_t *server, const struct orig
     size_t back = json_is_object(server) ? form_enter_key(f, "address") : f->path.length;
     bool local = !address_is_ip(&address.address);
     if (source == NULL && local)
-        form_error(f, "a UNIX socket takes no client's address (not together with "
-                      "\"transparent\")");
+        form_conflict(f, "a UNIX socket takes no client's address (not together with "
+                         "\"transparent\")");
     else if (source != NULL && !local &&
              source->address.any.sa_family != address.address.any.sa_family)
-        form_error(f, "an %s address, and \"source\" is an %s address",
-                   family_name(&address.address), family_name(&source->address));
+        form_conflict(f, "an %s address, and \"source\" is an %s address",
+                      family_name(&address.address), family_name(&source->address));
     form_leave(f, back);
 }
 
@@ -48,10 +48,11 @@ static void check_tlvs(struct form *f, const json_t *pool)
 {
     const char *version = json_string_value(json_object_get(pool, "proxy_protocol"));
     if (json_array_size(json_object_get(pool, "pass_tlvs")) == 0 ||
+        draft_is_unknown(pool, "proxy_protocol") ||
         (version != NULL && strncmp(version, "v2", 2) == 0))
         return;
     size_t back = form_enter_key(f, "pass_tlvs");
-    form_error(f, "only \"proxy_protocol\": \"v2\" or \"v2-tls\" has such fields");
+    form_conflict(f, "only \"proxy_protocol\": \"v2\" or \"v2-tls\" has such fields");
     form_leave(f, back);
 }
 
@@ -61,9 +62,9 @@ void relations_check_origin(struct form *f, const json_t *pool)
     const char *text = json_string_value(json_object_get(pool, "source"));
     bool transparent = json_is_true(json_object_get(pool, "transparent"));
     check_tlvs(f, pool);
-    if (transparent && text != NULL) {
+    if (transparent && json_object_get(pool, "source") != NULL) {
         size_t back = form_enter_key(f, "source");
-        form_error(f, "not together with \"transparent\"");
+        form_conflict(f, "not together with \"transparent\"");
         form_leave(f, back);
     }
     if (transparent)

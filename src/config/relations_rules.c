@@ -16,7 +16,7 @@ struct rule_list {
 static void error_at_key(struct form *f, const char *key, const char *text)
 {
     size_t back = form_enter_key(f, key);
-    form_error(f, "%s", text);
+    form_conflict(f, "%s", text);
     form_leave(f, back);
 }
 
@@ -36,13 +36,13 @@ static void check_actions(struct form *f, const json_t *rule)
         bool later = key_find(OBJECT_rule, actions[i])->type == TYPE_LATER; /* refused already */
         if (first != NULL && !later) {
             size_t back = form_enter_key(f, actions[i]);
-            form_error(f, "not together with \"%s\"", first);
+            form_conflict(f, "not together with \"%s\"", first);
             form_leave(f, back);
         }
         first = first == NULL ? actions[i] : first;
     }
     if (first == NULL)
-        form_error(f, "needs one of \"pool\", \"reject\", \"redirect\" or \"rules\"");
+        form_conflict(f, "needs one of \"pool\", \"reject\", \"redirect\" or \"rules\"");
 }
 
 static void unknown_pool(struct form *f, const json_t *pools, const char *name)
@@ -55,9 +55,9 @@ static void unknown_pool(struct form *f, const json_t *pools, const char *name)
     json_object_foreach((json_t *)(uintptr_t)pools, candidate, pool)
         suggest_offer(&s, candidate, strlen(candidate));
     if (s.best[0] != '\0')
-        form_error(f, "no pool named %s (did you mean \"%s\"?)", shown, s.best);
+        form_conflict(f, "no pool named %s (did you mean \"%s\"?)", shown, s.best);
     else
-        form_error(f, "no pool named %s", shown);
+        form_conflict(f, "no pool named %s", shown);
 }
 
 static void check_pool_name(struct relations *r, const json_t *rule)
@@ -107,27 +107,32 @@ static void check_outer_match(struct form *f, const json_t *rule)
     form_leave(f, back);
 }
 
+static bool lacks_certificates(const json_t *object, const char *key)
+{
+    return !draft_is_unknown(object, key) && !has(json_object_get(object, key), "certificates");
+}
+
 static void check_outer_rule(struct rule_list *l, const json_t *rule, const char *tls)
 {
     struct form *f = l->r->form;
     bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
+    bool other = !terminate && !draft_is_unknown(rule, "tls");
     check_outer_match(f, rule);
     if (!has(rule, "tls"))
         check_plain_match(f, rule);
     if (has(rule, "starttls") && !has(rule, "tls"))
         error_at_key(f, "starttls", "needs \"tls\": \"terminate\" or \"passthrough\"");
-    if (has(rule, "policy") && !terminate)
+    if (has(rule, "policy") && other)
         error_at_key(f, "policy", "needs \"tls\": \"terminate\"");
-    if (has(rule, "rules") && !terminate && !has(rule, "pool")) /* else it was told to go */
+    if (has(rule, "rules") && other && !has(rule, "pool")) /* else it was told to go */
         error_at_key(f, "rules", "needs \"tls\": \"terminate\"");
     if (has(rule, "reject") && terminate)
         error_at_key(f, "reject",
                      "only in nested rules once TLS is terminated "
                      "(\"tls\": \"passthrough\" refuses TLS clients at once)");
-    if (has(rule, "redirect") && tls != NULL)
+    if (has(rule, "redirect") && has(rule, "tls"))
         error_at_key(f, "redirect", "only on a plain rule: with \"tls\" it is https already");
-    if (terminate && !has(json_object_get(l->listener, "tls"), "certificates") &&
-        !has(json_object_get(rule, "policy"), "certificates"))
+    if (terminate && lacks_certificates(l->listener, "tls") && lacks_certificates(rule, "policy"))
         error_at_key(f, "tls", "needs \"certificates\" in the listener's tls or the rule's policy");
 }
 

@@ -7,7 +7,7 @@
 static void missing(struct form *f, const char *key, const char *text)
 {
     size_t back = form_enter_key(f, key);
-    form_error(f, "missing (%s)", text);
+    form_conflict(f, "missing (%s)", text);
     form_leave(f, back);
 }
 
@@ -35,7 +35,8 @@ static uint64_t ms_of(const json_t *tickets, enum key_id id)
 {
     const char *text = json_string_value(json_object_get(tickets, key_at(id)->name));
     uint64_t ms = 0;
-    if (!duration_parse(&ms, span_text(text == NULL ? key_at(id)->fallback : text)))
+    if (draft_is_unknown(tickets, key_at(id)->name) ||
+        !duration_parse(&ms, span_text(text == NULL ? key_at(id)->fallback : text)))
         return 0;
     return ms;
 }
@@ -55,15 +56,18 @@ void relations_check_tickets(struct relations *r, const json_t *tls, const json_
         problems_warning(f->problems, f->path.data,
                          "no effect with \"keys\": those rotate by changing the file");
     else if (!given && rotate > 0 && lifetime / rotate > KEYS_AT_ONCE_MAX)
-        form_error(f, "too short for this lifetime: more than %u keys would be kept",
-                   KEYS_AT_ONCE_MAX);
+        form_conflict(f, "too short for this lifetime: more than %u keys would be kept",
+                      KEYS_AT_ONCE_MAX);
     form_leave(f, back);
 }
 
+/* NULL: none is said; "": one that nobody knows. */
 static const char *mode_of(const json_t *tls)
 {
     const json_t *auth = json_object_get(tls, "client_auth");
-    return json_string_value(json_object_get(auth, "mode"));
+    const json_t *mode = json_object_get(auth, "mode");
+    return json_is_null(tls) || json_is_null(auth) || json_is_null(mode) ? ""
+                                                                         : json_string_value(mode);
 }
 
 static void warn_of_match(struct form *f, const json_t *match)

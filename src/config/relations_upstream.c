@@ -9,7 +9,7 @@ static bool has(const json_t *object, const char *key)
 static void error_at_key(struct form *f, const char *key, const char *text)
 {
     size_t back = form_enter_key(f, key);
-    form_error(f, "%s", text);
+    form_conflict(f, "%s", text);
     form_leave(f, back);
 }
 
@@ -33,12 +33,13 @@ static bool has_server_of_kind(const json_t *pool, const char *kind)
  * system's authorities anybody who can answer for it could name a host of his own. */
 static void check_names(struct form *f, const json_t *pool, const json_t *tls)
 {
-    if (has(tls, "sni") || json_is_false(json_object_get(tls, "verify")))
+    if (has(tls, "sni") || json_is_false(json_object_get(tls, "verify")) ||
+        draft_is_unknown(tls, "verify"))
         return;
     if (has_server_of_kind(pool, "unix:"))
-        form_error(f, "needs \"sni\": a server at a UNIX address has no name to verify");
+        form_conflict(f, "needs \"sni\": a server at a UNIX address has no name to verify");
     if (has_server_of_kind(pool, "srv:") && !has(tls, "ca"))
-        form_error(f, "needs \"sni\" or \"ca\": DNS alone would say whose certificate is good");
+        form_conflict(f, "needs \"sni\" or \"ca\": DNS alone would say whose certificate is good");
 }
 
 void relations_check_pool_tls(struct form *f, const json_t *pool)
@@ -67,7 +68,7 @@ static void check_rule(struct relations *r, const json_t *rule)
         return;
     size_t back = form_enter_key(r->form, "pool");
     if (has(rule, "starttls"))
-        form_error(r->form, "\"%s\" has \"tls\", and TLS is not asked for inside of TLS", name);
+        form_conflict(r->form, "\"%s\" has \"tls\", and TLS is not asked for inside of TLS", name);
     else
         problems_warning(r->form->problems, r->form->path.data,
                          "\"%s\" has \"tls\": TLS of the client goes on inside TLS to the server",

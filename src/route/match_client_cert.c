@@ -21,7 +21,8 @@ static bool check_cn(const struct match *match, size_t item, struct problems *pr
 {
     char normal[NAME_MAX_LENGTH + 3];
     const char *text = match->model->client_cert.cn.item[item];
-    if (text[0] != '*' || name_normalise_pattern(normal, span_text(text)))
+    if (text[0] != '*' || /* also what a draft lacks */
+        name_normalise_pattern(normal, span_text(text)))
         return true;
     return refuse(match, "cn", item,
                   "a * stands for whole labels of a host name: \"*.example.com\"", problems);
@@ -40,7 +41,8 @@ bool match_client_cert_compile(struct match *match, struct problems *problems)
         ok = check_cn(match, i, problems) && ok;
     for (size_t i = 0; i < model->san.count; i++) {
         struct error error;
-        if (!san_parse(&match->sans[i], model->san.item[i], &error))
+        if (model->san.item[i][0] != '\0' && /* as a draft lacks it */
+            !san_parse(&match->sans[i], model->san.item[i], &error))
             ok = refuse(match, "san", i, error.text, problems);
     }
     return ok;

@@ -18,19 +18,16 @@ static void item_path(char ret[PATH_MAX_LENGTH], const struct model_match *model
     snprintf(ret, PATH_MAX_LENGTH, "%s.%s[%zu]", model->path, key, item);
 }
 
-static bool refuse_key(const struct model_match *model, const char *key, struct problems *problems,
-                       const char *why)
-{
-    char path[PATH_MAX_LENGTH];
-    snprintf(path, sizeof path, "%s.%s", model->path, key);
-    problems_error(problems, path, "%s", why);
-    return false;
-}
-
 static bool out_of_memory(const struct model_match *model, struct problems *problems)
 {
     problems_error(problems, model->path, "out of memory");
     return false;
+}
+
+/* Of a draft: there is nothing to judge. */
+static bool is_left_out(const char *item)
+{
+    return item[0] == '\0';
 }
 
 /* --- protocol -------------------------------------------------------------------------------- */
@@ -64,6 +61,8 @@ static bool compile_protocol(struct match *match, struct problems *problems)
         enum protocol protocol;
         char path[PATH_MAX_LENGTH];
         item_path(path, match->model, "protocol", i);
+        if (is_left_out(names->item[i]))
+            continue;
         if (protocol_find(&protocol, span_text(names->item[i])))
             match->protocols |= UINT64_C(1) << protocol;
         else
@@ -151,6 +150,8 @@ static bool compile_pattern(struct match *match, size_t item, struct problems *p
     char path[PATH_MAX_LENGTH];
     struct error error;
     item_path(path, match->model, "regex", item);
+    if (is_left_out(texts->item[item]))
+        return true;
     if (!pattern_compile(&match->patterns[item], texts->item[item], &error)) {
         problems_error(problems, path, "%s", error.text);
         return false;
@@ -210,30 +211,11 @@ static unsigned keys_of(const struct model_match *model)
     return keys;
 }
 
-/* A plain connection has no ClientHello to ask. */
-static bool check_place(const struct match *match, enum match_place place,
-                        struct problems *problems)
-{
-    bool ok = true;
-    if (place != MATCH_PLAIN)
-        return true;
-    if (match_has(match, MATCH_SNI))
-        ok = refuse_key(match->model, "sni", problems,
-                        "a plain connection has no server name (give the rule a \"tls\")");
-    if (match_has(match, MATCH_ALPN))
-        ok = refuse_key(match->model, "alpn", problems,
-                        "a plain connection offers no ALPN (give the rule a \"tls\")");
-    if (match_has(match, MATCH_JA4))
-        ok = refuse_key(match->model, "ja4", problems,
-                        "a plain connection has no ClientHello (give the rule a \"tls\")");
-    return ok;
-}
-
 bool match_compile(struct match *match, const struct model_match *model, enum match_place place,
                    const struct alpn_table *alpn, struct problems *problems)
 {
     *match = (struct match){.model = model, .keys = keys_of(model), .silent = model->silent};
-    bool ok = check_place(match, place, problems);
+    bool ok = true;
     if (match_has(match, MATCH_PROTOCOL) && !compile_protocol(match, problems))
         ok = false;
     if (match_has(match, MATCH_SOURCE) && !compile_source(match, problems))

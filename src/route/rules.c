@@ -54,8 +54,8 @@ static bool gather_match(struct alpn_table *table, const struct model_match *mat
     return true;
 }
 
-/* Every rule of the listener is counted, and its ALPN names noted. Rules inside nested rules are
- * refused later; they are not looked at. */
+/* Every rule of the listener is counted, and its ALPN names noted. Rules inside nested rules were
+ * refused before; they are not looked at. */
 static bool gather(struct rules *root, const struct model_rule *models, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -76,20 +76,6 @@ static enum match_place place_of(const struct model_rule *model, bool nested)
     if (nested)
         return MATCH_NESTED;
     return model->tls == TLS_ACTION_PLAIN ? MATCH_PLAIN : MATCH_TLS;
-}
-
-static void check_rule(struct compiling *c, const struct model_rule *model, bool nested)
-{
-    if (nested && model->tls != TLS_ACTION_PLAIN)
-        refuse(c, model, "tls", "nested rules see the decrypted stream, which has no TLS");
-    if (nested && model->rule_count > 0)
-        refuse(c, model, "rules", "nested rules cannot have rules of their own");
-    if (!nested && model->rule_count > 0 && model->tls != TLS_ACTION_TERMINATE)
-        refuse(c, model, "rules", "nested rules need \"tls\": \"terminate\"");
-    if (!nested && model->reject && model->tls == TLS_ACTION_TERMINATE)
-        refuse(c, model, "reject",
-               "a handshake only to reject (write \"tls\": \"passthrough\", or reject in nested "
-               "\"rules\")");
 }
 
 /* It may be kept for the record, but it may as well be a slip in the year. */
@@ -114,7 +100,6 @@ static void compile_rule(struct compiling *c, struct compiled_rule *item,
     item->rule = (struct rule){.model = model, .index = *next_index};
     item->dated = model->from != 0 || model->until != 0;
     root->all[(*next_index)++] = &item->rule;
-    check_rule(c, model, nested);
     warn_past(c, model);
     if (!match_compile(&item->match, &model->match, place_of(model, nested), root->names,
                        c->problems))
@@ -217,7 +202,8 @@ bool rules_compile(struct rules **ret, const struct model_listener *model,
         rules_free(c.root);
         return false;
     }
-    warn_shadowed(c.root, problems);
+    if (!problems_are_partial(problems))
+        warn_shadowed(c.root, problems);
     *ret = c.root;
     return true;
 }

@@ -69,14 +69,24 @@ static bool compile_targets(struct listener *listener, const struct listener *pr
             target->pool = pool_set_find(c->snapshot->pools, rule->pool);
         if (target->pool != NULL && pool_model(target->pool)->pass_tlv_count > 0)
             listener->passes_tlvs = true;
-        if (rule->tls != TLS_ACTION_TERMINATE)
-            continue;
         if (rule->policy != NULL)
             good = compile_policy(&target->policy, rule->policy, previous, c) && good;
-        else if (listener->policy != NULL)
+        else if (rule->tls == TLS_ACTION_TERMINATE && listener->policy != NULL)
             target->policy = tls_policy_ref(listener->policy);
     }
     return good;
+}
+
+/* Where the rules themselves are wrong. */
+static bool judge_policies(const struct model_rule *rules, size_t count, struct compilation *c)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct tls_policy *policy = NULL;
+        if (rules[i].policy != NULL && compile_policy(&policy, rules[i].policy, NULL, c))
+            tls_policy_unref(policy);
+        (void)judge_policies(rules[i].rules, rules[i].rule_count, c); /* two levels */
+    }
+    return false;
 }
 
 static bool compile_books(struct listener *listener, const struct listener *previous,
@@ -94,10 +104,10 @@ static bool compile_listener(struct listener *listener, const struct model_liste
     listener->model = model;
     const struct listener *previous = find_listener(c->previous, model->name);
     bool good = true;
-    if (model->tls.path != NULL && model->tls.certificate_count > 0)
+    if (model->tls.path != NULL)
         good = compile_policy(&listener->policy, &model->tls, previous, c);
     if (!rules_compile(&listener->rules, model, c->problems))
-        return false;
+        return judge_policies(model->rules, model->rule_count, c);
     good = compile_targets(listener, previous, c) && good;
     return networks_compile(&listener->networks, model) &&
            compile_books(listener, previous, c->workers) && good;

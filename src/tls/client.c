@@ -70,15 +70,17 @@ static bool copy_model(struct tls_client *client, const struct model_pool_tls *m
     const char *ca = model->ca;
     client->verify = model->verify;
     client->named = model->verify && model->ca != NULL;
-    if (model->verify && ca == NULL && (ca = tls_authorities_find()) == NULL)
-        return tls_report(problems, model->path, "verify",
-                          "this system has no certificates of authorities (install "
-                          "ca-certificates, name a \"ca\", or set \"verify\": false)");
+    if (model->verify && ca == NULL)
+        ca = tls_authorities_find();
+    bool known = ca != NULL || !model->verify ||
+                 tls_report(problems, model->path, "verify",
+                            "this system has no certificates of authorities (install "
+                            "ca-certificates, name a \"ca\", or set \"verify\": false)");
     if (!copy(&client->name, model->sni) || !copy(&client->ca, model->verify ? ca : NULL) ||
         !copy(&client->cert, model->cert) || !copy(&client->key, model->key))
         return out_of_memory(problems, model);
     list_files(client);
-    return set_alpn(client, model, problems);
+    return set_alpn(client, model, problems) && known;
 }
 
 /* --- the files at start ----------------------------------------------------------------------- */
@@ -118,6 +120,21 @@ static void warn_of(const struct tls_credential *credential, const struct model_
                            "group or others may read the key %s (chmod 600)", model->key);
 }
 
+static const char *key_of(enum tls_part part)
+{
+    return part == TLS_PART_KEY ? "key" : "cert";
+}
+
+/* Of a draft, or what the other half kept from looking at. */
+static bool check_half(const char *file, enum tls_part part, const struct model_pool_tls *model,
+                       struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    enum tls_file_status status = file == NULL ? TLS_FILE_OK
+                                               : tls_credential_check_half(file, part, &error);
+    return status == TLS_FILE_OK || report(problems, model, key_of(part), status, &error);
+}
+
 static bool load_credential(const struct tls_client *client, struct tls_credential **ret,
                             const struct model_pool_tls *model, struct problems *problems)
 {
@@ -125,10 +142,13 @@ static bool load_credential(const struct tls_client *client, struct tls_credenti
     unsigned char digest[32];
     enum tls_part part;
     if (client->cert == NULL || client->key == NULL)
-        return true;
+        return check_half(client->cert, TLS_PART_CERTIFICATE, model, problems) &&
+               check_half(client->key, TLS_PART_KEY, model, problems);
     enum tls_file_status status = tls_means_load_credential(client, ret, digest, &part, &error);
+    if (status != TLS_FILE_OK && part == TLS_PART_CERTIFICATE)
+        (void)check_half(client->key, TLS_PART_KEY, model, problems);
     if (status != TLS_FILE_OK)
-        return report(problems, model, part == TLS_PART_KEY ? "key" : "cert", status, &error);
+        return report(problems, model, key_of(part), status, &error);
     warn_of(*ret, model, problems);
     return true;
 }
@@ -168,7 +188,8 @@ bool tls_client_compile(struct tls_client **ret, const struct model_pool_tls *mo
     struct tls_client *client = create();
     if (client == NULL)
         return out_of_memory(problems, model);
-    if (!copy_model(client, model, problems) || !load(client, model, problems)) {
+    bool copied = copy_model(client, model, problems);
+    if (!load(client, model, problems) || !copied) {
         tls_client_unref(client);
         return false;
     }

@@ -145,11 +145,38 @@ static void warn_of_crls(const struct tls_trust *trust, const char *path, struct
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static bool copy_files(struct tls_client_auth *ret, const struct model_client_auth *model)
+static bool copy(char **ret, const char *text)
 {
-    ret->ca = strdup(model->ca);
-    ret->crl = model->crl == NULL ? NULL : strdup(model->crl);
-    return ret->ca != NULL && (ret->crl != NULL || model->crl == NULL);
+    *ret = text == NULL ? NULL : strdup(text);
+    return *ret != NULL || text == NULL;
+}
+
+static bool report_failure(const struct model_tls *model, enum tls_trust_part part,
+                           enum tls_file_status status, const struct error *error,
+                           struct problems *problems)
+{
+    return tls_report(problems, model->path, key_of(part), "%s",
+                      status == TLS_FILE_UNSTABLE
+                          ? "the file is being written to just now (try again)"
+                          : error->text);
+}
+
+/* The CRLs alone, where the CAs cannot be looked at. */
+static bool check_crls(const struct tls_client_auth *auth, const struct model_tls *model,
+                       struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    struct tls_file file;
+    if (auth->crl == NULL)
+        return false;
+    enum tls_file_status status = tls_file_read_crl(&file, auth->crl, &error);
+    if (status == TLS_FILE_OK) {
+        status = tls_trust_check_crls(&file, &error) ? TLS_FILE_OK : TLS_FILE_FAILED;
+        tls_file_release(&file);
+    }
+    if (status != TLS_FILE_OK)
+        (void)report_failure(model, TLS_TRUST_CRL, status, &error, problems);
+    return false;
 }
 
 bool tls_client_auth_compile(struct tls_client_auth *ret, SSL_CTX *context,
@@ -161,17 +188,15 @@ bool tls_client_auth_compile(struct tls_client_auth *ret, SSL_CTX *context,
     *ret = (struct tls_client_auth){.mode = model->client_auth.mode};
     if (ret->mode == CLIENT_AUTH_NONE)
         return true;
-    if (!copy_files(ret, &model->client_auth))
+    if (!copy(&ret->ca, model->client_auth.ca) || !copy(&ret->crl, model->client_auth.crl))
         return tls_report(problems, model->path, "client_auth", "out of memory");
+    if (ret->ca == NULL) /* of a draft */
+        return check_crls(ret, model, problems);
     set_up(context, &model->client_auth);
-    switch (load(ret, &ret->current, digest, &part, &error)) {
-    case TLS_FILE_OK:
-        break;
-    case TLS_FILE_UNSTABLE:
-        return tls_report(problems, model->path, key_of(part),
-                          "the file is being written to just now (try again)");
-    default:
-        return tls_report(problems, model->path, key_of(part), "%s", error.text);
+    enum tls_file_status status = load(ret, &ret->current, digest, &part, &error);
+    if (status != TLS_FILE_OK) {
+        (void)report_failure(model, part, status, &error, problems);
+        return part == TLS_TRUST_CA && check_crls(ret, model, problems);
     }
     for (int i = 0; i < sk_X509_num(ret->current->anchors); i++)
         warn_of_anchor(sk_X509_value(ret->current->anchors, i), model->path, problems);

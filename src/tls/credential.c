@@ -169,6 +169,35 @@ bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *ce
     return good;
 }
 
+static bool check_key(const struct tls_file *file, struct error *error)
+{
+    struct tls_credential alone = {.key = NULL};
+    bool good = read_key(&alone, file, error) && find_type(&alone, file->name, error);
+    EVP_PKEY_free(alone.key);
+    ERR_clear_error();
+    return good;
+}
+
+static bool check_certificates(const struct tls_file *file, struct error *error)
+{
+    STACK_OF(X509) *all = NULL;
+    bool good = tls_chain_read(&all, file, error);
+    sk_X509_pop_free(all, X509_free);
+    return good;
+}
+
+enum tls_file_status tls_credential_check_half(const char *name, enum tls_part part,
+                                               struct error *error)
+{
+    struct tls_file file;
+    enum tls_file_status status = tls_file_read(&file, name, error);
+    if (status != TLS_FILE_OK)
+        return status;
+    bool good = part == TLS_PART_KEY ? check_key(&file, error) : check_certificates(&file, error);
+    tls_file_release(&file);
+    return good ? TLS_FILE_OK : TLS_FILE_FAILED;
+}
+
 struct tls_credential *tls_credential_ref(struct tls_credential *credential)
 {
     atomic_fetch_add_explicit(&credential->references, 1, memory_order_relaxed);

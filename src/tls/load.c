@@ -14,6 +14,12 @@ static bool out_of_memory(const struct model_tls *model, struct problems *proble
     return false;
 }
 
+/* Of a draft. */
+static bool is_half(const struct tls_source *pair)
+{
+    return pair->certificate == NULL || pair->key == NULL;
+}
+
 static bool make_origins(struct tls_policy *policy, const struct model_tls *model)
 {
     size_t count = model->certificate_count, files = 0;
@@ -30,6 +36,8 @@ static bool make_origins(struct tls_policy *policy, const struct model_tls *mode
         if (!model->watch)
             continue;
         const struct tls_source *pair = origin->sources;
+        if (origin->folder == NULL && is_half(pair))
+            continue;
         policy->files[files++] = origin->folder != NULL ? origin->watch : pair->certificate;
         if (origin->folder == NULL && strcmp(pair->certificate, pair->key) != 0)
             policy->files[files++] = pair->key;
@@ -82,6 +90,32 @@ static void warn_of_dates(const struct tls_origin *origin, const struct tls_sour
     }
 }
 
+static bool report_failure(const struct tls_origin *origin, const struct tls_source *source,
+                           enum tls_part part, enum tls_file_status status, struct error *error,
+                           struct problems *problems)
+{
+    if (status == TLS_FILE_UNSTABLE)
+        error_input(error, "%s is being written to just now (try again)",
+                    part == TLS_PART_CERTIFICATE ? source->certificate : source->key);
+    const char *key = tls_origin_key(origin, part);
+    if (origin->folder == NULL)
+        return tls_report(problems, origin->path, key, "%s", error->text);
+    tls_report_warning(problems, origin->path, key, "left out: %s", error->text);
+    return false;
+}
+
+static void check_half(const struct tls_origin *origin, const struct tls_source *pair,
+                       enum tls_part part, struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    const char *file = part == TLS_PART_KEY ? pair->key : pair->certificate;
+    if (file == NULL)
+        return;
+    enum tls_file_status status = tls_credential_check_half(file, part, &error);
+    if (status != TLS_FILE_OK)
+        (void)report_failure(origin, pair, part, status, &error, problems);
+}
+
 static bool load_source(const struct tls_policy *policy, const struct tls_origin *origin,
                         struct tls_source *source, struct problems *problems)
 {
@@ -90,21 +124,27 @@ static bool load_source(const struct tls_policy *policy, const struct tls_origin
     enum tls_part part;
     enum tls_file_status status =
         tls_source_load(policy, source, &source->credential, digest, &part, &error);
-    if (status == TLS_FILE_UNSTABLE)
-        error_input(&error, "%s is being written to just now (try again)",
-                    part == TLS_PART_CERTIFICATE ? source->certificate : source->key);
-    const char *key = tls_origin_key(origin, part);
-    if (status != TLS_FILE_OK && origin->folder != NULL) {
-        tls_report_warning(problems, origin->path, key, "left out: %s", error.text);
-        return false;
+    if (status != TLS_FILE_OK) {
+        /* The certificate is looked at first, and may have kept from looking at the key. */
+        if (part == TLS_PART_CERTIFICATE && origin->folder == NULL && !origin->pem)
+            check_half(origin, source, TLS_PART_KEY, problems);
+        return report_failure(origin, source, part, status, &error, problems);
     }
-    if (status != TLS_FILE_OK)
-        return tls_report(problems, origin->path, key, "%s", error.text);
     warn_of_dates(origin, source, problems);
     if (source->credential->key_exposed)
         tls_report_warning(problems, origin->path, tls_origin_key(origin, TLS_PART_KEY),
                            "group or others may read the key %s (chmod 600)", source->key);
     return true;
+}
+
+static bool load_pair(const struct tls_policy *policy, struct tls_origin *origin,
+                      struct problems *problems)
+{
+    if (!is_half(origin->sources))
+        return load_source(policy, origin, origin->sources, problems);
+    check_half(origin, origin->sources, TLS_PART_CERTIFICATE, problems);
+    check_half(origin, origin->sources, TLS_PART_KEY, problems);
+    return false;
 }
 
 /* One bad file does not take the others away; a folder without a good one is an error. */
@@ -132,7 +172,7 @@ static bool load_origins(struct tls_policy *policy, struct problems *problems)
         if (origin->folder != NULL)
             good = load_folder(policy, origin, problems) && good;
         else
-            good = load_source(policy, origin, origin->sources, problems) && good;
+            good = load_pair(policy, origin, problems) && good;
     }
     return good;
 }

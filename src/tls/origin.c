@@ -14,6 +14,13 @@ static char *join(const char *folder, const char *name)
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
+/* NULL stays NULL. */
+static bool copy(char **ret, const char *text)
+{
+    *ret = text == NULL ? NULL : strdup(text);
+    return *ret != NULL || text == NULL;
+}
+
 static void release_source(struct tls_source *source)
 {
     tls_credential_unref(source->credential);
@@ -27,9 +34,8 @@ static bool init_pair(struct tls_origin *origin, const struct model_certificate 
     if (origin->sources == NULL)
         return false;
     origin->count = 1;
-    origin->sources[0].certificate = strdup(model->cert);
-    origin->sources[0].key = strdup(model->key);
-    return origin->sources[0].certificate != NULL && origin->sources[0].key != NULL;
+    return copy(&origin->sources[0].certificate, model->cert) &&
+           copy(&origin->sources[0].key, model->key);
 }
 
 static bool init_folder(struct tls_origin *origin, const struct model_certificate *model)

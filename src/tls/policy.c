@@ -95,6 +95,7 @@ static bool make_context(struct tls_policy *policy, const struct model_tls *mode
                                              problems);
     bool suites = tls_suites_apply(policy->context, model, problems);
     bool alpn = set_alpn(policy, model, problems);
+    policy->vague = model->vague || !suites;
     if (suites && alpn && !digest_demands(policy, model)) {
         error_memory(&error);
         return report_fault(problems, model->path, &error);
@@ -153,8 +154,7 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
     if (!tls_client_auth_compile(&policy->client_auth, policy->context, model, problems))
         context = false;
     if (model->certificate_count == 0)
-        return tls_report(problems, model->path, "certificates",
-                          "at least one certificate is needed to terminate TLS");
+        return false;
     if (!tls_policy_load(policy, model, previous, problems) || !context)
         return false;
     if (!tls_stapling_compile(&policy->stapling, model, policy->current,
@@ -169,6 +169,7 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
     return true;
 }
 
+/* Without certificates nothing is terminated by it: it is judged, and that is all. */
 bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, unsigned workers,
                         const struct tls_policy *previous, struct problems *problems)
 {
@@ -182,9 +183,11 @@ bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, 
     policy->path = strdup(model->path);
     if (policy->path == NULL)
         problems_error(problems, model->path, "out of memory");
+    size_t before = problems_errors(problems);
     if (policy->path == NULL || !compile(policy, model, workers, previous, problems)) {
         tls_policy_unref(policy);
-        return false;
+        *ret = NULL;
+        return model->certificate_count == 0 && problems_errors(problems) == before;
     }
     *ret = policy;
     return true;

@@ -32,7 +32,7 @@ static enum tls_file_status parse(const struct tls_policy *policy,
         tls_known_find(&policy->known, digest, certificate->name, key->exposed);
     if (credential == NULL && !tls_credential_parse(&credential, certificate, key, ret_part, error))
         return TLS_FILE_FAILED;
-    if (!try_credential(policy, credential, certificate->name, error)) {
+    if (!policy->vague && !try_credential(policy, credential, certificate->name, error)) {
         *ret_part = TLS_PART_CERTIFICATE;
         tls_credential_unref(credential);
         return TLS_FILE_FAILED;

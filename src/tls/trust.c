@@ -127,6 +127,15 @@ bool tls_trust_parse(struct tls_trust **ret, const struct tls_file *ca, const st
     return good;
 }
 
+bool tls_trust_check_crls(const struct tls_file *file, struct error *error)
+{
+    struct tls_trust alone = {.crls = NULL};
+    bool good = read_crls(&alone, file, error);
+    sk_X509_CRL_pop_free(alone.crls, X509_CRL_free);
+    ERR_clear_error();
+    return good;
+}
+
 struct tls_trust *tls_trust_ref(struct tls_trust *trust)
 {
     atomic_fetch_add_explicit(&trust->references, 1, memory_order_relaxed);

@@ -424,50 +424,101 @@ static const struct model *draft_of(const char *text)
     return config.draft;
 }
 
-START_TEST(a_draft_leaves_out_what_has_errors_and_keeps_the_places_of_the_rest)
+START_TEST(a_draft_lacks_what_cannot_be_used_and_keeps_the_places_of_the_rest)
 {
     const struct model *m = draft_of(
         "{\"workers\":0,\"log\":{\"level\":\"loud\"},\"listeners\":{\"a\":{\"bind\":\"*:1\","
-        "\"inspect_delay\":9,\"timeouts\":{\"idle\":\"2h\"},\"rules\":["
-        "{\"mach\":{},\"pool\":\"p\"},{\"match\":{\"protocol\":\"gopher\"},\"pool\":\"p\"},"
-        "{\"pool\":\"q\"},{\"pool\":\"p\"}]},\"b\":7},"
-        "\"pools\":{\"p\":{\"servers\":[{},\"h:2\"],\"balance\":\"fair\"}}}");
+        "\"inspect_delay\":9,\"timeouts\":{\"idle\":\"2h\",\"handshake\":1},\"rules\":["
+        "7,{\"mach\":{},\"match\":{\"protocol\":[5,\"gopher\"],\"sni\":6},\"pool\":\"q\"}]},"
+        "\"b\":7},\"pools\":{\"p\":{\"servers\":[{},\"h:2\",\"h:2\"],\"balance\":\"fair\"}}}");
     ck_assert_uint_eq(m->listener_count, 1);
     const struct model_listener *a = &m->listeners[0];
     ck_assert_uint_eq(a->inspect_delay_ms, 2000);
     ck_assert_uint_eq(a->idle_timeout_ms, 7200000);
-    ck_assert_uint_eq(a->rule_count, 2);
+    ck_assert_uint_eq(a->handshake_timeout_ms, 10000);
+    ck_assert_uint_eq(a->rule_count, 1);
     ck_assert_str_eq(a->rules[0].path, "listeners.a.rules[1]");
-    ck_assert_str_eq(a->rules[0].match.protocol.item[0], "gopher");
-    ck_assert_str_eq(a->rules[1].name, "rules[3]");
+    ck_assert_uint_eq(a->rules[0].match.protocol.count, 2);
+    ck_assert_str_eq(a->rules[0].match.protocol.item[0], "");
+    ck_assert_str_eq(a->rules[0].match.protocol.item[1], "gopher");
+    ck_assert_uint_eq(a->rules[0].match.sni.count, 0);
     ck_assert_uint_eq(m->pools[0].server_count, 1);
     ck_assert_str_eq(m->pools[0].servers[0].path, "pools.p.servers[1]");
 }
 END_TEST
 
-START_TEST(a_draft_without_the_listeners_policy_has_no_rules_that_need_it)
+START_TEST(a_draft_does_without_single_keys_of_defaults_and_policies)
 {
-    const struct model *m = draft_of("{\"listeners\":{\"a\":{\"bind\":\"*:1\",\"tls\":{"
-                                     "\"certificates\":[{\"pem\":\"x\"}],\"watch\":1},"
-                                     "\"rules\":[{\"tls\":\"terminate\",\"pool\":\"p\"},{\"tls\":"
-                                     "\"passthrough\",\"pool\":\"p\"}]}},"
-                                     "\"pools\":{\"p\":{\"servers\":[\"h:1\"]}}}");
-    ck_assert_ptr_null(m->listeners[0].tls.path);
+    const struct model *m = draft_of(
+        "{\"defaults\":{\"listener\":{\"tls\":{\"watch\":1,\"groups\":\"G\"}},\"pool\":1},"
+        "\"listeners\":{\"a\":{\"bind\":\"*:1\",\"tls\":{\"certificates\":[{\"pem\":4},"
+        "{\"cert\":\"x\"}],\"ciphers\":0},\"rules\":[{\"tls\":\"terminate\",\"pool\":\"p\"}]}},"
+        "\"pools\":{\"p\":{\"servers\":[\"name:1\",\"1.2.3.4:1\"],\"resolve\":{\"servers\":[1]}}}"
+        "}");
+    const struct model_tls *tls = &m->listeners[0].tls;
+    ck_assert_str_eq(tls->groups, "G");
+    ck_assert_uint_eq(tls->certificate_count, 2);
+    ck_assert_ptr_null(tls->certificates[0].cert);
+    ck_assert_str_eq(tls->certificates[1].path, "listeners.a.tls.certificates[1]");
+    ck_assert_str_eq(tls->certificates[1].cert, "/etc/muxgate/x");
+    ck_assert_ptr_null(tls->certificates[1].key);
+    ck_assert(tls->vague && tls->ciphers == NULL);
     ck_assert_uint_eq(m->listeners[0].rule_count, 1);
-    ck_assert_int_eq(m->listeners[0].rules[0].tls, TLS_ACTION_PASSTHROUGH);
+    ck_assert_uint_eq(m->pools[0].server_count, 1); /* who would look the name up? */
 }
 END_TEST
 
-START_TEST(there_is_no_draft_without_sound_json_or_sound_defaults)
+START_TEST(there_is_no_draft_without_sound_json)
 {
     ck_assert_ptr_null(draft_of("{\"listeners\": {},"));
     config_free(&config);
-    ck_assert_ptr_null(
-        draft_of("{\"defaults\":{\"pool\":1},\"listeners\":{\"a\":{\"bind\":\"*:1\",\"rules\":"
-                 "[{\"reject\":true}]}},\"pools\":{}}"));
-    config_free(&config);
     const struct model *m = draft_of("[]");
     ck_assert(m == NULL || m->listener_count == 0);
+}
+END_TEST
+
+static const struct {
+    const char *defaults, *own, *dump, *gone;
+} displaced[] = {
+    {"\"transparent\":true", "\"source\":\"10.0.0.1\"", "\"transparent\": false", "true,"},
+    {"\"source\":\"10.0.0.1\"", "\"transparent\":true", "\"transparent\": true", "\"source\""},
+    {"\"proxy_protocol\":\"v2\",\"pass_tlvs\":[\"alpn\"]", "\"proxy_protocol\":\"off\"", "\"off\"",
+     "pass_tlvs"},
+    {"\"health_check\":{\"type\":\"script\",\"send\":\"a\",\"expect_hex\":\"00\"}",
+     "\"health_check\":{\"send_hex\":\"01\",\"expect\":\"b\"}", "\"send_hex\": \"01\"", "\"send\""},
+};
+
+START_TEST(a_key_displaces_what_it_excludes_of_the_defaults)
+{
+    struct text text = {0}, dump = {0};
+    text_format(&text,
+                "{\"defaults\":{\"pool\":{%s}},\"listeners\":{\"a\":{\"bind\":\"*:1\",\"rules\":[{"
+                "\"pool\":\"p\"}]}},\"pools\":{\"p\":{\"servers\":[\"10.0.0.9:1\"],%s}}}",
+                displaced[_i].defaults, displaced[_i].own);
+    kit_expect(text.data, "");
+    ck_assert(kit_config(&config, text.data));
+    ck_assert(config_dump(config.model, &dump));
+    const char *pools = strstr(dump.data, "\"pools\"");
+    ck_assert_msg(strstr(pools, displaced[_i].dump) != NULL, "%s", pools);
+    ck_assert_msg(strstr(pools, displaced[_i].gone) == NULL, "%s", pools);
+    text_release(&text);
+    text_release(&dump);
+}
+END_TEST
+
+START_TEST(of_repeated_maps_all_entries_are_looked_at)
+{
+    kit_expect(
+        "{\"pools\":{\"p\":{\"servers\":[\"h:1\"]}},\n"
+        "\"listeners\":{\"a\":{\"rules\":[{\"pool\":\"p\"},{\"pool\":\"q\"}]}},\n"
+        "\"defaults\":{\"listener\":{\"bind\":\"*:1\"}},\n"
+        "\"pools\":{\"q\":{\"servers\":[\"h:1\"],\"weight\":1}},\n"
+        "\"defaults\":{}}",
+        "gate.json:4:1: pools: repeated key (first in line 1)\n"
+        "gate.json:4:33: pools.q.weight: unknown key (known here: servers, balance, hash_on, "
+        "health_check, connect_timeout, connect_retries, proxy_protocol, pass_tlvs, tls, "
+        "transparent, source, queue, keepalive, slow_start, drain_timeout, resolve)\n"
+        "gate.json:5:1: defaults: repeated key (first in line 3)\n");
 }
 END_TEST
 
@@ -491,9 +542,12 @@ int main(void)
     tcase_add_test(tests, a_dump_shows_what_was_filled_in);
     tcase_add_test(tests, later_floors_report_at_the_place_of_what_was_inherited);
     tcase_add_test(tests, problems_come_in_the_order_of_their_places);
-    tcase_add_test(tests, a_draft_leaves_out_what_has_errors_and_keeps_the_places_of_the_rest);
-    tcase_add_test(tests, a_draft_without_the_listeners_policy_has_no_rules_that_need_it);
-    tcase_add_test(tests, there_is_no_draft_without_sound_json_or_sound_defaults);
+    tcase_add_test(tests, a_draft_lacks_what_cannot_be_used_and_keeps_the_places_of_the_rest);
+    tcase_add_test(tests, a_draft_does_without_single_keys_of_defaults_and_policies);
+    tcase_add_test(tests, there_is_no_draft_without_sound_json);
+    tcase_add_loop_test(tests, a_key_displaces_what_it_excludes_of_the_defaults, 0,
+                        (int)COUNT_OF(displaced));
+    tcase_add_test(tests, of_repeated_maps_all_entries_are_looked_at);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

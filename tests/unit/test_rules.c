@@ -329,7 +329,7 @@ END_TEST
 /* --- what is refused, and what is warned of -------------------------------------------------- */
 
 static const struct asked tls_protocol = {.protocol = "fix tls"}, typo = {.protocol = "htpp"};
-static const struct asked odd = {.protocol = "gopher-plus"}, offers = {.alpn = "h2"};
+static const struct asked odd = {.protocol = "gopher-plus"};
 static const struct asked not_db = {.negated = &db};
 
 static const struct {
@@ -342,9 +342,6 @@ static const struct {
     {TLS_ACTION_PLAIN, &typo,
      "rules[0].match.protocol[0]: no protocol named \"htpp\" (did you mean \"http\"?)\n"},
     {TLS_ACTION_PLAIN, &odd, "rules[0].match.protocol[0]: no protocol named \"gopher-plus\"\n"},
-    {TLS_ACTION_PLAIN, &db, "rules[0].match.sni: a plain connection has no server name"},
-    {TLS_ACTION_PLAIN, &not_db, "rules[0].match.not.sni: a plain connection has no server name"},
-    {TLS_ACTION_PLAIN, &offers, "rules[0].match.alpn: a plain connection offers no ALPN"},
 };
 
 START_TEST(what_a_rule_cannot_ask_is_an_error_at_its_place)
@@ -365,42 +362,12 @@ START_TEST(all_errors_are_reported_at_once)
 {
     struct model_rule all[] = {rule_of("rules[0]", TLS_ACTION_PLAIN, &typo),
                                rule_of("rules[1]", TLS_ACTION_PLAIN, &odd),
-                               rule_of("rules[2]", TLS_ACTION_PLAIN, &db)};
+                               rule_of("rules[2]", TLS_ACTION_PLAIN, &typo)};
     struct model_listener listener = listener_of(all, 3);
     struct problems *problems = no_problems();
     struct rules *rules;
     ck_assert(!rules_compile(&rules, &listener, problems));
     ck_assert_uint_eq(problems_errors(problems), 3);
-    problems_free(problems);
-}
-END_TEST
-
-START_TEST(a_nested_rule_takes_neither_tls_nor_rules)
-{
-    struct model_rule deep[] = {rule_of("deep", TLS_ACTION_PLAIN, NULL)};
-    struct model_rule inner[] = {rule_of("in", TLS_ACTION_TERMINATE, NULL)};
-    struct model_rule all[] = {terminating(inner, 1)};
-    struct model_listener listener = listener_of(all, 1);
-    struct problems *problems = no_problems();
-    struct rules *rules;
-    inner[0].rules = deep;
-    inner[0].rule_count = 1;
-    ck_assert(!rules_compile(&rules, &listener, problems));
-    ck_assert_ptr_nonnull(strstr(lines_of(problems), "in.tls: "));
-    ck_assert_ptr_nonnull(strstr(lines_of(problems), "in.rules: "));
-    problems_free(problems);
-}
-END_TEST
-
-START_TEST(rejecting_needs_no_handshake)
-{
-    struct model_rule all[] = {rule_of("r", TLS_ACTION_TERMINATE, NULL)};
-    struct model_listener listener = listener_of(all, 1);
-    struct problems *problems = no_problems();
-    struct rules *rules;
-    all[0].reject = true;
-    ck_assert(!rules_compile(&rules, &listener, problems));
-    ck_assert_ptr_nonnull(strstr(lines_of(problems), "r.reject: "));
     problems_free(problems);
 }
 END_TEST
@@ -521,8 +488,6 @@ int main(void)
     tcase_add_test(c, a_watched_walk_shows_each_rule_that_was_asked);
     tcase_add_loop_test(c, what_a_rule_cannot_ask_is_an_error_at_its_place, 0, COUNT_OF(refused));
     tcase_add_test(c, all_errors_are_reported_at_once);
-    tcase_add_test(c, a_nested_rule_takes_neither_tls_nor_rules);
-    tcase_add_test(c, rejecting_needs_no_handshake);
     tcase_add_loop_test(c, a_rule_that_an_earlier_one_shadows_is_warned_of, 0, COUNT_OF(shadows));
     tcase_add_test(c, nested_rules_shadow_each_other_too);
     tcase_add_test(c, a_tls_rule_that_asks_for_a_protocol_is_warned_of);

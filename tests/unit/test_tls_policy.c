@@ -120,10 +120,14 @@ START_TEST(versions_must_be_in_order)
 }
 END_TEST
 
-START_TEST(a_policy_without_certificates_is_refused)
+START_TEST(a_policy_without_certificates_is_judged_and_that_is_all)
 {
+    char groups[] = "NOPE";
     model.tls.certificate_count = 0;
-    expect_error("tls.certificates: at least one certificate is needed");
+    ck_assert(!kit_compile(&model, lines, sizeof lines)); /* no policy */
+    ck_assert_str_eq(lines, "");
+    model.tls.groups = groups;
+    expect_error("tls.groups: this OpenSSL has no group \"NOPE\"");
 }
 END_TEST
 
@@ -494,7 +498,7 @@ int main(void)
     tcase_add_loop_test(all, every_item_of_a_list_must_be_known, 0, (int)COUNT_OF(lists));
     tcase_add_test(all, all_problems_are_told_at_once);
     tcase_add_test(all, versions_must_be_in_order);
-    tcase_add_test(all, a_policy_without_certificates_is_refused);
+    tcase_add_test(all, a_policy_without_certificates_is_judged_and_that_is_all);
     tcase_add_test(all, an_empty_alpn_name_is_refused);
     tcase_add_test(all, a_missing_file_is_told_at_its_key);
     tcase_add_test(all, a_key_that_does_not_match_is_told);

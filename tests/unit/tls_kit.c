@@ -277,6 +277,7 @@ static struct tls_policy *compile(const struct kit_model *model, const struct tl
         ck_assert_uint_ge(problems_errors(problems), 1);
     } else {
         ck_assert_uint_eq(problems_errors(problems), 0);
+        ck_assert_int_eq(policy == NULL, model->tls.certificate_count == 0);
     }
     snprintf(text, size, "%s", lines_of(problems));
     problems_free(problems);
