@@ -64,8 +64,10 @@ static void refuse(struct session *s, const char *reason)
 
 static void await_more(struct session *s, enum peek peek, size_t seen)
 {
-    if (peek == PEEK_FINISHED)
-        session_fail(s, END_client_closed, "within the HTTP request");
+    if (peek == PEEK_FINISHED && seen == 0)
+        session_end(s, END_client_closed);
+    else if (peek == PEEK_FINISHED)
+        refuse(s, "the client finished within it");
     else if (seen >= peek_most_bytes(s))
         refuse(s, "its head is larger than inspect_limits.max_bytes");
     else

@@ -129,10 +129,21 @@ def test_the_head_is_bounded(start, limit, reason):
     gate.ended(client, "rejected", detail=f"no request to redirect: {reason}")
 
 
-def test_a_client_that_leaves_within_the_head(gate):
-    client = gate.connect().send(GET[:-2]).finish()
+@pytest.mark.parametrize("part", [GET[:1], GET[:-2]])
+def test_a_client_that_finishes_within_the_head_is_rejected(start, part):
+    gate = start([{"redirect": "https"}], {"app": servers.EchoServer()}, tls=None)
+    client = gate.connect().send(part).finish()
+    client.expect_reset()
+    gate.ended(client, "rejected", detail="no request to redirect: the client finished within it", bytes_out=0)
+
+
+def test_a_client_that_goes_without_a_byte_is_no_request_to_reject(start):
+    gate = start([{"redirect": "https"}], {"app": servers.EchoServer()}, tls=None, inspect_delay="50ms")
+    client = gate.connect()
+    client.expect_silence(0.2)
+    client.finish()
     client.expect_closed()
-    gate.ended(client, "client_closed", detail="within the HTTP request", bytes_out=0)
+    gate.ended(client, "client_closed", bytes_out=0)
 
 
 def test_who_is_silent_at_first_may_still_ask(start):
