@@ -17,6 +17,7 @@
 #include "session/log_line.h"
 #include "session/snapshot.h"
 #include "session/tally.h"
+#include "session/turns.h"
 #include "tls/client.h"
 
 #include <ev.h>
@@ -55,6 +56,7 @@ struct engine {
     struct generation *current; /* NULL before the first snapshot and after stopping */
     struct list generations, acceptors, sessions, doomed;
     struct list handshakes;       /* sessions whose handshake waits for its turn */
+    struct turns turns;           /* ... and when that is */
     struct list again;            /* sessions with input inside that nobody will announce */
     ev_async bell;                /* a limit that others share has changed */
     struct list tours;            /* looks at all sessions, asked for by others */
@@ -96,8 +98,8 @@ void engine_end_all(struct engine *engine, enum end_reason reason);
 struct server;
 void engine_end_drained(struct engine *engine, const struct server *server);
 
-/* A handshake costs as much as a hundred small messages, so that they take turns: one step a turn
- * of the loop, first come first served, behind everything that is ready. */
+/* A handshake costs as much as fifty small messages, so that they take turns, first come first
+ * served: see session/turns.h. */
 void engine_queue_handshake(struct engine *engine, struct list *session);
 
 /* In the next turn, whatever else is ready then. */

@@ -1,5 +1,6 @@
 #include "session/engine.h"
 
+#include "base/clock.h"
 #include "session/acceptor.h"
 #include "session/refusals.h"
 #include "session/session.h"
@@ -150,6 +151,8 @@ static void enqueue(struct engine *engine, struct list *queue, struct list *sess
 
 void engine_queue_handshake(struct engine *engine, struct list *session)
 {
+    if (list_empty(&engine->handshakes))
+        turns_begin(&engine->turns, clock_monotonic_us());
     enqueue(engine, &engine->handshakes, session);
 }
 
@@ -164,6 +167,15 @@ static void take_turn(struct list *node)
     session_take_turn(LIST_ENTRY(node, struct session, queue));
 }
 
+static void serve_handshakes(struct engine *engine)
+{
+    if (list_empty(&engine->handshakes))
+        return;
+    if (turns_step_is_due(&engine->turns, clock_monotonic_us()))
+        take_turn(engine->handshakes.next);
+    turns_offer(&engine->turns);
+}
+
 /* Those that queue again while they are served wait for the next turn. */
 static void serve_queues(struct engine *engine)
 {
@@ -172,8 +184,7 @@ static void serve_queues(struct engine *engine)
     list_splice(&now, &engine->again);
     while (!list_empty(&now))
         take_turn(now.next);
-    if (!list_empty(&engine->handshakes))
-        take_turn(engine->handshakes.next);
+    serve_handshakes(engine);
     if (!list_empty(&engine->tours))
         tour_take_turn(engine);
     if (list_empty(&engine->again) && list_empty(&engine->handshakes) && list_empty(&engine->tours))

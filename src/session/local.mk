@@ -16,6 +16,7 @@ src_libsession_a_SOURCES = \
 	include/session/session.h src/session/session.c \
 	include/session/tally.h src/session/tally.c \
 	include/session/tour.h src/session/tour.c \
+	include/session/turns.h src/session/turns.c \
 	src/session/first_words.c \
 	src/session/peek.c \
 	src/session/phase_connect.c \

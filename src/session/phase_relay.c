@@ -113,9 +113,12 @@ static void pass_last_words(struct session *s, enum direction failed, enum side 
 /* A session may last for days, so that its bytes are counted as they move. */
 static void count_bytes(const struct session *s, const uint64_t before[2])
 {
-    for (int i = 0; i < 2; i++)
-        if (s->relay.lane[i].bytes != before[i])
-            tally_add(&s->traffic->bytes[i], s->relay.lane[i].bytes - before[i]);
+    for (int i = 0; i < 2; i++) {
+        uint64_t count = s->relay.lane[i].bytes - before[i];
+        if (count > 0)
+            tally_add(&s->traffic->bytes[i], count);
+        turns_note_bytes(&s->engine->turns, count, before[DIRECTION_DOWN] > 0);
+    }
 }
 
 /* The first decrypted bytes still lie in the scratch after the pump that moved them, if it read but

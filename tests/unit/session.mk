@@ -7,3 +7,5 @@ check_PROGRAMS += tests/unit/test_log_line
 tests_unit_test_log_line_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_memory
 tests_unit_test_memory_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_turns
+tests_unit_test_turns_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)
