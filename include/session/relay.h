@@ -24,6 +24,7 @@ struct relay_lane {
     uint8_t full_reads;     /* reads in a row that filled the scratch: bulk */
     bool ended;             /* the source has finished */
     bool finished;          /* ... and the sink was told */
+    bool refused;           /* the sink has reset: nothing more is read for it */
 };
 
 struct relay {
@@ -58,10 +59,10 @@ struct relay_result relay_pump(struct relay *relay, enum direction direction,
 struct relay_result relay_flush(struct relay *relay, enum direction direction,
                                 struct stream *const sides[2], const struct relay_tools *tools);
 
-/* The source has reset, which a write to it has told: moves what it said before, as far as it goes
- * at once. Finishes nothing, as what looks like an end here is that reset. */
-void relay_pass_rest(struct relay *relay, enum direction direction, struct stream *const sides[2],
-                     const struct relay_tools *tools);
+/* A write has told that this direction's sink has reset. What it said before that is still to be
+ * read, and to be passed on to the other side, however slow that one is: the other direction goes
+ * on until the end shows there, and then is RELAY_RESET, by that side. */
+void relay_refuse(struct relay *relay, enum direction direction, struct pipes *pipes);
 
 /* The readiness (EV_READ | EV_WRITE) to watch on `side` for both directions' sake. */
 int relay_waits(const struct relay *relay, enum side side, struct stream *const sides[2]);

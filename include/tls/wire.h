@@ -25,7 +25,8 @@ struct tls_wire {
     bool stopped;       /* set by the owner: every further read fails */
     bool collecting;    /* set by the owner; likewise `later` */
     bool later;         /* flushes are put off */
-    bool reset;         /* a flush has met it; reading alone would show a clean end behind it */
+    bool reset;         /* a write has met it; reading alone would show a clean end behind it */
+    bool refused;       /* ... and the library was told */
     bool fetched_all;   /* ... and nothing was left in the socket */
     struct buffer held; /* empty outside handshakes, but for what goes with the first answer */
     struct buffer fetched;
@@ -41,6 +42,9 @@ static inline void tls_wire_ready(struct tls_wire *wire)
 {
     wire->dry = false;
 }
+
+/* Does this errno say that the peer is gone without a clean end? */
+bool tls_wire_is_reset(int number);
 
 /* Reads what is there. false: nothing new, or the end, which the next read will tell. */
 bool tls_wire_fetch(struct tls_wire *wire);

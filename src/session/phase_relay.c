@@ -78,9 +78,14 @@ static void note_ends(struct session *s)
         s->server_truncated = true;
 }
 
+static bool is_read_from(const struct relay_lane *lane)
+{
+    return !lane->ended && !lane->refused && !relay_lane_blocked(lane);
+}
+
 static bool has_more_inside(const struct relay_lane *lane, const struct stream *from)
 {
-    return !lane->ended && !relay_lane_blocked(lane) && stream_pending(from);
+    return is_read_from(lane) && stream_pending(from);
 }
 
 void phase_relay_come_back(struct session *s)
@@ -96,18 +101,6 @@ void phase_relay_turn(struct session *s)
     int client = stream_pending(&s->client) ? any : 0,
         server = stream_pending(&s->server) ? any : 0;
     phase_relay_step(s, client, server);
-}
-
-/* Who resets may have spoken before: a server that refuses a long order says so and leaves. It is
- * the write to it that fails first, and what it said is still to be read. */
-static void pass_last_words(struct session *s, enum direction failed, enum side who)
-{
-    struct stream *const sides[2] = SIDES(s);
-    struct relay_tools tools = tools_of(s);
-    if (failed == DIRECTION_UP && who == SIDE_SERVER)
-        relay_pass_rest(&s->relay, DIRECTION_DOWN, sides, &tools);
-    if (failed == DIRECTION_DOWN && who == SIDE_CLIENT)
-        relay_pass_rest(&s->relay, DIRECTION_UP, sides, &tools);
 }
 
 /* A session may last for days, so that its bytes are counted as they move. */
@@ -132,19 +125,38 @@ static void note_inner(struct session *s, const struct relay_lane *up)
 
 /* A client in doubt is not read from: what is held for the server (a PROXY header) goes out alone.
  */
-static bool pump(struct session *s, enum direction direction)
+static struct relay_result pump_once(struct session *s, enum direction direction)
 {
     struct stream *const sides[2] = SIDES(s);
     struct relay_tools tools = tools_of(s);
-    bool flush_only = direction == DIRECTION_UP && s->doubtful;
+    if (direction == DIRECTION_UP && s->doubtful)
+        return relay_flush(&s->relay, direction, sides, &tools);
+    return relay_pump(&s->relay, direction, sides, &tools);
+}
+
+/* Who resets may have spoken before: a server that refuses a long order says so and leaves. It is
+ * the write to it that fails first, and what it said is still to be read. */
+static bool has_last_words(const struct session *s, enum direction direction,
+                           struct relay_result result)
+{
+    enum side sink = direction == DIRECTION_UP ? SIDE_SERVER : SIDE_CLIENT;
+    const struct relay_lane *other =
+        &s->relay.lane[direction == DIRECTION_UP ? DIRECTION_DOWN : DIRECTION_UP];
+    bool has_more = !other->ended || relay_lane_blocked(other);
+    return result.status == RELAY_RESET && result.side == sink && has_more && !other->refused;
+}
+
+static bool pump(struct session *s, enum direction direction)
+{
     uint64_t before[2] = BYTES(s);
-    struct relay_result result = flush_only ? relay_flush(&s->relay, direction, sides, &tools)
-                                            : relay_pump(&s->relay, direction, sides, &tools);
+    struct relay_result result = pump_once(s, direction);
     if (direction == DIRECTION_UP)
         note_inner(s, &s->relay.lane[DIRECTION_UP]);
+    if (has_last_words(s, direction, result)) {
+        relay_refuse(&s->relay, direction, s->engine->pipes);
+        result = pump_once(s, direction == DIRECTION_UP ? DIRECTION_DOWN : DIRECTION_UP);
+    }
     note_ends(s);
-    if (result.status == RELAY_RESET)
-        pass_last_words(s, direction, result.side);
     count_bytes(s, before);
     if (result.status == RELAY_GOES_ON)
         return true;
@@ -207,7 +219,7 @@ static void doubt(struct session *s)
 
 static bool blocked_or_unfinished(const struct relay_lane *lane)
 {
-    return relay_lane_blocked(lane) || (lane->ended && !lane->finished);
+    return !lane->refused && (relay_lane_blocked(lane) || (lane->ended && !lane->finished));
 }
 
 /* Which directions an event on a side concerns: reading from it, and writing to it where that
@@ -226,7 +238,7 @@ static void pump_for(struct session *s, enum side side, int events)
         if (s->doubtful || session_is_over(s))
             return;
     }
-    if ((events & stream->read_waits) && !relay_lane_blocked(lane) && !lane->ended)
+    if ((events & stream->read_waits) && is_read_from(lane))
         (void)pump(s, out);
 }
 
@@ -239,13 +251,22 @@ static bool waits_for_the_rest(const struct session *s)
     return s->doubtful && s->peeked > 0;
 }
 
+static bool is_over(const struct relay_lane *lane)
+{
+    return lane->ended || lane->refused;
+}
+
+static bool is_half_closed(const struct session *s)
+{
+    return is_over(&s->relay.lane[DIRECTION_UP]) || is_over(&s->relay.lane[DIRECTION_DOWN]);
+}
+
 static uint64_t silence_limit_ms(const struct session *s)
 {
-    bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
     const struct model_listener *model = session_model(s);
     if (waits_for_the_rest(s))
         return model->inspect_delay_ms;
-    return half_closed ? model->half_closed_timeout_ms : model->idle_timeout_ms;
+    return is_half_closed(s) ? model->half_closed_timeout_ms : model->idle_timeout_ms;
 }
 
 /* Lazy: only the deadline is written per message; the timer finds out when it fires. */
@@ -301,8 +322,12 @@ void phase_relay_expire(struct session *s)
         (void)pump(s, DIRECTION_UP);
         return;
     }
-    bool half_closed = s->relay.lane[DIRECTION_UP].ended || s->relay.lane[DIRECTION_DOWN].ended;
-    if (half_closed)
+    if (s->relay.lane[DIRECTION_UP].refused)
+        end_by(s,
+               (struct relay_result){RELAY_RESET, SIDE_SERVER}); /* its last words found no ear */
+    else if (s->relay.lane[DIRECTION_DOWN].refused)
+        end_by(s, (struct relay_result){RELAY_RESET, SIDE_CLIENT});
+    else if (is_half_closed(s))
         session_fail(s, END_idle_timeout, "half-closed");
     else
         session_end(s, END_idle_timeout);

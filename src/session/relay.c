@@ -136,6 +136,8 @@ static enum step copy_once(struct pump *p)
         lane->ended = true;
         return STEP_AGAIN_LATER;
     }
+    if (status != STREAM_OK && relay_lane_blocked(lane))
+        return STEP_AGAIN_LATER; /* a stream tells it again, behind what is held */
     if (status != STREAM_OK)
         return judge(p, status, p->ends.from_side);
     bool full = filled == p->tools->scratch_size;
@@ -270,23 +272,28 @@ static enum step move(struct pump *p, int most_reads)
     return step;
 }
 
+/* What looks like an end of one that has reset is that reset. */
+static void expect_reset(struct pump *p)
+{
+    if (p->lane->ended && !relay_lane_blocked(p->lane))
+        (void)fail(p, RELAY_RESET, p->ends.from_side);
+}
+
 static struct relay_result run(struct relay *relay, enum direction direction,
                                struct stream *const sides[2], const struct relay_tools *tools,
                                int most_reads)
 {
     struct pump p = begin(relay, direction, sides, tools);
-    if (move(&p, most_reads) != STEP_FAILED)
+    if (p.lane->refused)
+        return p.result;
+    enum step step = move(&p, most_reads);
+    if (step != STEP_FAILED && p.other->refused)
+        expect_reset(&p);
+    else if (step != STEP_FAILED)
         finish_sink(&p);
     if (p.result.status == RELAY_GOES_ON && relay->lane[0].finished && relay->lane[1].finished)
         p.result.status = RELAY_DONE;
     return p.result;
-}
-
-void relay_pass_rest(struct relay *relay, enum direction direction, struct stream *const sides[2],
-                     const struct relay_tools *tools)
-{
-    struct pump p = begin(relay, direction, sides, tools);
-    (void)move(&p, PUMP_READS_MAX);
 }
 
 struct relay_result relay_pump(struct relay *relay, enum direction direction,
@@ -317,19 +324,29 @@ int relay_waits(const struct relay *relay, enum side side, struct stream *const 
         &relay->lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
     const struct relay_lane *in = &relay->lane[side == SIDE_CLIENT ? DIRECTION_DOWN : DIRECTION_UP];
     int events = 0;
-    if (!out->ended && !relay_lane_blocked(out))
+    if (!out->ended && !out->refused && !relay_lane_blocked(out))
         events |= sides[side]->read_waits;
-    if (relay_lane_blocked(in) || (in->ended && !in->finished))
+    if (!in->refused && (relay_lane_blocked(in) || (in->ended && !in->finished)))
         events |= sides[side]->write_waits;
     return events;
 }
 
+static void drop_held(struct relay_lane *lane, struct pipes *pipes)
+{
+    buffer_release(&lane->held);
+    if (lane->pipe != NULL)
+        pipes_give(pipes, lane->pipe);
+    lane->pipe = NULL;
+}
+
+void relay_refuse(struct relay *relay, enum direction direction, struct pipes *pipes)
+{
+    drop_held(&relay->lane[direction], pipes);
+    relay->lane[direction].refused = true;
+}
+
 void relay_release(struct relay *relay, struct pipes *pipes)
 {
-    for (int i = 0; i < 2; i++) {
-        buffer_release(&relay->lane[i].held);
-        if (relay->lane[i].pipe != NULL)
-            pipes_give(pipes, relay->lane[i].pipe);
-        relay->lane[i].pipe = NULL;
-    }
+    for (int i = 0; i < 2; i++)
+        drop_held(&relay->lane[i], pipes);
 }

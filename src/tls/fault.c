@@ -110,13 +110,6 @@ static void blame_client(struct tls_connection *connection)
     tls_fault_set(connection, "%s (alert %s)", text, name);
 }
 
-/* As the plain stream has it: the peer is gone without a clean end. */
-static bool is_reset(int number)
-{
-    return number == ECONNRESET || number == EPIPE || number == ETIMEDOUT ||
-           number == EHOSTUNREACH || number == ENETUNREACH || number == ECONNABORTED;
-}
-
 static enum stream_status condemn(struct tls_connection *connection)
 {
     unsigned long code = ERR_peek_last_error(); /* the TLS layer's own, above the cipher's */
@@ -126,7 +119,7 @@ static enum stream_status condemn(struct tls_connection *connection)
         blame_client(connection);
     else if (code != 0)
         blame_library(connection, code);
-    else if (is_reset(connection->wire.error))
+    else if (connection->wire.refused || tls_wire_is_reset(connection->wire.error))
         return STREAM_RESET;
     else if (connection->wire.error != 0)
         tls_fault_set(connection, "%s", strerror(connection->wire.error));

@@ -36,6 +36,16 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
     return STREAM_OK;
 }
 
+/* Where the peer has reset, that is no outcome of the connection yet: see tls_read(). */
+static enum stream_status judge_write(struct tls_connection *connection, int result,
+                                      uint8_t *ret_waits)
+{
+    if (!connection->wire.refused)
+        return tls_judge(connection, result, ret_waits);
+    tls_forget_errors();
+    return STREAM_RESET;
+}
+
 static enum stream_status tls_write(struct stream *s, const void *bytes, size_t size,
                                     size_t *ret_count)
 {
@@ -51,7 +61,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
         done += count;
         if (result == 1)
             continue;
-        enum stream_status status = tls_judge(connection, result, &s->write_waits);
+        enum stream_status status = judge_write(connection, result, &s->write_waits);
         if (done == 0)
             return status;
         break;
@@ -67,7 +77,7 @@ static enum stream_status notify(struct stream *s)
     tls_forget_errors();
     int result = SSL_shutdown(connection->ssl);
     if (result < 0) {
-        enum stream_status status = tls_judge(connection, result, &s->write_waits);
+        enum stream_status status = judge_write(connection, result, &s->write_waits);
         if (status != STREAM_OK)
             return status;
     }

@@ -8,6 +8,13 @@
 /* One per process, as OpenSSL wants it: made by tls_wire_start(), read-only afterwards. */
 static BIO_METHOD *method;
 
+/* As the plain stream has it: the peer is gone without a clean end. */
+bool tls_wire_is_reset(int number)
+{
+    return number == ECONNRESET || number == EPIPE || number == ETIMEDOUT ||
+           number == EHOSTUNREACH || number == ENETUNREACH || number == ECONNABORTED;
+}
+
 /* The beginning of what tls_wire_fetch() has read. */
 static int read_fetched(struct tls_wire *wire, char *room, size_t size)
 {
@@ -61,11 +68,13 @@ static int wire_read(BIO *bio, char *room, int size)
     return -1;
 }
 
-/* After a write that failed. */
+/* After a write that failed. A peer that is gone may have spoken before: reading goes on. */
 static int refuse(BIO *bio, struct tls_wire *wire)
 {
     if (errno == EAGAIN)
         BIO_set_retry_write(bio);
+    else if (tls_wire_is_reset(errno))
+        wire->reset = wire->refused = true;
     else
         wire->error = errno;
     return -1;

@@ -1,11 +1,16 @@
 """Bytes arrive once, in order, unchanged; a FIN goes through as a FIN, a reset as a reset."""
 
+import array
+import fcntl
 import hashlib
 import os
 import random
+import signal
 import ssl
+import termios
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -377,6 +382,42 @@ def test_a_reset_after_the_other_side_has_finished_is_still_a_reset(session, kin
     s.client.reset()
     s.server.expect_reset()
     assert s.log()["end"] == "client_reset"
+
+
+def freeze(gate):
+    """What happens meanwhile, the gateway finds all at once."""
+    gate.signal(signal.SIGSTOP)
+    tasks = Path(f"/proc/{gate.pid}/task")
+    wait.until(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir()),
+               "the gateway stands still")
+
+
+def is_acknowledged(end) -> bool:
+    left = array.array("i", [0])
+    fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, left)
+    return left[0] == 0
+
+
+@pytest.mark.parametrize("first", ["speaks", "is written to"])
+@pytest.mark.parametrize("who", ["client", "server"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_resets_is_heard_to_the_end(session, kind, who, first):
+    """A write to it may be the first to meet the reset; what it said before is still to be read."""
+    s = session(kind)
+    speaker, other = (s.server, s.client) if who == "server" else (s.client, s.server)
+    words = random.Random(3).randbytes(40000)
+    freeze(s.gate)
+    if first == "is written to":
+        other.send(b"more")
+    speaker.send(words)
+    wait.until(lambda: is_acknowledged(speaker), "the gateway's kernel has it")
+    speaker.reset()
+    if first == "speaks":
+        other.send(b"more")
+    s.gate.signal(signal.SIGCONT)
+    assert digest(other.recv(len(words))) == digest(words)
+    other.expect_reset()
+    s.log(f"{who}_reset")
 
 
 @pytest.mark.parametrize("kind", KINDS)
