@@ -30,7 +30,7 @@ _muxgatectl_find_command()
 _muxgatectl_words()
 {
     case $1,$2 in
-    ,*) echo status sessions pools certs ledger drain ready maint weight kill reload confirm top ;;
+    ,*) echo status sessions pools certs ledger unknown drain ready maint weight kill reload confirm top ;;
     drain,0 | ready,0 | maint,0 | weight,0) _muxgatectl_first_column pools ;;
     kill,0) _muxgatectl_first_column sessions ;;
     esac

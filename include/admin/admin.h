@@ -65,6 +65,7 @@ struct admin_args {
     const struct gauge *gauge;
     const struct line_writer *log;
     struct ledger *ledger;
+    struct unknowns *unknowns;
 };
 
 bool admin_start(struct admin **ret, const struct admin_args *args, struct error *error) MUST_CHECK;

@@ -18,6 +18,7 @@ struct worker_args {
     struct crew *crew; /* borrowed; NULL: it is the only one */
     struct line_writer *log;
     struct ledger *ledger;
+    struct unknowns *unknowns;
     uint64_t epoch;
     unsigned most_pipes;
     struct mailbox *control;         /* is told when a draining worker is empty ... */

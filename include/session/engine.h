@@ -38,12 +38,13 @@ struct generation {
 struct engine_args {
     unsigned index; /* of the worker */
     struct ev_loop *loop;
-    struct mailbox *mailbox; /* borrowed; the worker's */
-    struct gauge *gauge;     /* borrowed; the process's */
-    struct crew *crew;       /* borrowed; NULL: it is alone */
-    struct line_writer *log; /* borrowed */
-    struct ledger *ledger;   /* borrowed; NULL: there is none */
-    uint64_t epoch;          /* makes session ids differ from those of other processes */
+    struct mailbox *mailbox;   /* borrowed; the worker's */
+    struct gauge *gauge;       /* borrowed; the process's */
+    struct crew *crew;         /* borrowed; NULL: it is alone */
+    struct line_writer *log;   /* borrowed */
+    struct ledger *ledger;     /* borrowed; NULL: there is none */
+    struct unknowns *unknowns; /* likewise */
+    uint64_t epoch;            /* makes session ids differ from those of other processes */
     unsigned most_pipes;
     void (*on_empty)(void *context);   /* draining, and the last session has ended */
     void (*on_trouble)(void *context); /* a checked server failed a session; NULL: nobody asks */

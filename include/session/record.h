@@ -30,6 +30,10 @@ void record_count(struct session *session, enum end_reason end);
  */
 void record_enter(struct session *session);
 
+/* What there is to know of one that no rule took; `bytes` were looked at last. */
+struct unknown;
+void record_unknown(const struct session *session, struct unknown *ret, struct span bytes);
+
 /* A rule was chosen: from now on the session counts under it, and under its protocol. */
 void record_decision(struct session *session);
 

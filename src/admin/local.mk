@@ -10,6 +10,7 @@ src_libadmin_a_SOURCES = \
 	src/admin/metrics.def src/admin/metrics.h src/admin/metrics.c src/admin/metrics_text.c \
 	src/admin/router.h src/admin/router.c src/admin/routes.def \
 	src/admin/server_change.h src/admin/server_change.c \
+	src/admin/unknown.c \
 	src/admin/page.c \
 	src/admin/reload.c \
 	src/admin/rows.h src/admin/rows.c src/admin/traffic.c \

@@ -13,6 +13,7 @@
 #include "app/privileges.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "session/unknowns.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -137,7 +138,8 @@ static bool start_admin(struct muxgate *m, struct error *error)
                                     .process = &m->process,
                                     .gauge = &m->gauge,
                                     .log = m->log,
-                                    .ledger = m->ledger};
+                                    .ledger = m->ledger,
+                                    .unknowns = m->unknowns};
     return admin_start(&m->admin, &args, error);
 }
 
@@ -234,7 +236,8 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
 static bool start_workers(struct muxgate *m, struct error *error)
 {
     m->workers = calloc(m->worker_count, sizeof *m->workers);
-    if (m->workers == NULL || !crew_create(&m->crew, m->worker_count))
+    if (m->workers == NULL || !crew_create(&m->crew, m->worker_count) ||
+        !unknowns_create(&m->unknowns))
         return error_memory(error);
     uint64_t epoch = clock_wall_ms();
     unsigned pipes = load_pipes_per_worker(m->descriptors, m->worker_count);
@@ -244,6 +247,7 @@ static bool start_workers(struct muxgate *m, struct error *error)
                                    .crew = m->crew,
                                    .log = m->log,
                                    .ledger = m->ledger,
+                                   .unknowns = m->unknowns,
                                    .epoch = epoch,
                                    .most_pipes = pipes,
                                    .control = &m->mailbox,
@@ -364,6 +368,7 @@ void muxgate_free(struct muxgate *m)
     audit_report(&m->gauge, m->snapshot);
     ledger_stop(m->ledger); /* what it was asked goes back to the admin thread's mailbox */
     admin_free(m->admin);
+    unknowns_free(m->unknowns);
     line_writer_stop(m->log, LOG_PATIENCE_MS);
     upgrade_end(m->upgrade);
     heir_done(&m->heir);

@@ -33,6 +33,7 @@ struct muxgate {
     struct bindings *bindings; /* counted; the current ones */
     struct line_writer *log;   /* owned */
     struct ledger *ledger;     /* owned */
+    struct unknowns *unknowns; /* owned */
     struct gauge gauge;
     struct crew *crew;       /* owned */
     struct worker **workers; /* owned */

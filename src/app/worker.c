@@ -318,6 +318,7 @@ bool worker_create(struct worker **ret, const struct worker_args *args, struct e
                                  .crew = args->crew,
                                  .log = args->log,
                                  .ledger = args->ledger,
+                                 .unknowns = args->unknowns,
                                  .epoch = args->epoch,
                                  .most_pipes = args->most_pipes,
                                  .on_empty = tell_empty,

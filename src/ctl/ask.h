@@ -22,6 +22,7 @@ void command_draw_status(const json_t *status, struct text *ret);
 void command_draw_sessions(const json_t *sessions, struct text *ret);
 void command_draw_pools(const json_t *pools, struct text *ret);
 void command_draw_ledger(const json_t *rows, struct text *ret);
+void command_draw_unknown(const json_t *unknown, struct text *ret);
 void command_draw_certificates(const json_t *certificates, struct text *ret);
 
 /* What an answer that is no success says. */

@@ -100,6 +100,12 @@ static enum ctl_status run_ledger(const struct ctl *ctl, const char *name, struc
                          error);
 }
 
+static enum ctl_status run_unknown(const struct ctl *ctl, const char *name, struct error *error)
+{
+    (void)name;
+    return show_document(ctl, "/v1/unknown", command_draw_unknown, error);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static const char *name_of(const json_t *object)
@@ -187,13 +193,6 @@ static enum ctl_status run_kill(const struct ctl *ctl, const char *name, struct 
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-static enum ctl_status run_later(const struct ctl *ctl, const char *name, struct error *error)
-{
-    (void)ctl;
-    (void)error_input(error, "%s is not in this version", name);
-    return CTL_USAGE;
-}
-
 static const struct command commands[] = {
     {"status", 0, 0, "status",
      "what runs, since when, with how many sessions, and where it listens", run_status},
@@ -203,6 +202,7 @@ static const struct command commands[] = {
     {"certs", 0, 0, "certs", "the certificates that are served", run_certs},
     {"ledger", 0, CTL_PLAIN, "ledger [--plain]", "who comes in plain, and who has moved to TLS",
      run_ledger},
+    {"unknown", 0, 0, "unknown", "what no rule took, and a rule that would", run_unknown},
     {"drain", 1, 0, "drain POOL/SERVER", "no new sessions for it; it is still checked", run_state},
     {"ready", 1, 0, "ready POOL/SERVER", "new sessions again", run_state},
     {"maint", 1, 0, "maint POOL/SERVER", "no new sessions, no checks", run_state},
@@ -214,7 +214,6 @@ static const struct command commands[] = {
      command_reload},
     {"confirm", 0, 0, "confirm", "the configuration that waits for it stays", command_confirm},
     {"top", 0, CTL_DELAY | CTL_COUNT, "top [-d SECONDS] [-n COUNT]", "a live view", command_top},
-    {"unknown", 0, 0, NULL, NULL, run_later},
 };
 
 const struct command *command_find(const char *name)

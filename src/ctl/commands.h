@@ -32,9 +32,9 @@ enum ctl_status { CTL_DONE, CTL_FAILED, CTL_USAGE };
 
 struct command {
     const char *name;
-    unsigned words;           /* how many follow it */
-    unsigned options;         /* set of enum ctl_option */
-    const char *usage, *help; /* NULL: not in this version */
+    unsigned words;   /* how many follow it */
+    unsigned options; /* set of enum ctl_option */
+    const char *usage, *help;
     enum ctl_status (*run)(const struct ctl *ctl, const char *name, struct error *error);
 };
 

@@ -3,6 +3,7 @@
 #include "table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -215,4 +216,34 @@ void command_draw_ledger(const json_t *rows, struct text *ret)
     table_end(&table, ret);
     text_format(ret, "\n%zu in plain, %zu mixed, %zu in TLS\n", plain, mixed,
                 count - plain - mixed);
+}
+
+/* --- unknown ---------------------------------------------------------------------------------- */
+
+static void add_rule_text(struct table *table, const json_t *rule)
+{
+    char *text = json_dumps(rule, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    add_or_dash(table, text == NULL ? "" : text);
+    free(text);
+}
+
+void command_draw_unknown(const json_t *unknown, struct text *ret)
+{
+    static const char *const titles[] = {">COUNT", "LAST",      "LISTENER", "PROTOCOL",
+                                         "SOURCE", "SUGGESTED", "BEGIN",    NULL};
+    struct table table;
+    table_begin(&table, titles);
+    for (size_t i = 0; i < json_array_size(unknown); i++) {
+        const json_t *row = json_array_get(unknown, i);
+        const char *inside = word(row, "inside"), *like = word(row, "looks_like");
+        table_add_member(&table, row, "count");
+        add_minute(&table, word(row, "last"));
+        add_or_dash(&table, word(row, "listener"));
+        table_add_format(&table, "%s%s", inside[0] == '\0' ? "" : "tls+", word(row, "protocol"));
+        add_or_dash(&table, word(row, "source"));
+        add_rule_text(&table, json_object_get(row, "suggested"));
+        table_add_format(&table, "%s%s%s%s", word(row, "begin"), like[0] == '\0' ? "" : " (", like,
+                         like[0] == '\0' ? "" : ")");
+    }
+    table_end(&table, ret);
 }

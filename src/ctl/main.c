@@ -37,8 +37,7 @@ static void print_help(FILE *stream)
     (void)fprintf(stream, "usage: muxgatectl [-s SOCKET] [--json] COMMAND\n\n");
     const struct command *command;
     for (unsigned i = 0; (command = command_at(i)) != NULL; i++)
-        if (command->usage != NULL)
-            (void)fprintf(stream, "  %s\n      %s\n", command->usage, command->help);
+        (void)fprintf(stream, "  %s\n      %s\n", command->usage, command->help);
     (void)fprintf(stream,
                   "\n  -s SOCKET   the admin socket; otherwise MUXGATE_SOCKET, or %s\n"
                   "  --json      the documents as they are\n"
@@ -109,7 +108,7 @@ static enum ctl_status run(struct asked *asked, char **words, unsigned count, st
         return CTL_USAGE;
     }
     bool fits = count - 1 == command->words && (asked->ctl.given & ~command->options) == 0;
-    if (!fits && command->usage != NULL) {
+    if (!fits) {
         (void)error_input(error, "write: muxgatectl %s", command->usage);
         return CTL_USAGE;
     }

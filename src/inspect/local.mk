@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/libinspect.a
 src_libinspect_a_SOURCES = \
 	include/inspect/client_cert.h \
+	include/inspect/redact.h include/inspect/signatures.def src/inspect/redact.c \
 	include/inspect/client_hello.h \
 	include/inspect/client_hello_write.h \
 	include/inspect/facts.h \

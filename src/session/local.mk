@@ -27,5 +27,6 @@ src_libsession_a_SOURCES = \
 	src/session/phase_starttls.c \
 	src/session/proxy_out.c src/session/proxy_out.h \
 	src/session/undecided.c \
+	include/session/unknowns.h src/session/unknowns.c \
 	include/session/snapshot.h src/session/snapshot.c
 EXTRA_DIST += src/session/README

@@ -7,6 +7,7 @@
 #include "route/decision.h"
 #include "session/record.h"
 #include "session/session.h"
+#include "session/unknowns.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -167,6 +168,24 @@ static void make_decision(struct session *s, const struct look *look, struct dec
     decision_make(ret, &args);
 }
 
+static void note_unknown(struct session *s, struct span bytes)
+{
+    struct unknown seen;
+    if (s->engine->args.unknowns == NULL)
+        return;
+    record_unknown(s, &seen, bytes);
+    unknowns_note(s->engine->args.unknowns, &seen);
+}
+
+static void leave_unknown(struct session *s, struct span bytes, const char *reason)
+{
+    note_unknown(s, bytes);
+    if (reason != NULL)
+        session_fail(s, END_no_rule, "%s", reason);
+    else
+        session_end(s, END_no_rule);
+}
+
 static void carry_out_walk(struct session *s, const struct look *look,
                            const struct decision *decision)
 {
@@ -175,10 +194,8 @@ static void carry_out_walk(struct session *s, const struct look *look,
         note_hello(s, &look->facts->client_hello, look->ja4);
     if (decision->kind == DECISION_RULE)
         take_rule(s, decision->rule);
-    else if (decision->reason != NULL)
-        session_fail(s, END_no_rule, "%s", decision->reason);
     else
-        session_end(s, END_no_rule);
+        leave_unknown(s, look->bytes, decision->reason);
 }
 
 /* A TLS peer expects an alert where it is refused. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "session/session.h"
+#include "session/unknowns.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -271,6 +272,30 @@ void record_enter(struct session *s)
         note.name = span_text(facts.client_cert == NULL ? NULL : facts.client_cert->cn);
     }
     ledger_put(ledger, s->engine->args.index, &note);
+}
+
+static void copy_text(char *ret, size_t size, const char *text)
+{
+    (void)snprintf(ret, size, "%s", text == NULL ? "" : text);
+}
+
+void record_unknown(const struct session *s, struct unknown *ret, struct span bytes)
+{
+    *ret = (struct unknown){.source = s->client_ip, .last_ms = s->started_ms};
+    copy_text(ret->listener, sizeof ret->listener, session_model(s)->name);
+    ret->protocol = protocol_of(s);
+    if (s->decrypted) {
+        ret->protocol = inner_protocol_of(s);
+        copy_text(ret->inside, sizeof ret->inside, s->rule->model->name);
+    }
+    if (s->notes != NULL) {
+        copy_text(ret->sni, sizeof ret->sni, s->notes->sni);
+        copy_text(ret->sender, sizeof ret->sender, s->notes->fix_sender);
+        ret->sni_is_name = s->notes->sni_is_name;
+    }
+    /* Of what has a name its name says enough. */
+    if (strcmp(ret->protocol, protocol_name(PROTOCOL_UNKNOWN)) == 0)
+        redact(&ret->bytes, bytes);
 }
 
 static const char *state_of(const struct session *s)

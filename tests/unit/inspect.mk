@@ -22,3 +22,5 @@ check_PROGRAMS += tests/unit/test_client_cert
 tests_unit_test_client_cert_LDADD = $(FLOOR_INSPECT) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_http_head
 tests_unit_test_http_head_LDADD = $(FLOOR_INSPECT) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_redact
+tests_unit_test_redact_LDADD = $(FLOOR_INSPECT) $(TEST_LIBS)

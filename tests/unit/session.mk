@@ -9,3 +9,5 @@ check_PROGRAMS += tests/unit/test_memory
 tests_unit_test_memory_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_turns
 tests_unit_test_turns_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_unknowns
+tests_unit_test_unknowns_LDADD = $(FLOOR_SESSION) $(TEST_LIBS)

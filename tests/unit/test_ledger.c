@@ -362,9 +362,10 @@ static void on_event(void *context, enum ledger_event event, const char *path, c
 {
     (void)context;
     ck_assert_str_eq(path, file);
-    unsigned at = atomic_fetch_add(&told_count, 1);
+    unsigned at = atomic_load(&told_count);
     if (at < COUNT_OF(told))
         (void)snprintf(told[at], sizeof told[at], "%d %s", (int)event, text);
+    atomic_store(&told_count, at + 1);
 }
 
 static struct ledger *start(const char *path, uint64_t interval_ms)
