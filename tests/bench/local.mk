@@ -1,6 +1,6 @@
 # The benchmark's programs: built by `make bench-programs` and for the smoke test, not by plain make.
 BENCH_BINARIES = tests/bench/bench_load tests/bench/bench_backend tests/bench/bench_bare \
-	tests/bench/bench_classify
+	tests/bench/bench_certs tests/bench/bench_classify
 EXTRA_PROGRAMS = $(BENCH_BINARIES)
 CLEANFILES += $(BENCH_BINARIES)
 
@@ -24,6 +24,9 @@ tests_bench_bench_bare_SOURCES = $(BENCH_COMMON) tests/bench/bench_bare.c \
 	tests/bench/bare.c tests/bench/bare.h tests/bench/bare_splice.c tests/bench/bare_splice.h \
 	tests/bench/leg.c tests/bench/leg.h
 tests_bench_bench_bare_LDADD = $(BENCH_LIBS)
+
+tests_bench_bench_certs_SOURCES = tests/bench/bench_certs.c tests/bench/util.c tests/bench/util.h
+tests_bench_bench_certs_LDADD = $(BENCH_LIBS)
 
 tests_bench_bench_classify_SOURCES = tests/bench/bench_classify.c tests/bench/util.c tests/bench/util.h
 tests_bench_bench_classify_CPPFLAGS = $(AM_CPPFLAGS) -DHELLO_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/client_hello"'

@@ -17,7 +17,7 @@ from .process import BenchError
 
 # Below the range that the kernel takes clients' ports from, so that none is taken in between.
 PORTS = range(12000, 32000)
-START_SECONDS = 10.0
+START_SECONDS = 30.0  # ten thousand certificates have to be read
 
 
 @dataclasses.dataclass
@@ -31,6 +31,7 @@ class Setting:
     workers: int
     log: bool
     cpus: tuple
+    make_certificates: str  # a program: FOLDER COUNT
 
 
 @dataclasses.dataclass
@@ -80,13 +81,18 @@ def _bare_splice(program, setting, folder, port):
     return _bare(program, setting, folder, port, ["--splice"])
 
 
-def _muxgate(program, setting, folder, port):
+MANY = 10_000
+
+
+def _muxgate(program, setting, folder, port, rules=(), certificates=()):
+    """`rules` and `certificates` stand before the ones that the benchmark's clients ask for."""
     document = {
         "listeners": {"combined": {
             "bind": f"127.0.0.1:{port}",
             "inspect_delay": "2s",
-            "tls": {"certificates": [{"cert": str(setting.cert), "key": str(setting.key)}]},
-            "rules": [{"tls": "terminate", "pool": "servers"}, {"pool": "servers"}],
+            "tls": {"certificates": [*certificates,
+                                     {"cert": str(setting.cert), "key": str(setting.key)}]},
+            "rules": [*rules, {"tls": "terminate", "pool": "servers"}, {"pool": "servers"}],
         }},
         "pools": {"servers": {"servers": [f"127.0.0.1:{setting.backend_port}"]}},
         "workers": setting.workers,
@@ -95,6 +101,27 @@ def _muxgate(program, setting, folder, port):
     path = folder / "muxgate.json"
     path.write_text(json.dumps(document, indent=2), encoding="utf-8")
     return [program, "-c", str(path)]
+
+
+def _muxgate_rules(program, setting, folder, port):
+    """Half of them ask for a TLS client's name, half for what a plain client says of itself."""
+    rules = []
+    for number in range(MANY // 2):
+        rules.append({"match": {"sni": f"host{number}.example.net"}, "tls": "terminate",
+                      "pool": "servers"})
+        rules.append({"match": {"fix": {"SenderCompID": f"FIRM{number}"}}, "pool": "servers"})
+    return _muxgate(program, setting, folder, port, rules=rules)
+
+
+def _muxgate_certs(program, setting, folder, port):
+    certificates = folder / "certificates"
+    certificates.mkdir()
+    made = subprocess.run([setting.make_certificates, str(certificates), str(MANY)],
+                          capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise BenchError(made.stderr.strip())
+    return _muxgate(program, setting, folder, port,
+                    certificates=[{"directory": str(certificates)}])
 
 
 HAPROXY = """\
@@ -246,6 +273,8 @@ KINDS = {
     "bare-splice": Kind(_bare_splice, (), plain_only=True),
     "bare": Kind(_bare, ()),
     "muxgate": Kind(_muxgate, ("-V",)),
+    "muxgate-rules": Kind(_muxgate_rules, ("-V",)),
+    "muxgate-certs": Kind(_muxgate_certs, ("-V",)),
     "haproxy-chain": Kind(_haproxy_chain, ("-v",), peer=True),
     "haproxy": Kind(_haproxy, ("-v",), peer=True),
     "nginx-pass": Kind(_nginx_pass, ("-v",), peer=True, probe=_nginx_module),

@@ -1,5 +1,6 @@
 """Works: what a subject is asked to do, and how one run of it is taken."""
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -28,6 +29,8 @@ class Work:
     figure: str = "cpu_us"  # the key of a run that is compared
     per_unit: int = 1  # so many of `unit` are in one unit of bench_load
     take: str = "steady"
+    crowd: int = 0  # idle sessions that are open meanwhile
+    group: str = "standard"  # what a run without --work does; others by the group's name
 
     @property
     def tls(self):
@@ -49,6 +52,23 @@ class Work:
 def _bulk(name, title, *arguments):
     return Work(name, title, "µs of CPU per MB",
                 ("bulk", "--sessions", "1", "--megabytes", "16", *arguments), 24, 1, per_unit=16)
+
+
+SOURCES = ("--sources", "16")  # of many sessions: one address has 28,000 ports
+
+
+def _scale(sessions):
+    """What a message costs where so many sessions send, and a connection where so many idle."""
+    many = f"{sessions:,}"
+    everyone = ("echo", "--sessions", str(sessions), *SOURCES)
+    return (
+        Work(f"scale-echo-{sessions}", f"120-byte round trip, plain, {many} sessions", "µs of CPU",
+             everyone, 60000, sessions // 50, group="scale"),
+        Work(f"scale-echo-tls-{sessions}", f"120-byte round trip, TLS, {many} sessions",
+             "µs of CPU", (*everyone, "--tls"), 60000, sessions // 50, group="scale"),
+        Work(f"scale-connect-{sessions}", f"new plain connection + echo beside {many} idle ones",
+             "µs of CPU", ("connect", "--sessions", "16"), 4000, 40, crowd=sessions, group="scale"),
+    )
 
 
 WORKS = (
@@ -80,7 +100,30 @@ WORKS = (
     Work("storm-tls", "p99 of 50 live TLS sessions in a handshake storm", "µs",
          ("echo", "--sessions", "50", "--interval-us", "20000", "--tls"), 5000, 100,
          figure="p99_us", take="storm"),
+    *_scale(2000),
+    *_scale(5000),
+    *_scale(9000),
+    Work("start-time", "from exec to the first connection served", "ms", (), 1, 1,
+         figure="start_ms", take="start", group="start"),
+    Work("start-memory", "memory once it serves", "MiB of process memory", (), 1, 1,
+         figure="start_mib", take="start", group="start"),
 )
+
+
+def named(names):
+    """The works of these names and groups; without any, the standard ones."""
+    chosen = []
+    for name in names or ("standard",):
+        found = [work for work in WORKS if name in (work.name, work.group)]
+        if not found:
+            raise BenchError(f"no work named {name} (there are: {listed()})")
+        chosen += found
+    return chosen
+
+
+def listed():
+    groups = dict.fromkeys(work.group for work in WORKS)
+    return " ".join((*groups, *(work.name for work in WORKS)))
 
 
 class Load:
@@ -144,15 +187,35 @@ def _measure(bench, running, load):
     return result | dict(zip(("gateway_ns", "backend_ns", "load_ns"), spent))
 
 
-def take_steady(bench, work, subject, count):
-    running = bench.running(subject)
-    load = Load(bench, running.port, work.arguments, count)
+@contextlib.contextmanager
+def _crowd(bench, running, sessions):
+    """So many idle sessions, each of which has had one exchange and has another at the end."""
+    if not sessions:
+        yield
+        return
+    load = Load(bench, running.port, ("echo", "--sessions", str(sessions), *SOURCES), sessions)
     try:
         load.await_ready()
-        run = _measure(bench, running, load)
+        yield
+        load.go()
+        served = load.result()
+        if served["failed"] or served["units"] != sessions:
+            raise BenchError(f"of {sessions} idle sessions {served['units']} were still served")
         load.finish()
     finally:
         load.abandon()
+
+
+def take_steady(bench, work, subject, count):
+    running = bench.running(subject)
+    with _crowd(bench, running, work.crowd if count != work.quick_count else count):
+        load = Load(bench, running.port, work.arguments, count)
+        try:
+            load.await_ready()
+            run = _measure(bench, running, load)
+            load.finish()
+        finally:
+            load.abandon()
     _check(work, run, count)
     for party in ("gateway", "backend", "load"):
         run[party.replace("gateway", "cpu") + "_us"] = (
@@ -224,4 +287,14 @@ def take_idle(bench, work, subject, count):
     return run
 
 
-TAKES = {"steady": take_steady, "storm": take_storm, "idle": take_idle}
+def take_start(bench, _work, subject, _count):
+    began = time.monotonic()
+    running = Running(subject, bench.setting)
+    try:
+        return {"start_ms": (time.monotonic() - began) * 1000,
+                "start_mib": running.pss_kb() / 1024}
+    finally:
+        running.stop()
+
+
+TAKES = {"steady": take_steady, "storm": take_storm, "idle": take_idle, "start": take_start}
