@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tls/file.h"
+#include "tls/key_reader.h"
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
@@ -47,10 +48,10 @@ void tls_credential_digest(unsigned char ret[32], const struct tls_file *certifi
 
 /* Parses and verifies the pair: the key matches the leaf, each certificate signs the one before (an
  * order that can be repaired is). Does not look at the dates. *ret_part tells which file is at
- * fault; the text of `error` names it. */
-bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *certificate,
-                          const struct tls_file *key, enum tls_part *ret_part,
-                          struct error *error) MUST_CHECK;
+ * fault; the text of `error` names it. `reader`: see key_reader.h; may be NULL. */
+bool tls_credential_parse(struct tls_credential **ret, struct tls_key_reader *reader,
+                          const struct tls_file *certificate, const struct tls_file *key,
+                          enum tls_part *ret_part, struct error *error) MUST_CHECK;
 
 /* One half of a pair alone, where the other cannot be looked at or keeps from looking at it: reads
  * and parses the file. */

@@ -41,8 +41,9 @@ struct tls_policy {
 
     size_t origin_count;
     struct tls_origin *origins;
-    const char **files;     /* owned list; the texts are the origins' */
-    struct tls_known known; /* while it is compiled */
+    const char **files;          /* owned list; the texts are the origins' */
+    struct tls_known known;      /* while it is compiled; likewise below */
+    struct tls_key_reader *keys; /* owned; NULL: there was no memory */
     struct tls_store *current;
     struct tls_round round;
     struct tls_client_auth client_auth;

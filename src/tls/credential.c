@@ -5,7 +5,6 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -21,25 +20,11 @@ void tls_credential_digest(unsigned char ret[32], const struct tls_file *certifi
     SHA256(both, sizeof both, ret);
 }
 
-/* A gateway has no terminal to ask for a passphrase on; notes that one was wanted. */
-static int no_passphrase(char *room, int size, int writing, void *wanted)
+static bool read_key(struct tls_credential *credential, struct tls_key_reader *reader,
+                     const struct tls_file *file, struct error *error)
 {
-    (void)room;
-    (void)size;
-    (void)writing;
-    *(bool *)wanted = true;
-    return -1;
-}
-
-static bool read_key(struct tls_credential *credential, const struct tls_file *file,
-                     struct error *error)
-{
-    BIO *bio = BIO_new_mem_buf(file->bytes, (int)file->length);
-    if (bio == NULL)
-        return error_memory(error);
-    bool encrypted = false;
-    credential->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &encrypted);
-    BIO_free(bio);
+    bool encrypted;
+    credential->key = tls_key_read(reader, file, &encrypted);
     if (credential->key != NULL)
         return true;
     if (encrypted)
@@ -128,15 +113,17 @@ static bool read_leaf(struct tls_credential *credential, const char *file, struc
                           &credential->title, error);
 }
 
-static bool parse(struct tls_credential *credential, const struct tls_file *certificate,
-                  const struct tls_file *key, enum tls_part *ret_part, struct error *error)
+static bool parse(struct tls_credential *credential, struct tls_key_reader *reader,
+                  const struct tls_file *certificate, const struct tls_file *key,
+                  enum tls_part *ret_part, struct error *error)
 {
     STACK_OF(X509) *all = NULL;
     *ret_part = TLS_PART_CERTIFICATE;
     if (!tls_chain_read(&all, certificate, error))
         return false;
     *ret_part = TLS_PART_KEY;
-    bool good = read_key(credential, key, error) && find_type(credential, key->name, error) &&
+    bool good = read_key(credential, reader, key, error) &&
+                find_type(credential, key->name, error) &&
                 tls_chain_find_leaf(&credential->leaf, all, credential->key, certificate->name,
                                     key->name, error);
     if (good) {
@@ -150,8 +137,9 @@ static bool parse(struct tls_credential *credential, const struct tls_file *cert
     return good;
 }
 
-bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *certificate,
-                          const struct tls_file *key, enum tls_part *ret_part, struct error *error)
+bool tls_credential_parse(struct tls_credential **ret, struct tls_key_reader *reader,
+                          const struct tls_file *certificate, const struct tls_file *key,
+                          enum tls_part *ret_part, struct error *error)
 {
     *ret_part = TLS_PART_CERTIFICATE;
     struct tls_credential *credential = calloc(1, sizeof *credential);
@@ -160,7 +148,7 @@ bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *ce
     atomic_init(&credential->references, 1);
     tls_credential_digest(credential->digest, certificate, key);
     credential->key_exposed = key->exposed;
-    bool good = parse(credential, certificate, key, ret_part, error);
+    bool good = parse(credential, reader, certificate, key, ret_part, error);
     ERR_clear_error();
     if (good)
         *ret = credential;
@@ -172,7 +160,7 @@ bool tls_credential_parse(struct tls_credential **ret, const struct tls_file *ce
 static bool check_key(const struct tls_file *file, struct error *error)
 {
     struct tls_credential alone = {.key = NULL};
-    bool good = read_key(&alone, file, error) && find_type(&alone, file->name, error);
+    bool good = read_key(&alone, NULL, file, error) && find_type(&alone, file->name, error);
     EVP_PKEY_free(alone.key);
     ERR_clear_error();
     return good;

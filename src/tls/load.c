@@ -198,7 +198,10 @@ bool tls_policy_load(struct tls_policy *policy, const struct model_tls *model,
         return out_of_memory(model, problems);
     if (previous != NULL)
         tls_known_gather(&policy->known, previous->current);
+    policy->keys = tls_key_reader_create();
     bool good = load_origins(policy, problems);
+    tls_key_reader_free(policy->keys);
+    policy->keys = NULL;
     tls_known_release(&policy->known);
     if (!good)
         return false;

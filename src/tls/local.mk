@@ -6,6 +6,7 @@ src_libtls_a_SOURCES = \
 	include/tls/client.h include/tls/client_private.h src/tls/client.c src/tls/client_refresh.c src/tls/means.c \
 	include/tls/connection.h src/tls/connection.c \
 	include/tls/credential.h src/tls/credential.c \
+	include/tls/key_reader.h src/tls/key_reader.c \
 	include/tls/fault.h src/tls/fault.c src/tls/fault_server.c \
 	include/tls/file.h src/tls/file.c \
 	include/tls/known.h src/tls/known.c \

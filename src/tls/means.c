@@ -25,7 +25,7 @@ enum tls_file_status tls_means_load_credential(const struct tls_client *client,
     status = tls_file_read(&key, client->key, error);
     if (status == TLS_FILE_OK) {
         tls_credential_digest(digest, &certificate, &key);
-        if (!tls_credential_parse(ret, &certificate, &key, ret_part, error))
+        if (!tls_credential_parse(ret, NULL, &certificate, &key, ret_part, error))
             status = TLS_FILE_FAILED;
     }
     tls_file_release(&certificate);

@@ -30,7 +30,8 @@ static enum tls_file_status parse(const struct tls_policy *policy,
 {
     struct tls_credential *credential =
         tls_known_find(&policy->known, digest, certificate->name, key->exposed);
-    if (credential == NULL && !tls_credential_parse(&credential, certificate, key, ret_part, error))
+    if (credential == NULL &&
+        !tls_credential_parse(&credential, policy->keys, certificate, key, ret_part, error))
         return TLS_FILE_FAILED;
     if (!policy->vague && !try_credential(policy, credential, certificate->name, error)) {
         *ret_part = TLS_PART_CERTIFICATE;

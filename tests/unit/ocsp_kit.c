@@ -142,7 +142,7 @@ struct tls_credential *ocsp_load(const char *certificates, const char *key)
     enum tls_part part;
     ck_assert_int_eq(tls_file_read(&files[0], kit_file(certificates), &error), TLS_FILE_OK);
     ck_assert_int_eq(tls_file_read(&files[1], kit_file(key), &error), TLS_FILE_OK);
-    ck_assert_msg(tls_credential_parse(&loaded, &files[0], &files[1], &part, &error), "%s",
+    ck_assert_msg(tls_credential_parse(&loaded, NULL, &files[0], &files[1], &part, &error), "%s",
                   error.text);
     tls_file_release(&files[0]);
     tls_file_release(&files[1]);

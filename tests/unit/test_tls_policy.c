@@ -342,7 +342,7 @@ static struct tls_credential *load(const struct kit_spec *spec)
     kit_pair("named", spec);
     ck_assert_int_eq(tls_file_read(&certificate, kit_file("named.crt"), &error), TLS_FILE_OK);
     ck_assert_int_eq(tls_file_read(&key, kit_file("named.key"), &error), TLS_FILE_OK);
-    ck_assert_msg(tls_credential_parse(&credential, &certificate, &key, &part, &error), "%s",
+    ck_assert_msg(tls_credential_parse(&credential, NULL, &certificate, &key, &part, &error), "%s",
                   error.text);
     tls_file_release(&certificate);
     tls_file_release(&key);
