@@ -124,16 +124,17 @@ static void add_measures(struct log_values *l, const struct session *s)
     add_number(l, LOG_FIELD_bytes_out, s->relay.lane[DIRECTION_DOWN].bytes);
 }
 
+/* Why it ended comes first; that a side had cut itself off is true all the same. */
 static void add_outcome(struct log_values *l, const struct session *s, enum end_reason end)
 {
     add_string(l, LOG_FIELD_end, end_reason_name(end));
-    const char *detail = s->notes == NULL ? NULL : s->notes->detail;
-    bool told = detail != NULL && detail[0] != '\0';
-    add_string(l, LOG_FIELD_detail,
-               told                  ? detail
-               : s->truncated        ? "truncated"
-               : s->server_truncated ? "server truncated"
-                                     : NULL);
+    const char *told = s->notes == NULL ? "" : s->notes->detail;
+    const char *cut = s->truncated ? "truncated" : s->server_truncated ? "server truncated" : "";
+    char both[sizeof s->notes->detail + 32];
+    both[0] = '\0';
+    if (told[0] != '\0' && cut[0] != '\0')
+        (void)snprintf(both, sizeof both, "%s, %s", told, cut);
+    add_string(l, LOG_FIELD_detail, both[0] != '\0' ? both : told[0] != '\0' ? told : cut);
 }
 
 /* --- the line --------------------------------------------------------------------------------- */

@@ -476,6 +476,15 @@ def test_a_half_closed_session_has_a_time_of_its_own(session, kind, who):
     s.log("idle_timeout", detail="half-closed")
 
 
+@pytest.mark.parametrize("kind, who", [("terminate", "client"), ("reencrypt", "server")])
+def test_that_a_tls_side_cut_itself_off_is_told_with_the_timeout_that_follows(session, kind, who):
+    s = session(kind, timeouts={"idle": "1h", "half_closed": "200ms"})
+    end, other = (s.client, s.server) if who == "client" else (s.server, s.client)
+    end.peer.finish()
+    other.expect_eof()
+    s.log("idle_timeout", detail="half-closed, truncated" if who == "client" else "half-closed, server truncated")
+
+
 def test_a_half_closed_session_that_still_moves_is_not_cut(session):
     s = session("plain", timeouts={"half_closed": "1s"})
     s.client.finish()
