@@ -8,7 +8,11 @@
 #include <string.h>
 
 #define FORMAT_VERSION 1
-#define LINE_MAX_BYTES 8192u
+
+/* Of a text in a file; what is written is far shorter. However its bytes have to be escaped, a line
+ * with four of them is one that can be read again. */
+#define TEXT_MAX_BYTES 1024u
+#define LINE_MAX_BYTES (4u * 6u * TEXT_MAX_BYTES + 1024u)
 
 static const char *const comes_names[] = {"plain", "mixed", "tls"};
 
@@ -130,7 +134,16 @@ static uint64_t read_count(const json_t *row, const char *name)
 static const char *text_of(const json_t *row, const char *key)
 {
     const char *text = json_string_value(json_object_get(row, key));
-    return text == NULL ? "" : text;
+    return text == NULL || strlen(text) > TEXT_MAX_BYTES ? "" : text;
+}
+
+static const char *version_of(const json_t *row)
+{
+    const char *text = text_of(row, "tls_version");
+    return strlen(text) < sizeof(((struct row *)NULL)->tls_version) &&
+                   is_plain_ascii(span_text(text))
+               ? text
+               : "";
 }
 
 /* true: nothing is wrong with it (it may not be there); *ret_any: it was. */
@@ -141,7 +154,7 @@ static bool enter_way(struct table *t, const json_t *row, enum way way, bool *re
                               .sni = way == WAY_TLS ? text_of(row, "sni") : "",
                               .sender = text_of(row, "fix_sender"),
                               .name = text_of(row, "client_cn"),
-                              .tls_version = text_of(row, "tls_version"),
+                              .tls_version = version_of(row),
                               .way = way,
                               .first = read_time(row, "first", name),
                               .last = read_time(row, "last", name),

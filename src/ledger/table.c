@@ -12,6 +12,9 @@
 #define REGULAR_BONUS (30 * DAY_MS) /* by how much later such a one is taken to have been seen */
 #define MIXED_MS      (7 * DAY_MS)
 
+/* More are not counted: other programs read them as double numbers. */
+#define SESSIONS_MAX (UINT64_C(1) << 53)
+
 /* When it is full, this part of it goes; and one source has a right to that part. */
 #define BATCH_PART 16u
 #define SHARE_PART 4u
@@ -260,7 +263,8 @@ bool table_enter(struct table *t, const struct seen *seen)
     }
     row->first[seen->way] = earlier(row->first[seen->way], seen->first);
     row->last[seen->way] = later(row->last[seen->way], seen->last);
-    row->sessions[seen->way] += seen->sessions;
+    uint64_t sessions = row->sessions[seen->way] + seen->sessions;
+    row->sessions[seen->way] = sessions < SESSIONS_MAX ? sessions : SESSIONS_MAX;
     return true;
 }
 

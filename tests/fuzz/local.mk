@@ -8,7 +8,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_facts \
 	tests/fuzz/fuzz_fix \
 	tests/fuzz/fuzz_http_head \
-	tests/fuzz/fuzz_proxy_header
+	tests/fuzz/fuzz_ledger \
+	tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_redact
 EXTRA_DIST += tests/fuzz/README tests/fuzz/collect tests/fuzz/corpus
 CLEANFILES += fuzz-input.bin
 
@@ -61,3 +63,11 @@ tests_fuzz_fuzz_explain_SOURCES = tests/fuzz/fuzz_explain.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_explain_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
 tests_fuzz_fuzz_explain_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
 tests_fuzz_fuzz_explain_LDADD = $(FLOOR_ROUTE) $(MG_LIBS)
+tests_fuzz_fuzz_ledger_SOURCES = tests/fuzz/fuzz_ledger.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ledger_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/ledger"'
+tests_fuzz_fuzz_ledger_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_ledger_LDADD = $(FLOOR_LEDGER) $(MG_LIBS)
+tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_redact_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/facts"'
+tests_fuzz_fuzz_redact_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_ENGINE)
+tests_fuzz_fuzz_redact_LDADD = $(FLOOR_INSPECT)
