@@ -194,6 +194,7 @@ static void start_signals(struct muxgate *m)
 {
     static const int numbers[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is like a full disk */
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         ev_signal_init(&m->signals[i], on_signal, numbers[i]);
         m->signals[i].data = m;

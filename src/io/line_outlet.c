@@ -30,6 +30,8 @@ struct outlet {
     bool owned;
     char *path;           /* owned; of a socket */
     uint64_t retry_at_us; /* with fd -1 */
+    size_t begun;         /* of a stream: bytes of a line whose end is not written yet */
+    bool torn;            /* such a line was left, and is to be ended before the next one */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -54,6 +56,20 @@ static int connect_to(const char *path)
     return fd;
 }
 
+/* Of a process that ended while its disk was full, or in the middle of a line. */
+static bool ends_amid_line(int written, const char *file)
+{
+    struct stat now;
+    char last = '\n';
+    if (fstat(written, &now) != 0 || !S_ISREG(now.st_mode) || now.st_size == 0)
+        return false;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    bool torn = fd >= 0 && pread(fd, &last, 1, now.st_size - 1) == 1 && last != '\n';
+    if (fd >= 0)
+        (void)close(fd);
+    return torn;
+}
+
 static bool open_stream(struct outlet *o, const struct line_target *target, struct error *error)
 {
     o->owned = target->file != NULL;
@@ -62,7 +78,10 @@ static bool open_stream(struct outlet *o, const struct line_target *target, stru
         return true;
     o->fd =
         open(target->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    return o->fd >= 0 || error_system(error, errno, "cannot open the access log %s", target->file);
+    if (o->fd < 0)
+        return error_system(error, errno, "cannot open the access log %s", target->file);
+    o->torn = ends_amid_line(o->fd, target->file);
+    return true;
 }
 
 static bool open_socket(struct outlet *o, const struct line_target *target, struct error *error)
@@ -166,16 +185,53 @@ static bool is_for_later(int failure)
     return failure == EAGAIN || failure == EINTR;
 }
 
+static void note_written(struct outlet *o, struct span written)
+{
+    const unsigned char *end = memrchr(written.data, '\n', written.length);
+    if (end == NULL)
+        o->begun += written.length;
+    else
+        o->begun = written.length - (size_t)(end + 1 - written.data);
+}
+
+/* Only the end of a file is taken back, and only while nobody else has written behind it. */
+static bool take_back(const struct outlet *o)
+{
+    struct stat now;
+    off_t end = lseek(o->fd, 0, SEEK_CUR), begin = end - (off_t)o->begun;
+    return end > 0 && begin >= 0 && fstat(o->fd, &now) == 0 && S_ISREG(now.st_mode) &&
+           now.st_size == end && ftruncate(o->fd, begin) == 0 &&
+           lseek(o->fd, begin, SEEK_SET) == begin;
+}
+
+void outlet_tear(struct outlet *o)
+{
+    if (o->begun > 0)
+        o->torn = !take_back(o);
+    o->begun = 0;
+}
+
+void outlet_pass_on(const struct outlet *o, struct outlet *next)
+{
+    if (!o->owned && !next->owned && o->fd == next->fd)
+        next->torn = o->torn;
+}
+
 /* At most PIPE_BUF at a time: after POLLOUT a pipe takes so much without blocking, even if its
  * other owner left it in blocking mode. */
-static size_t write_stream(const struct outlet *o, struct span bytes)
+static size_t write_stream(struct outlet *o, struct span bytes)
 {
     struct pollfd target = {.fd = o->fd, .events = POLLOUT};
     if (poll(&target, 1, STUCK_MS) <= 0)
         return 0;
+    if (o->torn && write(o->fd, "\n", 1) != 1)
+        return is_for_later(errno) ? 0 : OUTLET_LOST;
+    o->torn = false;
     ssize_t written = write(o->fd, bytes.data, bytes.length > PIPE_BUF ? PIPE_BUF : bytes.length);
-    if (written >= 0)
+    if (written >= 0) {
+        note_written(o, span_first(bytes, (size_t)written));
         return (size_t)written;
+    }
     return is_for_later(errno) ? 0 : OUTLET_LOST; /* a closed pipe, a full disk */
 }
 

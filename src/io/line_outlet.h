@@ -26,4 +26,11 @@ void outlet_add(const struct outlet *outlet, struct text *packet, enum line_form
 #define OUTLET_LOST SIZE_MAX
 size_t outlet_write(struct outlet *outlet, struct span packet);
 
+/* The rest of a packet will not be written. What went out of the line in between is taken back, or
+ * is ended before the next one, so that this one is whole. */
+void outlet_tear(struct outlet *outlet);
+
+/* `next` takes the place of `outlet`, maybe at the very same descriptor. */
+void outlet_pass_on(const struct outlet *outlet, struct outlet *next);
+
 #endif

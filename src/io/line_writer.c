@@ -87,6 +87,7 @@ static void take_over_outlet(struct line_writer *writer)
     struct outlet *next = atomic_exchange(&writer->next, NULL);
     if (next == NULL)
         return;
+    outlet_pass_on(writer->outlet, next);
     outlet_close(writer->outlet);
     writer->outlet = next;
 }
@@ -165,6 +166,7 @@ static bool deliver(struct line_writer *writer, uint64_t lines)
         if (given_up && untouched)
             return false;
         if (lost || given_up) {
+            outlet_tear(writer->outlet);
             count_lost(writer, outlet_takes_many(writer->outlet) ? count_lines(rest) : lines);
             return true;
         }

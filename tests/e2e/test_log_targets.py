@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -216,3 +217,22 @@ def test_the_other_programs_files_are_yaml_and_name_fields_there_are():
     stages = {name: stage for one in promtail["pipeline_stages"] for name, stage in one.items()}
     assert set(stages["json"]["expressions"]) <= fields and set(stages["labels"]) <= set(stages["json"]["expressions"])
     assert filebeat["processors"][0]["timestamp"]["field"] == "muxgate.time"
+
+
+# --- a file --------------------------------------------------------------------------------------
+
+def test_a_full_disk_leaves_whole_lines_only(start, tmp_path):
+    """The limit on a file's size stands in for the disk: the last line that there is room for fits in part."""
+    file = tmp_path / "access.log"
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True, top={"log": {"access": str(file)}})
+    use(gate)
+    wait.until(lambda: file.exists() and file.read_text().endswith("\n"), "a line is written")
+    resource.prlimit(gate.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 100, resource.RLIM_INFINITY))
+    use(gate)
+    gate.admin.until("log_lines_dropped_total", 1)
+    resource.prlimit(gate.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    last = use(gate)
+    wait.until(lambda: last.name in file.read_text(), "there is room again")
+    wait.until(lambda: file.read_text().endswith("\n"), "to the end")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 2 and lines[1]["client"] == last.name

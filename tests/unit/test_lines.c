@@ -5,10 +5,13 @@
 #include "suite.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -128,6 +131,112 @@ START_TEST(lines_that_the_target_refuses_are_counted_each)
 }
 END_TEST
 
+/* --- a disk that is full -----------------------------------------------------------------------
+ */
+
+static struct line_writer *write_to(enum line_protocol protocol, const char *path)
+{
+    struct line_writer *writer;
+    struct error error;
+    struct line_target target = {.protocol = protocol, .file = path};
+    ck_assert_msg(line_writer_start(&writer, &target, 1, &error), "%s", error.text);
+    return writer;
+}
+
+#define LIMIT 50 /* bytes of a file */
+
+/* What check itself writes is limited, too: nothing is asserted until it is lifted. */
+static void limit_files(rlim_t most)
+{
+    struct rlimit limit = {0};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = most;
+    (void)setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void put_numbered(struct line_writer *writer, unsigned number)
+{
+    char line[32];
+    (void)snprintf(line, sizeof line, "line %02u of twenty b\n", number);
+    (void)line_writer_put(writer, 0, LINE_TEXT, span_text(line));
+}
+
+static void wait_for_drops(const struct line_writer *writer, uint64_t count)
+{
+    for (int i = 0; i < 1000 && line_writer_dropped(writer) < count; i++)
+        (void)poll(NULL, 0, 10);
+}
+
+static void expect_file(const char *path, const char *expected)
+{
+    char found[256] = "";
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t count = fread(found, 1, sizeof found - 1, file);
+    found[count] = '\0';
+    ck_assert_str_eq(found, expected);
+    (void)fclose(file);
+}
+
+START_TEST(a_line_that_fits_in_half_is_taken_back)
+{
+    struct line_writer *writer = write_to(LINE_STREAM, "log");
+    limit_files(LIMIT);
+    for (unsigned i = 1; i <= 5; i++)
+        put_numbered(writer, i);
+    wait_for_drops(writer, 3); /* two and a half fit */
+    limit_files(RLIM_INFINITY);
+    put_numbered(writer, 6);
+    line_writer_stop(writer, 5000);
+    expect_file("log", "line 01 of twenty b\nline 02 of twenty b\nline 06 of twenty b\n");
+    ck_assert_int_eq(unlink("log"), 0);
+}
+END_TEST
+
+START_TEST(a_line_that_another_process_has_left_in_half_is_ended_first)
+{
+    FILE *file = fopen("log", "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs("whole\nhal", file), 0);
+    (void)fclose(file);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct line_writer *writer = write_to(LINE_STREAM, "log");
+        put_numbered(writer, i);
+        line_writer_stop(writer, 5000);
+    }
+    expect_file("log", "whole\nhal\nline 01 of twenty b\nline 02 of twenty b\n");
+    ck_assert_int_eq(unlink("log"), 0);
+}
+END_TEST
+
+START_TEST(a_line_that_is_stuck_in_half_is_ended_before_the_next)
+{
+    int ends[2];
+    struct line_writer *writer;
+    struct error error;
+    char room[PIPE_BUF], last[64] = "", line[PIPE_BUF + 100];
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    ck_assert_int_eq(fcntl(ends[1], F_SETPIPE_SZ, PIPE_BUF), PIPE_BUF);
+    struct line_target target = {.fd = ends[1]};
+    ck_assert(line_writer_start(&writer, &target, 1, &error));
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    ck_assert(line_writer_put(writer, 0, LINE_TEXT, span_of(line, sizeof line)));
+    struct pollfd full = {.fd = ends[0], .events = POLLIN};
+    ck_assert_int_eq(poll(&full, 1, 10000), 1);
+    ck_assert(line_writer_reopen(writer, &target, &error)); /* what is stuck is given up then */
+    wait_for_drops(writer, 1);
+    ck_assert_int_eq(read(ends[0], room, sizeof room), sizeof room);
+    put_numbered(writer, 1);
+    line_writer_stop(writer, 5000);
+    ck_assert_int_gt(read(ends[0], last, sizeof last - 1), 0);
+    ck_assert_str_eq(last, "\nline 01 of twenty b\n");
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+END_TEST
+
 /* --- lines to sockets ------------------------------------------------------------------------- */
 
 struct listener_at {
@@ -183,15 +292,6 @@ static void expect_heard(const struct listener_at *at, const char *expected)
     struct text heard = hear(at);
     ck_assert_str_eq(heard.data, expected);
     text_release(&heard);
-}
-
-static struct line_writer *write_to(enum line_protocol protocol, const char *path)
-{
-    struct line_writer *writer;
-    struct error error;
-    struct line_target target = {.protocol = protocol, .file = path};
-    ck_assert_msg(line_writer_start(&writer, &target, 1, &error), "%s", error.text);
-    return writer;
 }
 
 #define JOURNAL_END "PRIORITY=6\nSYSLOG_IDENTIFIER=muxgate\n"
@@ -341,6 +441,9 @@ int main(void)
     tcase_add_test(tests, a_reader_that_never_reads_costs_lines_and_no_time);
     tcase_add_test(tests, a_rotated_file_is_opened_again);
     tcase_add_test(tests, lines_that_the_target_refuses_are_counted_each);
+    tcase_add_test(tests, a_line_that_fits_in_half_is_taken_back);
+    tcase_add_test(tests, a_line_that_another_process_has_left_in_half_is_ended_first);
+    tcase_add_test(tests, a_line_that_is_stuck_in_half_is_ended_before_the_next);
     tcase_add_test(tests, the_journal_gets_fields_and_syslog_a_line);
     tcase_add_test(tests, an_entry_that_no_datagram_holds_reaches_the_journal_as_a_sealed_file);
     tcase_add_test(tests, lines_that_no_socket_takes_are_counted_until_somebody_listens);
