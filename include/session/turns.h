@@ -4,9 +4,12 @@
  * server that it goes to, the client that waits for the answer, often on the same processor. So,
  * while handshakes wait and live sessions have something to say, a turn of the loop either passes
  * messages on or does a step, and behind each the processor is offered to whoever else wants it
- * (sched_yield(2)). That makes a handshake about a tenth dearer; without live sessions nothing is
- * offered. Who offers gets less than its share: where it comes back late, as somebody has more to
- * do than to take a message, it offers nothing for as long as that took.
+ * (sched_yield(2)). That makes a handshake about a tenth dearer. Without live sessions nothing is
+ * offered, and a turn does as many steps as fit into a few milliseconds, which makes those that
+ * resume a tenth cheaper.
+ *
+ * Who offers gets less than its share: where it comes back late, as somebody has more to do than to
+ * take a message, it offers nothing for as long as that took.
  *
  * Pure but for turns_offer(). One worker's, not thread-safe. */
 #ifndef SESSION_TURNS_H
@@ -43,13 +46,17 @@ static inline void turns_begin(struct turns *turns, uint64_t now_us)
     turns->stepped_us = now_us;
 }
 
+/* Where no live session has said anything for so long, none is waited for. */
+#define TURNS_QUIET_US 10000000u
+
 /* Once in each turn, where any handshake waits: whether a step is due. It is put off while turns
- * pass messages on, for so long at most. */
+ * pass messages of live sessions on, for so long at most. */
 #define TURNS_PUT_OFF_US 2000u
 bool turns_step_is_due(struct turns *turns, uint64_t now_us);
 
-/* Where no live session has said anything for so long, none is waited for. */
-#define TURNS_QUIET_US 10000000u
+/* Behind a step: whether another one is due in the same turn. */
+#define TURNS_STEPS_US 4000u
+bool turns_next_is_due(const struct turns *turns, uint64_t now_us);
 
 /* An offer that took so long came back late. */
 #define TURNS_LATE_US 2500u

@@ -171,8 +171,11 @@ static void serve_handshakes(struct engine *engine)
 {
     if (list_empty(&engine->handshakes))
         return;
-    if (turns_step_is_due(&engine->turns, clock_monotonic_us()))
+    bool due = turns_step_is_due(&engine->turns, clock_monotonic_us());
+    while (due && !list_empty(&engine->handshakes)) {
         take_turn(engine->handshakes.next);
+        due = turns_next_is_due(&engine->turns, clock_monotonic_us());
+    }
     turns_offer(&engine->turns);
 }
 

@@ -9,7 +9,13 @@ static struct turns turns;
 
 static void set_up(void)
 {
-    turns = (struct turns){0};
+    turns = (struct turns){.lively_us = NOW - 1};
+    turns_begin(&turns, NOW);
+}
+
+static void set_up_quiet(void)
+{
+    turns = (struct turns){.lively_us = NOW - TURNS_QUIET_US};
     turns_begin(&turns, NOW);
 }
 
@@ -58,6 +64,21 @@ START_TEST(what_was_passed_on_before_anyone_waited_counts_for_nothing)
 }
 END_TEST
 
+START_TEST(with_live_sessions_a_turn_does_one_step)
+{
+    ck_assert(turns_step_is_due(&turns, NOW));
+    ck_assert(!turns_next_is_due(&turns, NOW));
+}
+END_TEST
+
+START_TEST(without_them_it_does_what_fits_into_its_time)
+{
+    ck_assert(turns_step_is_due(&turns, NOW));
+    ck_assert(turns_next_is_due(&turns, NOW + TURNS_STEPS_US - 1));
+    ck_assert(!turns_next_is_due(&turns, NOW + TURNS_STEPS_US));
+}
+END_TEST
+
 static void pass_on(uint64_t now)
 {
     turns_note_bytes(&turns, 120, true);
@@ -77,7 +98,8 @@ END_TEST
 START_TEST(a_first_answer_makes_no_live_session)
 {
     turns_note_bytes(&turns, 120, false);
-    ck_assert(!turns_step_is_due(&turns, NOW));
+    ck_assert(turns_step_is_due(&turns, NOW));
+    ck_assert(turns_next_is_due(&turns, NOW));
     ck_assert(!turns_may_offer(&turns, NOW));
 }
 END_TEST
@@ -130,12 +152,17 @@ int main(void)
     tcase_add_test(c, messages_put_a_step_off_for_a_while_only);
     tcase_add_test(c, bulk_puts_no_step_off);
     tcase_add_test(c, what_was_passed_on_before_anyone_waited_counts_for_nothing);
-    tcase_add_test(c, nothing_is_offered_where_nobody_has_anything_to_say);
-    tcase_add_test(c, a_first_answer_makes_no_live_session);
-    tcase_add_test(c, live_sessions_are_remembered_until_handshakes_come);
     tcase_add_test(c, who_comes_back_soon_goes_on_offering);
     tcase_add_test(c, who_comes_back_late_offers_nothing_for_as_long);
     tcase_add_test(c, an_offer_is_made_in_real_time);
+    tcase_add_test(c, with_live_sessions_a_turn_does_one_step);
     suite_add_tcase(suite, c);
+    TCase *q = tcase_create("quiet");
+    tcase_add_checked_fixture(q, set_up_quiet, NULL);
+    tcase_add_test(q, without_them_it_does_what_fits_into_its_time);
+    tcase_add_test(q, nothing_is_offered_where_nobody_has_anything_to_say);
+    tcase_add_test(q, a_first_answer_makes_no_live_session);
+    tcase_add_test(q, live_sessions_are_remembered_until_handshakes_come);
+    suite_add_tcase(suite, q);
     return suite_run(suite);
 }
