@@ -42,7 +42,7 @@ _muxgatectl_options()
     case $1 in
     sessions) echo --generation --contains --limit ;;
     ledger) echo --plain ;;
-    reload) echo --confirm ;;
+    reload) echo --confirm --dry-run --limit ;;
     top) echo -d -n ;;
     esac
 }

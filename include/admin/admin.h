@@ -50,6 +50,10 @@ struct admin_control {
                                 void (*tell)(void *context, const char *line), void *context,
                                 struct text *changes);
     bool (*confirm)(void *owner); /* false: nothing waits for it */
+    /* What a reload would take, with one reference: to look at, and never to be put in force. Tells
+     * and adds likewise, and prints nothing; NULL: it would be refused. */
+    struct snapshot *(*check)(void *owner, void (*tell)(void *context, const char *line),
+                              void *context, struct text *changes);
 };
 
 struct admin_args {

@@ -23,6 +23,10 @@ void endpoints_check(const struct model_admin *model, struct problems *problems)
 bool endpoints_open(struct endpoints **ret, const struct model *model,
                     const struct endpoints *previous, struct error *error) MUST_CHECK;
 
+/* What endpoints_open() would fail on, as far as it shows without opening anything. */
+bool endpoints_may_open(const struct model *model, const struct endpoints *previous,
+                        struct error *error) MUST_CHECK;
+
 /* As the user who will have to read it again on a reload. */
 bool endpoints_read_token(struct endpoints *endpoints, const struct model_admin *model,
                           struct error *error) MUST_CHECK;

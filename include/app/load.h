@@ -12,7 +12,8 @@ struct load_args {
     const struct snapshot *previous; /* NULL at start */
     uint64_t descriptors;            /* the limit, for the warning about max_sessions */
     const char *demo_config;         /* --demo: its text; NULL otherwise */
-    /* Is told each line that is printed; NULL: nobody. */
+    bool quiet;                      /* nothing is printed */
+    /* Is told each line that is printed, or would be; NULL: nobody. */
     void (*tell)(void *context, const char *line);
     void *context;
 };

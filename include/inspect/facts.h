@@ -13,6 +13,8 @@
 #include "inspect/protocol.h"
 #include "inspect/starttls.h"
 
+struct recalled;
+
 struct facts {
     struct span bytes;
     bool final;  /* nothing more will be looked at: FIN, max_bytes, or the delay is over */
@@ -24,6 +26,10 @@ struct facts {
 
     enum verdict protocol[PROTOCOL_COUNT]; /* of plain bytes: YES, NO, MORE */
     struct fix_logon fix;                  /* read only where the fix probe did not say no */
+
+    /* The bytes are gone: what is above is what was noted of them (route/recall.h); NULL: they are
+     * there. */
+    struct recalled *recalled;
 
     /* Facts that do not come from the bytes; set by the caller. */
     const struct address *source;

@@ -43,6 +43,9 @@ struct job {
     ev_timer deadline;
 };
 
+/* Lists of sessions that are made at a time; whoever asks beyond that is told to come back. */
+#define LISTINGS_MAX 4u
+
 /* Nobody waits for longer than this many seconds. */
 #define JOB_SECONDS    5
 #define RELOAD_SECONDS 120
@@ -80,6 +83,12 @@ struct control_job *control_job_create(struct admin *admin, struct http_request 
                                                     const struct snapshot *snapshot, void *owner));
 void control_job_send(struct control_job *job);
 
+/* --- arguments -------------------------------------------------------------------------------- */
+
+/* A number of the query; *ret stays where it is not there. false: it is there and is none, and the
+ * request is answered. */
+bool request_number(struct http_request *request, const char *name, uint64_t *ret) MUST_CHECK;
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 #define TYPE_JSON "application/json"
@@ -88,6 +97,9 @@ void control_job_send(struct control_job *job);
 /* While a configuration waits to be confirmed a member of a JSON object, with a comma before it:
  * "confirm": {"until": …, "left_s": …, "otherwise": GENERATION}. */
 void reload_add_confirm(struct text *t, const struct admin_process *process);
+
+/* POST /v1/reload?dry_run=true */
+void preview_begin(struct admin *admin, struct http_request *request);
 
 /* {"error": …} */
 void answer_error(struct http_request *request, unsigned status, const char *format, ...)

@@ -198,6 +198,22 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     return false;
 }
 
+bool endpoints_may_open(const struct model *model, const struct endpoints *previous,
+                        struct error *error)
+{
+    const struct model_address *wanted = &model->admin.http;
+    const struct endpoint *old = previous == NULL ? NULL : previous->http;
+    struct address address = wanted->address;
+    if (!model->admin.has_http || (old != NULL && strcmp(old->text, wanted->text) == 0))
+        return true;
+    if ((wanted->kind != HOST_NAME ||
+         socket_look_up(&address, wanted->name, wanted->port, error)) &&
+        socket_probe_free(&address, error))
+        return true;
+    error_prefix(error, "admin");
+    return false;
+}
+
 bool endpoints_create_none(struct endpoints **ret)
 {
     struct endpoints *e = calloc(1, sizeof *e);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
@@ -30,6 +31,22 @@ void answer_error(struct http_request *request, unsigned status, const char *for
     text_add_json(&body, span_text(text));
     text_add(&body, "}\n");
     answer_json(request, status, &body);
+}
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+bool request_number(struct http_request *request, const char *name, uint64_t *ret)
+{
+    const char *text = http_argument(request, name);
+    if (text == NULL)
+        return true;
+    size_t length = strlen(text);
+    if (length == 0 || length > 18 || strspn(text, "0123456789") != length) {
+        answer_error(request, 400, "%s is a number", name);
+        return false;
+    }
+    *ret = strtoull(text, NULL, 10);
+    return true;
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@ src_libadmin_a_SOURCES = \
 	src/admin/server_change.h src/admin/server_change.c \
 	src/admin/unknown.c \
 	src/admin/page.c \
-	src/admin/reload.c \
+	src/admin/reload.c src/admin/preview.c \
 	src/admin/rows.h src/admin/rows.c src/admin/traffic.c \
 	src/admin/sessions.c \
 	src/admin/http.h

@@ -84,6 +84,17 @@ static void work_reload(struct control_job *job, const struct snapshot *snapshot
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+/* Whoever writes it wants nothing to happen: what is not understood must not make a reload. */
+static bool read_dry_run(struct http_request *request, bool *ret)
+{
+    const char *text = http_argument(request, "dry_run");
+    *ret = text != NULL && strcmp(text, "true") == 0;
+    if (text == NULL || (*ret && http_argument(request, "confirm") == NULL))
+        return true;
+    answer_error(request, 400, *ret ? "dry_run and confirm do not go together" : "dry_run is true");
+    return false;
+}
+
 static bool read_confirm(struct http_request *request, uint64_t *ret_ms)
 {
     const char *text = http_argument(request, "confirm");
@@ -101,8 +112,13 @@ void answer_reload(struct admin *admin, struct http_request *request,
 {
     (void)parts;
     uint64_t confirm_ms = 0;
-    if (!read_confirm(request, &confirm_ms))
+    bool dry_run;
+    if (!read_dry_run(request, &dry_run) || !read_confirm(request, &confirm_ms))
         return;
+    if (dry_run) {
+        preview_begin(admin, request);
+        return;
+    }
     struct reload_job *reload = calloc(1, sizeof *reload);
     if (reload == NULL) {
         answer_error(request, 500, "out of memory");

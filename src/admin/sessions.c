@@ -145,21 +145,6 @@ static void begin(struct errand *errand, struct engine *engine)
     tour_start(engine, &part->tour);
 }
 
-/* A number of the query; false where it is there and is none. */
-static bool read_number(struct http_request *request, const char *name, uint64_t *ret)
-{
-    const char *text = http_argument(request, name);
-    if (text == NULL)
-        return true;
-    size_t length = strlen(text);
-    if (length == 0 || length > 18 || strspn(text, "0123456789") != length) {
-        answer_error(request, 400, "%s is a number", name);
-        return false;
-    }
-    *ret = strtoull(text, NULL, 10);
-    return true;
-}
-
 static bool read_contains(struct http_request *request, char ret[256])
 {
     const char *text = http_argument(request, "contains");
@@ -174,8 +159,8 @@ void answer_sessions(struct admin *admin, struct http_request *request,
 {
     (void)parts;
     struct listing asked = {.most = UINT64_MAX};
-    if (!read_number(request, "generation", &asked.generation) ||
-        !read_number(request, "limit", &asked.most) || !read_contains(request, asked.contains))
+    if (!request_number(request, "generation", &asked.generation) ||
+        !request_number(request, "limit", &asked.most) || !read_contains(request, asked.contains))
         return;
     if (admin->listings >= LISTINGS_MAX) {
         answer_error(request, 503, "enough lists of sessions are being made; ask again");

@@ -182,7 +182,8 @@ static void tell_line(void *context, bool warning, const char *line)
 
 static void print(const struct problems *problems, const struct load_args *args)
 {
-    problems_print(problems, stderr);
+    if (!args->quiet)
+        problems_print(problems, stderr);
     if (args->tell != NULL)
         problems_each(problems, tell_line, (void *)(uintptr_t)args);
 }

@@ -105,6 +105,10 @@ enum admin_reload muxgate_reload_for_admin(void *owner, uint64_t confirm_ms,
                                            void (*tell)(void *context, const char *line),
                                            void *context, struct text *changes);
 
+/* Likewise, for a dry run. */
+struct snapshot *muxgate_check_for_admin(void *owner, void (*tell)(void *context, const char *line),
+                                         void *context, struct text *changes);
+
 /* What a reload is made of. */
 struct change {
     struct snapshot *snapshot;

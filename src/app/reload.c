@@ -50,11 +50,11 @@ static void tell_changes(const struct difference *difference, const struct text 
 }
 
 /* What changed, for the log and for whoever asked; "" when memory is out. */
-static void compare(const struct muxgate *m, const struct change *change, struct text *summary,
+static void compare(const struct muxgate *m, const struct snapshot *snapshot, struct text *summary,
                     struct text *changes)
 {
     struct difference difference;
-    if (difference_find(&difference, muxgate_model(m), change->snapshot->config.model))
+    if (difference_find(&difference, muxgate_model(m), snapshot->config.model))
         difference_add_summary(&difference, summary);
     if (changes != NULL && summary->length > 0 && !summary->failed)
         tell_changes(&difference, summary, changes);
@@ -67,7 +67,7 @@ bool muxgate_commit(struct muxgate *m, const struct change *change, struct text 
                     struct text *changes)
 {
     struct error error;
-    compare(m, change, summary, changes);
+    compare(m, change->snapshot, summary, changes);
     struct snapshot *old = m->snapshot;
     bindings_retire_others(m->bindings, change->bindings);
     muxgate_tell_predecessors(m, m->bindings, change->bindings);
@@ -124,15 +124,20 @@ static bool take(struct muxgate *m, struct change *change, const struct reload *
     return true;
 }
 
+static struct load_args arguments_of(const struct muxgate *m, const struct reload *reload)
+{
+    return (struct load_args){.options = m->options,
+                              .workers = m->worker_count,
+                              .previous = m->snapshot,
+                              .descriptors = m->descriptors,
+                              .demo_config = demo_config(m->demo),
+                              .tell = reload->tell,
+                              .context = reload->context};
+}
+
 static bool load_and_take(struct muxgate *m, const struct reload *reload, struct error *error)
 {
-    struct load_args args = {.options = m->options,
-                             .workers = m->worker_count,
-                             .previous = m->snapshot,
-                             .descriptors = m->descriptors,
-                             .demo_config = demo_config(m->demo),
-                             .tell = reload->tell,
-                             .context = reload->context};
+    const struct load_args args = arguments_of(m, reload);
     struct change change;
     return prepare(m, &change, &args, error) && take(m, &change, reload, error);
 }
@@ -177,4 +182,47 @@ enum admin_reload muxgate_reload_for_admin(void *owner, uint64_t confirm_ms,
         return muxgate_reload(m, &reload);
     tell(context, "the gateway is about to stop");
     return ADMIN_RELOAD_REFUSED;
+}
+
+/* --- a dry run -------------------------------------------------------------------------------- */
+
+static bool could_take(const struct muxgate *m, struct snapshot *snapshot, struct error *error)
+{
+    const struct model *model = snapshot->config.model;
+    return binder_check(snapshot, m->bindings, error) &&
+           endpoints_may_open(model, m->endpoints, error) && ledger_check(&model->ledger, error);
+}
+
+static struct snapshot *check(const struct muxgate *m, const struct reload *reload,
+                              struct error *error)
+{
+    struct load_args args = arguments_of(m, reload);
+    struct snapshot *snapshot;
+    args.quiet = true;
+    if (!load_snapshot(&snapshot, &args))
+        return NULL;
+    if (could_take(m, snapshot, error))
+        return snapshot;
+    snapshot_unref(snapshot);
+    return NULL;
+}
+
+struct snapshot *muxgate_check_for_admin(void *owner, void (*tell)(void *context, const char *line),
+                                         void *context, struct text *changes)
+{
+    const struct muxgate *m = owner;
+    const struct reload reload = {.tell = tell, .context = context};
+    struct error error = {0};
+    struct text summary = {0};
+    struct snapshot *snapshot = NULL;
+    if (m->draining || m->ending)
+        (void)error_input(&error, "the gateway is about to stop");
+    else
+        snapshot = check(m, &reload, &error);
+    if (snapshot != NULL)
+        compare(m, snapshot, &summary, changes);
+    else if (error.kind != ERROR_NONE)
+        tell(context, error.text);
+    text_release(&summary);
+    return snapshot;
 }

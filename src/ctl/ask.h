@@ -24,6 +24,7 @@ void command_draw_pools(const json_t *pools, struct text *ret);
 void command_draw_ledger(const json_t *rows, struct text *ret);
 void command_draw_unknown(const json_t *unknown, struct text *ret);
 void command_draw_certificates(const json_t *certificates, struct text *ret);
+void command_draw_preview(const json_t *preview, struct text *ret); /* of a dry run */
 
 /* What an answer that is no success says. */
 void ask_explain(const struct client_answer *answer, struct error *error);

@@ -208,9 +208,10 @@ static const struct command commands[] = {
     {"maint", 1, 0, "maint POOL/SERVER", "no new sessions, no checks", run_state},
     {"weight", 2, 0, "weight POOL/SERVER N", "its share, 0 to 256", run_weight},
     {"kill", 1, 0, "kill ID", "end a session", run_kill},
-    {"reload", 0, CTL_CONFIRM, "reload [--confirm TIME]",
-     "read the configuration anew, or say what is wrong with it; --confirm: the one before comes "
-     "back after that time, unless",
+    {"reload", 0, CTL_DRY_RUN | CTL_LIMIT | CTL_CONFIRM,
+     "reload [--dry-run [--limit N] | --confirm TIME]",
+     "read the configuration anew, or say what is wrong with it; --dry-run: only say what would be "
+     "different; --confirm: the one before comes back after that time, unless",
      command_reload},
     {"confirm", 0, 0, "confirm", "the configuration that waits for it stays", command_confirm},
     {"top", 0, CTL_DELAY | CTL_COUNT, "top [-d SECONDS] [-n COUNT]", "a live view", command_top},

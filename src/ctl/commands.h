@@ -14,6 +14,7 @@ enum ctl_option {
     CTL_COUNT = 1u << 4,
     CTL_PLAIN = 1u << 5,
     CTL_CONFIRM = 1u << 6,
+    CTL_DRY_RUN = 1u << 7,
 };
 
 /* Strings are borrowed from argv or the environment. */
@@ -21,7 +22,7 @@ struct ctl {
     const char *socket;
     bool json;
     unsigned given;                            /* set of enum ctl_option */
-    const char *generation, *contains, *limit; /* of sessions; NULL: not given */
+    const char *generation, *contains, *limit; /* of sessions (reload); NULL: not given */
     const char *delay, *count;                 /* of top */
     const char *confirm;                       /* of reload */
     const char *const *words;                  /* what follows the command */

@@ -3,7 +3,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/ask.h src/ctl/ask.c \
 	src/ctl/client.h src/ctl/client.c \
 	src/ctl/commands.h src/ctl/commands.c \
-	src/ctl/draw.c \
+	src/ctl/draw.c src/ctl/draw_preview.c \
 	src/ctl/reload.c \
 	src/ctl/screen.h src/ctl/screen.c \
 	src/ctl/samples.h src/ctl/samples.c \

@@ -16,6 +16,7 @@ enum {
     OPTION_CONTAINS,
     OPTION_LIMIT,
     OPTION_PLAIN,
+    OPTION_DRY_RUN,
     OPTION_CONFIRM
 };
 
@@ -26,6 +27,7 @@ static const struct option long_options[] = {
     {"contains", required_argument, NULL, OPTION_CONTAINS},
     {"limit", required_argument, NULL, OPTION_LIMIT},
     {"plain", no_argument, NULL, OPTION_PLAIN},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"confirm", required_argument, NULL, OPTION_CONFIRM},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -83,6 +85,9 @@ static bool take(struct asked *asked, int option)
         return note(ctl, CTL_LIMIT, &ctl->limit);
     case OPTION_PLAIN:
         ctl->given |= CTL_PLAIN;
+        return true;
+    case OPTION_DRY_RUN:
+        ctl->given |= CTL_DRY_RUN;
         return true;
     case OPTION_CONFIRM:
         return note(ctl, CTL_CONFIRM, &ctl->confirm);

@@ -30,6 +30,18 @@ static void print_done(const json_t *body)
                      word(confirm, "until"));
 }
 
+static void print_preview(const json_t *body)
+{
+    struct text text = {0};
+    const json_t *warnings = json_object_get(body, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        (void)fprintf(stderr, "%s\n", json_string_value(json_array_get(warnings, i)));
+    command_draw_preview(body, &text);
+    if (!text.failed && text.length > 0)
+        (void)fwrite(text.data, 1, text.length, stdout);
+    text_release(&text);
+}
+
 /* What a change of the configuration was answered with. */
 static enum ctl_status tell(const struct ctl *ctl, struct client_answer *answer,
                             void (*print)(const json_t *body), struct error *error)
@@ -53,24 +65,41 @@ static enum ctl_status tell(const struct ctl *ctl, struct client_answer *answer,
 static enum ctl_status ask_reload(const struct ctl *ctl, const char *path, struct error *error)
 {
     struct client_answer answer;
+    bool dry = (ctl->given & CTL_DRY_RUN) != 0;
     if (!client_ask(&answer, ctl->socket, "POST", path, NULL, error))
         return CTL_FAILED;
-    return tell(ctl, &answer, print_done, error);
+    return tell(ctl, &answer, dry ? print_preview : print_done, error);
+}
+
+static bool is_understood(const struct ctl *ctl, struct error *error)
+{
+    uint64_t ms;
+    bool dry = (ctl->given & CTL_DRY_RUN) != 0;
+    if (dry && ctl->confirm != NULL)
+        return error_input(error, "--dry-run and --confirm do not go together");
+    if (!dry && ctl->limit != NULL)
+        return error_input(error, "--limit goes with --dry-run");
+    if (ctl->limit != NULL && (ctl->limit[0] == '\0' || strlen(ctl->limit) > 18 ||
+                               strspn(ctl->limit, "0123456789") != strlen(ctl->limit)))
+        return error_input(error, "--limit takes a number");
+    return ctl->confirm == NULL || duration_parse(&ms, span_text(ctl->confirm)) ||
+           error_input(error, "--confirm takes a time like 60s or 10m, not \"%.40s\"",
+                       ctl->confirm);
 }
 
 enum ctl_status command_reload(const struct ctl *ctl, const char *name, struct error *error)
 {
     (void)name;
-    uint64_t ms;
     struct text path = {0};
-    if (ctl->confirm != NULL && !duration_parse(&ms, span_text(ctl->confirm))) {
-        (void)error_input(error, "--confirm takes a time like 60s or 10m, not \"%.40s\"",
-                          ctl->confirm);
+    if (!is_understood(ctl, error))
         return CTL_USAGE;
-    }
     text_add(&path, "/v1/reload");
     if (ctl->confirm != NULL)
         text_format(&path, "?confirm=%s", ctl->confirm);
+    if ((ctl->given & CTL_DRY_RUN) != 0)
+        text_add(&path, "?dry_run=true");
+    if (ctl->limit != NULL)
+        text_format(&path, "&limit=%s", ctl->limit);
     enum ctl_status status = CTL_FAILED;
     if (path.failed)
         (void)error_memory(error);

@@ -76,12 +76,3 @@ bool alpn_set_meets(const struct alpn_set *a, const struct alpn_set *b)
     }
     return false;
 }
-
-bool alpn_set_within(const struct alpn_set *in, const struct alpn_set *of)
-{
-    for (size_t i = 0; i < COUNT_OF(in->bits); i++) {
-        if ((in->bits[i] & ~of->bits[i]) != 0)
-            return false;
-    }
-    return true;
-}

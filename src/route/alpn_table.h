@@ -27,7 +27,6 @@ void alpn_table_release(struct alpn_table *table);
 /* Adds the name to the set where the table knows it. */
 void alpn_table_mark(const struct alpn_table *table, struct span name, struct alpn_set *set);
 
-bool alpn_set_meets(const struct alpn_set *a, const struct alpn_set *b);    /* share a name */
-bool alpn_set_within(const struct alpn_set *in, const struct alpn_set *of); /* in is part of of */
+bool alpn_set_meets(const struct alpn_set *a, const struct alpn_set *b); /* share a name */
 
 #endif

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/libroute.a
 src_libroute_a_SOURCES = \
-	include/route/rules.h src/route/rules.c \
+	include/route/rules.h include/route/recall.h src/route/rules.c \
 	include/route/decision.h src/route/decision.c \
 	include/route/explain.h src/route/explain.c \
 	src/route/alpn_table.h src/route/alpn_table.c \

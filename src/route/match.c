@@ -2,6 +2,7 @@
 
 #include "match_client_cert.h"
 #include "match_fix.h"
+#include "route/recall.h"
 
 static enum verdict verdict_of(bool yes)
 {
@@ -10,13 +11,19 @@ static enum verdict verdict_of(bool yes)
 
 /* --- one function per key -------------------------------------------------------------------- */
 
+/* Something of plain bytes is asked that was not noted. Of a silent client there were none. */
+static bool is_forgotten(const struct facts *facts)
+{
+    return facts->recalled != NULL && !facts->silent;
+}
+
 /* "silent" is decided by the first byte (no), or by the end of waiting without one (yes). */
 static enum verdict ask_silent(const struct match *match, const struct question *question)
 {
     const struct facts *facts = question->facts;
     if (facts->silent)
         return verdict_of(match->silent);
-    if (facts->bytes.length > 0)
+    if (facts->bytes.length > 0 || is_forgotten(facts))
         return verdict_of(!match->silent);
     return VERDICT_MORE;
 }
@@ -52,7 +59,10 @@ static enum verdict ask_sni(const struct match *match, const struct question *qu
 
 static enum verdict ask_alpn(const struct match *match, const struct question *question)
 {
-    return verdict_of(alpn_set_meets(match->alpn, &question->offered));
+    const struct recalled *recalled = question->facts->recalled;
+    if (alpn_set_meets(match->alpn, &question->offered))
+        return VERDICT_YES;
+    return recalled != NULL && recalled->alpn_in_part ? VERDICT_MORE : VERDICT_NO;
 }
 
 /* Exact, or everything before a '*' at the end. */
@@ -80,16 +90,21 @@ static enum verdict ask_ja4(const struct match *match, const struct question *qu
 }
 
 /* The bytes of a TLS connection are encrypted: what they begin with means nothing here. */
+static enum verdict ask_prefixes(const struct prefixes *prefixes, const struct facts *facts)
+{
+    if (facts->tls == VERDICT_YES)
+        return VERDICT_NO;
+    return is_forgotten(facts) ? VERDICT_MORE : prefixes_ask(prefixes, facts->bytes);
+}
+
 static enum verdict ask_prefix(const struct match *match, const struct question *question)
 {
-    const struct facts *facts = question->facts;
-    return facts->tls == VERDICT_YES ? VERDICT_NO : prefixes_ask(&match->prefix, facts->bytes);
+    return ask_prefixes(&match->prefix, question->facts);
 }
 
 static enum verdict ask_prefix_hex(const struct match *match, const struct question *question)
 {
-    const struct facts *facts = question->facts;
-    return facts->tls == VERDICT_YES ? VERDICT_NO : prefixes_ask(&match->prefix_hex, facts->bytes);
+    return ask_prefixes(&match->prefix_hex, question->facts);
 }
 
 static enum verdict ask_fix(const struct match *match, const struct question *question)
@@ -103,6 +118,8 @@ static enum verdict ask_regex(const struct match *match, const struct question *
     enum verdict answer = VERDICT_NO;
     if (facts->tls == VERDICT_YES)
         return VERDICT_NO;
+    if (is_forgotten(facts))
+        return VERDICT_MORE;
     for (size_t i = 0; i < match->model->regex.count; i++) {
         enum verdict one = pattern_ask(match->patterns[i], facts->bytes, facts->final);
         if (one == VERDICT_YES)
@@ -123,6 +140,9 @@ static enum verdict ask_not(const struct match *match, const struct question *qu
 
 static enum verdict ask_client_cert(const struct match *match, const struct question *question)
 {
+    const struct recalled *recalled = question->facts->recalled;
+    if (recalled != NULL && recalled->cert_unknown)
+        return VERDICT_MORE;
     return verdict_of(match_client_cert_ask(match, question->facts->client_cert));
 }
 
@@ -262,9 +282,8 @@ static bool covers_ja4(const struct string_list *wide, const struct string_list 
     return true;
 }
 
-/* Only the same patterns are plain to see. */
-static bool covers_regex(const struct string_list *wide, const struct string_list *narrow,
-                         uint64_t *budget)
+static bool covers_list(const struct string_list *wide, const struct string_list *narrow,
+                        uint64_t *budget)
 {
     for (size_t i = 0; i < narrow->count; i++) {
         size_t j = 0;
@@ -291,7 +310,7 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
     case MATCH_SNI:
         return covers_sni(wide, narrow, budget);
     case MATCH_ALPN:
-        return alpn_set_within(narrow->alpn, wide->alpn);
+        return covers_list(&wide->model->alpn, &narrow->model->alpn, budget);
     case MATCH_JA4:
         return covers_ja4(&wide->model->ja4, &narrow->model->ja4, budget);
     case MATCH_CLIENT_CERT:
@@ -304,7 +323,7 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
     case MATCH_FIX:
         return covers_fix(&wide->model->fix, &narrow->model->fix, budget);
     case MATCH_REGEX:
-        return covers_regex(&wide->model->regex, &narrow->model->regex, budget);
+        return covers_list(&wide->model->regex, &narrow->model->regex, budget); /* the same ones */
     case MATCH_NOT: /* the other way round: what is taken away must be less */
         return match_covers(narrow->negated, wide->negated, budget);
     case MATCH_KEY_COUNT:

@@ -1,5 +1,7 @@
 #include "rule_list.h"
 
+#include "route/recall.h"
+
 #include <stdlib.h>
 
 bool rule_list_init(struct rule_list *list, size_t capacity)
@@ -54,6 +56,29 @@ void rule_list_release(struct rule_list *list)
     *list = (struct rule_list){0};
 }
 
+/* Of a connection whose bytes are gone: what the answers of then say of this rule. */
+static enum verdict deduce(const struct compiled_rule *rule, struct recalled *recalled)
+{
+    uint64_t *budget = &recalled->budget;
+    const struct rule_list *then = recalled->list;
+    for (unsigned i = 0; then != NULL && i<then->count && * budget> 0; i++) {
+        const struct compiled_rule *old = then->items[i];
+        if (&old->rule == recalled->taken)
+            return match_covers(&rule->match, &old->match, budget) ? VERDICT_YES : VERDICT_MORE;
+        if (!old->dated && match_covers(&old->match, &rule->match, budget))
+            return VERDICT_NO;
+    }
+    return VERDICT_MORE;
+}
+
+static enum verdict ask(const struct compiled_rule *rule, const struct question *question)
+{
+    enum verdict answer = match_ask(&rule->match, question);
+    if (answer == VERDICT_MORE && question->facts->recalled != NULL)
+        return deduce(rule, question->facts->recalled);
+    return answer;
+}
+
 enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
                          rules_step *step, void *context, const struct rule **ret)
 {
@@ -65,7 +90,7 @@ enum walk rule_list_walk(const struct rule_list *list, const struct question *qu
         const struct compiled_rule *rule = list->items[at];
         if (rule->dated && !model_rule_holds(rule->rule.model, question->facts->now))
             continue;
-        enum verdict answer = match_ask(&rule->match, question);
+        enum verdict answer = ask(rule, question);
         if (step != NULL)
             step(context, &rule->rule, answer, match_decider(&rule->match, question, answer));
         if (answer == VERDICT_MORE)

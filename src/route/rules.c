@@ -1,6 +1,7 @@
 #include "route/rules.h"
 
 #include "base/clock.h"
+#include "route/recall.h"
 #include "rule_list.h"
 
 #include <stdio.h>
@@ -241,7 +242,7 @@ static void mark_offers(const struct rules *rules, const struct facts *facts, st
 {
     size_t at = 0;
     struct span name;
-    if (facts->terminated) {
+    if (facts->terminated || facts->recalled != NULL) {
         if (facts->alpn.length > 0)
             alpn_table_mark(rules->names, facts->alpn, set);
         return;
@@ -256,7 +257,7 @@ static struct question question_of(const struct rules *rules, const struct rule_
 {
     const struct client_hello *hello = &facts->client_hello;
     struct question question = {.facts = facts};
-    if (facts->terminated)
+    if (facts->terminated || facts->recalled != NULL)
         question.sni = span_text(facts->sni);
     else if (list != &rules->plain && hello->has_sni && hello->sni_is_name)
         question.sni = span_text(hello->sni);
@@ -344,4 +345,39 @@ bool rules_could_starttls(const struct rules *rules, const struct facts *facts,
                           enum starttls dialect)
 {
     return dialect < STARTTLS_COUNT && rule_list_could(&rules->tls[dialect], facts);
+}
+
+/* --- of connections whose bytes are gone ------------------------------------------------------ */
+
+void recalled_set_rules(struct recalled *ret, const struct rules *rules, const struct rule *taken,
+                        const struct facts *facts)
+{
+    enum walk ignored;
+    ret->list = list_for(rules, facts, &ignored);
+    ret->taken = taken;
+}
+
+/* The last rule that was asked. */
+struct last_step {
+    const struct rule *rule;
+    const char *key;
+};
+
+static void note_step(void *context, const struct rule *rule, enum verdict answer, const char *key)
+{
+    (void)answer;
+    *(struct last_step *)context = (struct last_step){rule, key};
+}
+
+enum walk rules_walk_recalled(const struct rules *rules, const struct facts *facts,
+                              const struct rule **ret, const char **ret_key)
+{
+    struct last_step last = {NULL, NULL};
+    enum walk walk = rules_walk_trace(rules, facts, note_step, &last, ret);
+    *ret_key = NULL;
+    if (walk == WALK_MORE) {
+        *ret = last.rule;
+        *ret_key = last.key;
+    }
+    return walk;
 }

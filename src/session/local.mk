@@ -11,6 +11,7 @@ src_libsession_a_SOURCES = \
 	include/session/refusals.h src/session/refusals.c \
 	include/session/sources.h src/session/sources.c \
 	src/session/admission.c src/session/handshakes.c \
+	include/session/outlook.h src/session/outlook.c \
 	include/session/record.h src/session/record.c \
 	include/session/relay.h src/session/relay.c \
 	include/session/session.h src/session/session.c \

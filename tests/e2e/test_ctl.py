@@ -248,7 +248,7 @@ BAD_LINES = [
     (("pools", "--limit", "3"), "write: muxgatectl pools"), (("sessions", "-n", "3"), "sessions"), (("sessions", "--limit", "x"), "number"),
     (("sessions", "--generation", ""), "number"), (("top", "-d", "0"), "-d"), (("top", "-n", "x"), "-n"), (("--nothing",), "--nothing"),
     (("ledger", "--limit", "3"), "write: muxgatectl ledger"), (("status", "--plain"), "status"), (("unknown", "x"), "write: muxgatectl unknown"),
-    (("confirm", "60s"), "write: muxgatectl confirm"), (("reload", "--confirm", "soon"), "a time like 60s"), (("reload", "--limit", "3"), "reload")]
+    (("confirm", "60s"), "write: muxgatectl confirm"), (("reload", "--confirm", "soon"), "a time like 60s"), (("reload", "--limit", "3"), "--dry-run")]
 
 
 @pytest.mark.parametrize("words, said", BAD_LINES)

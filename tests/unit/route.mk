@@ -18,3 +18,5 @@ check_PROGRAMS += tests/unit/test_explain
 tests_unit_test_explain_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
 check_PROGRAMS += tests/unit/test_rules_dates
 tests_unit_test_rules_dates_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
+check_PROGRAMS += tests/unit/test_recall
+tests_unit_test_recall_LDADD = $(FLOOR_ROUTE) $(TEST_LIBS)
