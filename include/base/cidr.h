@@ -26,6 +26,8 @@ struct cidr_set;
 /* Copies the networks. An empty set contains nothing. */
 bool cidr_set_create(struct cidr_set **ret, const struct cidr *networks, size_t count) MUST_CHECK;
 bool cidr_set_contains(const struct cidr_set *set, const struct address *a); /* NULL: nothing */
-void cidr_set_free(struct cidr_set *set);                                    /* accepts NULL */
+/* Every address of the network; also where only several networks of the set together have them. */
+bool cidr_set_covers(const struct cidr_set *set, const struct cidr *network);
+void cidr_set_free(struct cidr_set *set); /* accepts NULL */
 
 #endif

@@ -98,7 +98,8 @@ bool cidr_contains(const struct cidr *network, const struct address *a)
     return memcmp(bytes, network->network, sizeof bytes) == 0;
 }
 
-/* A set is sorted, disjoint ranges per family, so that one binary search answers. */
+/* A set is sorted ranges per family, with a gap between any two, so that one binary search answers.
+ */
 struct range {
     uint8_t first[16], last[16];
 };
@@ -113,16 +114,29 @@ static int compare_ranges(const void *a, const void *b)
     return memcmp(((const struct range *)a)->first, ((const struct range *)b)->first, 16);
 }
 
-/* Networks nest or are apart, never overlap by half: dropping the inner ones makes them disjoint.
- */
-static size_t drop_nested(struct range *ranges, size_t count)
+/* Whether `next` is the address behind `last`. */
+static bool is_next(const uint8_t last[16], const uint8_t next[16], unsigned family_bits)
+{
+    uint8_t bytes[16];
+    memcpy(bytes, last, sizeof bytes);
+    for (unsigned i = family_bits / 8; i-- > 0;)
+        if (++bytes[i] != 0)
+            return memcmp(bytes, next, sizeof bytes) == 0;
+    return false; /* there is none behind the last of all */
+}
+
+/* Networks nest or are apart, never overlap by half: what nests or follows at once becomes one. */
+static size_t join(struct range *ranges, size_t count, unsigned family_bits)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (kept == 0 || memcmp(ranges[i].first, ranges[kept - 1].last, 16) > 0)
+    for (size_t i = 0; i < count; i++) {
+        struct range *before = kept == 0 ? NULL : &ranges[kept - 1];
+        if (before == NULL || (memcmp(ranges[i].first, before->last, 16) > 0 &&
+                               !is_next(before->last, ranges[i].first, family_bits)))
             ranges[kept++] = ranges[i];
-        else if (memcmp(ranges[i].last, ranges[kept - 1].last, 16) > 0)
-            ranges[kept - 1] = ranges[i]; /* same first address, wider network */
+        else if (memcmp(ranges[i].last, before->last, 16) > 0)
+            memcpy(before->last, ranges[i].last, 16);
+    }
     return kept;
 }
 
@@ -140,7 +154,7 @@ static size_t collect(struct range *ranges, const struct cidr *networks, size_t 
     }
     if (found > 1)
         qsort(ranges, found, sizeof *ranges, compare_ranges);
-    return drop_nested(ranges, found);
+    return join(ranges, found, family_bits);
 }
 
 bool cidr_set_create(struct cidr_set **ret, const struct cidr *networks, size_t count)
@@ -160,18 +174,20 @@ bool cidr_set_create(struct cidr_set **ret, const struct cidr *networks, size_t 
     return true;
 }
 
-static bool ranges_contain(const struct range *ranges, size_t count, const uint8_t bytes[16])
+/* One of the ranges has all from `first` to `last`. */
+static bool ranges_contain(const struct range *ranges, size_t count, const uint8_t first[16],
+                           const uint8_t last[16])
 {
     size_t low = 0,
            high = count; /* the first range that begins behind the address is in low..high */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (memcmp(ranges[middle].first, bytes, 16) <= 0)
+        if (memcmp(ranges[middle].first, first, 16) <= 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && memcmp(bytes, ranges[low - 1].last, 16) <= 0;
+    return low > 0 && memcmp(last, ranges[low - 1].last, 16) <= 0;
 }
 
 bool cidr_set_contains(const struct cidr_set *set, const struct address *a)
@@ -181,8 +197,18 @@ bool cidr_set_contains(const struct cidr_set *set, const struct address *a)
     uint8_t bytes[16];
     unsigned bits = address_bits(a, bytes);
     if (bits == 32)
-        return ranges_contain(set->v4, set->v4_count, bytes);
-    return bits == 128 && ranges_contain(set->v6, set->v6_count, bytes);
+        return ranges_contain(set->v4, set->v4_count, bytes, bytes);
+    return bits == 128 && ranges_contain(set->v6, set->v6_count, bytes, bytes);
+}
+
+bool cidr_set_covers(const struct cidr_set *set, const struct cidr *network)
+{
+    uint8_t last[16];
+    memcpy(last, network->network, sizeof last);
+    fill_host_bits(last, network, true);
+    return network->family_bits == 32
+               ? ranges_contain(set->v4, set->v4_count, network->network, last)
+               : ranges_contain(set->v6, set->v6_count, network->network, last);
 }
 
 void cidr_set_free(struct cidr_set *set)

@@ -224,26 +224,11 @@ static bool spend(uint64_t *budget, uint64_t steps)
     return true;
 }
 
-static bool network_within(const struct cidr *in, const struct cidr *of)
-{
-    if (in->family_bits != of->family_bits || in->prefix_bits < of->prefix_bits)
-        return false;
-    unsigned whole = of->prefix_bits / 8u, rest = of->prefix_bits % 8u;
-    if (memcmp(in->network, of->network, whole) != 0)
-        return false;
-    return rest == 0 || (in->network[whole] ^ of->network[whole]) >> (8 - rest) == 0;
-}
-
 static bool covers_source(const struct match *wide, const struct match *narrow, uint64_t *budget)
 {
-    const struct cidr_list *in = &narrow->model->source, *of = &wide->model->source;
-    for (size_t i = 0; i < in->count; i++) {
-        size_t j = 0;
-        if (!spend(budget, of->count))
-            return false;
-        while (j < of->count && !network_within(&in->item[i], &of->item[j]))
-            j++;
-        if (j == of->count)
+    const struct cidr_list *networks = &narrow->model->source;
+    for (size_t i = 0; i < networks->count; i++) {
+        if (!spend(budget, 1) || !cidr_set_covers(wide->source, &networks->item[i]))
             return false;
     }
     return true;
@@ -259,10 +244,27 @@ static bool covers_sni(const struct match *wide, const struct match *narrow, uin
     return true;
 }
 
-static bool covers_prefix(const struct prefixes *wide, const struct prefixes *narrow,
-                          uint64_t *budget)
+static bool covers_prefixes(const struct prefixes *wide, const struct prefixes *narrow,
+                            uint64_t *budget)
 {
-    return spend(budget, (uint64_t)wide->count * narrow->count) && prefixes_cover(wide, narrow);
+    return narrow->count > 0 && spend(budget, (uint64_t)wide->count * narrow->count) &&
+           prefixes_cover(wide, narrow);
+}
+
+/* The same bytes, however they are written. */
+static bool covers_prefix(const struct prefixes *wide, const struct match *narrow, uint64_t *budget)
+{
+    return covers_prefixes(wide, &narrow->prefix, budget) ||
+           covers_prefixes(wide, &narrow->prefix_hex, budget);
+}
+
+/* A Logon is FIX. */
+static bool covers_protocol(const struct match *wide, const struct match *narrow)
+{
+    bool logon = match_has(narrow, MATCH_FIX) &&
+                 (wide->protocols & UINT64_C(1) << PROTOCOL_fix) != 0;
+    return logon ||
+           (match_has(narrow, MATCH_PROTOCOL) && (narrow->protocols & ~wide->protocols) == 0);
 }
 
 static bool covers_fix(const struct model_fix *wide, const struct model_fix *narrow,
@@ -297,6 +299,7 @@ static bool covers_list(const struct string_list *wide, const struct string_list
     return true;
 }
 
+/* Whether wide's `key` holds whenever `narrow` does. */
 static bool covers_key(const struct match *wide, const struct match *narrow, enum match_key key,
                        uint64_t *budget)
 {
@@ -304,7 +307,7 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
     case MATCH_SILENT:
         return wide->silent == narrow->silent;
     case MATCH_PROTOCOL:
-        return (narrow->protocols & ~wide->protocols) == 0;
+        return covers_protocol(wide, narrow);
     case MATCH_SOURCE:
         return covers_source(wide, narrow, budget);
     case MATCH_SNI:
@@ -317,9 +320,9 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
         return spend(budget, match_client_cert_cover_cost(wide, narrow)) &&
                match_client_cert_covers(wide, narrow);
     case MATCH_PREFIX:
-        return covers_prefix(&wide->prefix, &narrow->prefix, budget);
+        return covers_prefix(&wide->prefix, narrow, budget);
     case MATCH_PREFIX_HEX:
-        return covers_prefix(&wide->prefix_hex, &narrow->prefix_hex, budget);
+        return covers_prefix(&wide->prefix_hex, narrow, budget);
     case MATCH_FIX:
         return covers_fix(&wide->model->fix, &narrow->model->fix, budget);
     case MATCH_REGEX:
@@ -332,9 +335,12 @@ static bool covers_key(const struct match *wide, const struct match *narrow, enu
     return false;
 }
 
+/* Keys that another can stand for. */
+#define INFERRED_KEYS (1u << MATCH_PROTOCOL | 1u << MATCH_PREFIX | 1u << MATCH_PREFIX_HEX)
+
 bool match_covers(const struct match *wide, const struct match *narrow, uint64_t *budget)
 {
-    if (!spend(budget, 1) || (wide->keys & ~narrow->keys) != 0)
+    if (!spend(budget, 1) || (wide->keys & ~INFERRED_KEYS & ~narrow->keys) != 0)
         return false;
     for (unsigned key = 0; key < MATCH_KEY_COUNT; key++) {
         if (match_has(wide, (enum match_key)key) &&

@@ -202,6 +202,39 @@ START_TEST(a_set_of_networks_answers_as_the_list_does)
 }
 END_TEST
 
+/* In a space so small that networks lie side by side: against a walk over all of its addresses. */
+START_TEST(networks_side_by_side_cover_what_none_of_them_does)
+{
+    enum { COUNT = 60, SPACE = 256 };
+    struct cidr list[COUNT];
+    srand(2);
+    for (int round = 0; round < 200; round++) {
+        bool in[SPACE] = {false};
+        size_t count = 1 + (size_t)rand() % COUNT;
+        for (size_t i = 0; i < count; i++) {
+            unsigned bits = 27u + (unsigned)rand() % 6u, size = 1u << (32u - bits);
+            unsigned first = (unsigned)rand() % SPACE / size * size;
+            list[i] = (struct cidr){32, (uint8_t)bits, {255, 255, 255, (uint8_t)first}};
+            for (unsigned k = first; k < first + size; k++)
+                in[k] = true;
+        }
+        struct cidr_set *set;
+        ck_assert(cidr_set_create(&set, list, count));
+        for (unsigned bits = 24; bits <= 32; bits++) {
+            unsigned size = 1u << (32u - bits);
+            for (unsigned first = 0; first < SPACE; first += size) {
+                struct cidr asked = {32, (uint8_t)bits, {255, 255, 255, (uint8_t)first}};
+                bool all = true;
+                for (unsigned k = first; k < first + size; k++)
+                    all = all && in[k];
+                ck_assert_int_eq(cidr_set_covers(set, &asked), all);
+            }
+        }
+        cidr_set_free(set);
+    }
+}
+END_TEST
+
 START_TEST(names_are_compared_in_one_form)
 {
     char name[NAME_MAX_LENGTH + 1];
@@ -559,6 +592,7 @@ int main(void)
     tcase_add_test(tests, the_network_of_a_width_holds_its_address);
     tcase_add_test(tests, a_network_with_host_bits_is_refused_with_the_one_meant);
     tcase_add_test(tests, a_set_of_networks_answers_as_the_list_does);
+    tcase_add_test(tests, networks_side_by_side_cover_what_none_of_them_does);
     tcase_add_test(tests, names_are_compared_in_one_form);
     tcase_add_test(tests, a_wildcard_stands_for_labels_in_front_never_for_none);
     tcase_add_test(tests, json_text_is_valid_whatever_came_in);

@@ -409,7 +409,9 @@ START_TEST(ja4_is_exact_or_ends_in_a_star)
 }
 END_TEST
 
+static const struct model_fix any_logon = {.present = true};
 static const struct asked one_network = {.source = "10.1.0.0/16"}, fix_only = {.protocol = "fix"};
+static const struct asked a_logon = {.fix = &any_logon};
 
 static const struct {
     struct asked wide, narrow;
@@ -425,6 +427,11 @@ static const struct {
     {{.source = "10.0.0.0/9"}, {.source = "10.128.0.0/9"}, false},
     {{.source = "10.0.0.0/9"}, {.source = "10.0.0.0/8"}, false},
     {{.source = "0.0.0.0/0"}, {.source = "::/0"}, false},
+    {{.source = "10.0.0.0/9 10.128.0.0/9"}, {.source = "10.0.0.0/8"}, true},
+    {{.source = "10.0.0.0/9 10.192.0.0/10"}, {.source = "10.0.0.0/8"}, false},
+    {{.source = "128.0.0.0/1 0.0.0.0/1"}, {.source = "0.0.0.0/0"}, true},
+    {{.source = "2001:db8::/33 2001:db8:8000::/33"}, {.source = "2001:db8::/32"}, true},
+    {{.source = "0.0.0.0/0 ::/0"}, {0}, false}, /* a UNIX socket's clients have no address */
     {{.sni = "*.example.com"}, {.sni = "a.example.com *.b.example.com"}, true},
     {{.sni = "*.example.com"}, {.sni = "*.example.com"}, true},
     {{.sni = "*.b.example.com"}, {.sni = "*.example.com"}, false},
@@ -443,6 +450,17 @@ static const struct {
     {{.prefix = "ab"}, {.prefix = "a"}, false},
     {{.prefix_hex = "0a"}, {.prefix_hex = "0A0b"}, true},
     {{.prefix_hex = "0a"}, {.prefix_hex = "0b"}, false},
+    {{.prefix = "8="}, {.prefix_hex = "383d35"}, true},
+    {{.prefix_hex = "38 39"}, {.prefix = "9="}, true},
+    {{.prefix = "8=F"}, {.prefix_hex = "383d"}, false},
+    {{.prefix = "8"}, {.prefix = "9", .prefix_hex = "38"}, true},
+    {{.prefix = "8", .prefix_hex = "39"}, {.prefix = "8"}, false},
+    {{.protocol = "http fix"}, {.fix = &any_logon}, true},
+    {{.protocol = "http"}, {.fix = &any_logon}, false},
+    {{.fix = &any_logon}, {.protocol = "fix"}, false},
+    {{.protocol = "fix"}, {.fix = &any_logon, .protocol = "http"}, true},
+    {{.negated = &a_logon}, {.negated = &fix_only}, true},
+    {{.negated = &fix_only}, {.negated = &a_logon}, false},
     {{.silent = 1}, {.silent = -1}, false},
     {{.negated = &fix_only}, {.negated = &fix_only}, true},
     {{.negated = &fix_only}, {0}, false},
