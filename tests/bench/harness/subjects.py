@@ -32,6 +32,7 @@ class Setting:
     log: bool
     cpus: tuple
     make_certificates: str  # a program: FOLDER COUNT
+    many: int  # how many rules or certificates those subjects have that are to have many
 
 
 @dataclasses.dataclass
@@ -81,9 +82,6 @@ def _bare_splice(program, setting, folder, port):
     return _bare(program, setting, folder, port, ["--splice"])
 
 
-MANY = 10_000
-
-
 def _muxgate(program, setting, folder, port, rules=(), certificates=()):
     """`rules` and `certificates` stand before the ones that the benchmark's clients ask for."""
     document = {
@@ -106,7 +104,7 @@ def _muxgate(program, setting, folder, port, rules=(), certificates=()):
 def _muxgate_rules(program, setting, folder, port):
     """Half of them ask for a TLS client's name, half for what a plain client says of itself."""
     rules = []
-    for number in range(MANY // 2):
+    for number in range(setting.many // 2):
         rules.append({"match": {"sni": f"host{number}.example.net"}, "tls": "terminate",
                       "pool": "servers"})
         rules.append({"match": {"fix": {"SenderCompID": f"FIRM{number}"}}, "pool": "servers"})
@@ -116,7 +114,7 @@ def _muxgate_rules(program, setting, folder, port):
 def _muxgate_certs(program, setting, folder, port):
     certificates = folder / "certificates"
     certificates.mkdir()
-    made = subprocess.run([setting.make_certificates, str(certificates), str(MANY)],
+    made = subprocess.run([setting.make_certificates, str(certificates), str(setting.many)],
                           capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise BenchError(made.stderr.strip())

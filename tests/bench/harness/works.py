@@ -46,6 +46,8 @@ class Work:
             return not self.tls and self.figure in ("p50_us", "p99_us") and self.take == "steady"
         if subject.kind.plain_only:
             return self.name in ("download-plain", "upload-plain")
+        if subject.kind.peer and self.group == "scale":
+            return False  # four descriptors a session: the limit would be met, not the program
         return True
 
 
