@@ -11,5 +11,5 @@ dist_reference_DATA = docs/reference/admin.md docs/reference/metrics.md docs/ref
 recipesdir = $(docdir)/docs/recipes
 dist_recipes_DATA = docs/recipes/README.md docs/recipes/behind-a-load-balancer.md \
 	docs/recipes/from-haproxy.md docs/recipes/from-nginx.md docs/recipes/from-sslh.md \
-	docs/recipes/from-stunnel.md docs/recipes/lets-encrypt.md docs/recipes/postgresql.md \
+	docs/recipes/from-stunnel.md docs/recipes/lets-encrypt.md docs/recipes/plain-ends.md docs/recipes/postgresql.md \
 	docs/recipes/ssh-and-https.md docs/recipes/tls-to-servers.md docs/recipes/transparent.md

@@ -1,11 +1,15 @@
 """The recipes of docs/recipes, as they stand there but for addresses and files; where a recipe shows
 another program's file, that program runs beside muxgate and treats the same clients the same."""
 
+import json
 import subprocess
+import time
 
 import pytest
 
 from harness import fix, net, postgres, proxy, servers, settings, tls
+from harness.ctl import Ctl
+from harness.gate import run
 from harness.recipes import FOLDER, Program, Recipe, write
 
 
@@ -233,3 +237,42 @@ def test_behind_a_load_balancer(launch, pair):
     check = gate.connect(source="127.0.0.2")
     check.close()
     gate.ended(check, "client_closed")
+
+
+# --- clients that move to TLS -------------------------------------------------------------------
+
+def at(seconds) -> str:
+    """A time that lies so far from now."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+def test_plain_ends(launch, pem, tmp_path):
+    places = {"10.0.0.5:9878": servers.FixServer(), "/etc/muxgate/gateway.pem": pem, "/var/lib/muxgate/ledger": tmp_path / "ledger",
+              "/run/muxgate/admin.sock": tmp_path / "admin.sock", "2027-03-31T18:00:00+02:00": at(3600)}
+    gate, ctl = launch(Recipe("plain-ends").config(places)), Ctl(tmp_path / "admin.sock")
+    for name, over in (("STAYS", False), ("MOVES", False), ("MOVES", True)):
+        peer = secure(gate.connect()) if over else gate.connect()
+        assert logs_on(peer, name)
+        peer.close()
+        gate.session(peer)
+    assert [(row["COMES"], row["COMPID"]) for row in ctl.table("ledger", "--plain")[:-2]] == [("plain", "STAYS")]
+    rows = {row["fix_sender"]: row for row in json.loads(ctl.good("ledger", "--json"))}
+    assert rows["MOVES"]["first_tls"] > rows["MOVES"]["first_plain"] and rows["MOVES"]["comes"] == "tls"
+    logon = tmp_path / "logon"
+    logon.write_bytes(fix.logon("STAYS"))
+    for when, status in ((at(60), 0), (at(7200), 3)):
+        told = run("-c", gate.file, "explain", "--listener", "orders", "--bytes", logon, "--at", when)
+        assert told.returncode == status, told
+    assert run("-c", gate.file, "-t", "--at", at(7200)).returncode == 0
+
+
+def test_the_day_after_plain_has_ended(launch, pem, tmp_path):
+    places = {"10.0.0.5:9878": servers.FixServer(), "/etc/muxgate/gateway.pem": pem, "/var/lib/muxgate/ledger": tmp_path / "ledger",
+              "/run/muxgate/admin.sock": tmp_path / "admin.sock", "2027-03-31T18:00:00+02:00": at(-3600)}
+    gate, ctl = launch(Recipe("plain-ends").config(places)), Ctl(tmp_path / "admin.sock")
+    peer = gate.connect().send(fix.logon("STAYS"))
+    gate.ended(peer, "no_rule")
+    peer.close()
+    assert logs_on(secure(gate.connect()), "MOVES")
+    (row,) = ctl.table("unknown")
+    assert row["COUNT"] == "1" and row["SUGGESTED"] == '{"match":{"fix":{"SenderCompID":"STAYS"}},"pool":"fix"}'
