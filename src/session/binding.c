@@ -138,8 +138,11 @@ void binding_take_over(struct binding *binding)
     binding->shared = false;
 }
 
+/* Nothing is written a second time: workers may be looking at it by then. */
 void binding_hand_over(struct binding *binding)
 {
+    if (binding->shared)
+        return;
     binding->shared = true;
     binding->inode = 0;
 }
