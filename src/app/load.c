@@ -3,12 +3,14 @@
 #include "admin/endpoints.h"
 #include "app/inherit.h"
 #include "app/quick.h"
+#include "app/surroundings.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Kept for files, the admin interface, resolving, libraries. */
@@ -132,8 +134,11 @@ static void check_origin(const struct model_pool *pool, struct problems *problem
 static void check_log(const struct model_log *log, struct problems *problems)
 {
     struct text folder = {0};
+    struct stat status;
     if (log->access != LOG_TARGET_FILE)
         return;
+    if (stat(log->file, &status) == 0 && S_ISDIR(status.st_mode))
+        problems_error(problems, "log.access", "%s is a folder", log->file);
     text_add_span(&folder, span_of(log->file, (size_t)(strrchr(log->file, '/') - log->file)));
     text_add(&folder, "/");
     if (!folder.failed && access(folder.data, X_OK) != 0)
@@ -143,7 +148,8 @@ static void check_log(const struct model_log *log, struct problems *problems)
 }
 
 /* What the start would fail on is told by a mere check, too, and at its place. */
-static void check_surroundings(const struct model *model, struct problems *problems)
+static void check_surroundings(const struct model *model, const struct options *options,
+                               struct problems *problems)
 {
     if (model->user != NULL && getpwnam(model->user) == NULL)
         problems_error(problems, "user", "there is no user \"%s\"", model->user);
@@ -153,6 +159,8 @@ static void check_surroundings(const struct model *model, struct problems *probl
         check_origin(&model->pools[i], problems);
     endpoints_check(&model->admin, problems);
     check_log(&model->log, problems);
+    if (options->command == COMMAND_CHECK)
+        surroundings_check(model, problems);
 }
 
 /* What is wrong in the rest of a file with errors is told in the same go. */
@@ -164,7 +172,7 @@ static void judge_draft(struct config *config, const struct load_args *args)
     if (draft.model == NULL)
         return;
     problems_set_partial(draft.problems);
-    check_surroundings(draft.model, draft.problems);
+    check_surroundings(draft.model, args->options, draft.problems);
     if (snapshot_compile(&snapshot, &draft, 1, args->previous)) {
         snapshot->config.problems = NULL; /* they stay config's */
         snapshot_unref(snapshot);
@@ -194,7 +202,7 @@ static bool compile(struct snapshot **ret, struct config *config, const struct l
     unsigned workers = args->workers != 0 ? args->workers : load_worker_count(config->model);
     struct snapshot *snapshot;
     warn_of_descriptors(config, args, workers);
-    check_surroundings(config->model, config->problems);
+    check_surroundings(config->model, args->options, config->problems);
     if (!snapshot_compile(&snapshot, config, workers, args->previous)) {
         print(config->problems, args);
         return false;

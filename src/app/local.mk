@@ -24,6 +24,7 @@ src_libapp_a_SOURCES = \
 	include/app/quick.h src/app/quick.c \
 	include/app/renewal.h src/app/renewal.c \
 	include/app/stapling.h src/app/stapling.c \
+	include/app/surroundings.h src/app/surroundings.c \
 	include/app/upgrade.h src/app/upgrade.c \
 	include/app/watchdog.h src/app/watchdog.c \
 	include/app/worker.h src/app/worker.c

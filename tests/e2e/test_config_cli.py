@@ -44,6 +44,35 @@ def test_t_accepts_a_good_file_in_silence(check):
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
+SURROUNDINGS = [
+    (("listeners", "combined", "bind"), "name.invalid:9018", "listeners.combined.bind: cannot listen on name.invalid:9018: "),
+    (("listeners", "combined", "bind"), "unix:/nowhere/gate.sock", "listeners.combined.bind: cannot make a socket in the folder /nowhere/: "),
+    (("listeners", "combined", "bind"), "unix:gate.json", "listeners.combined.bind: .*gate.json is there, and is no socket"),
+    (("listeners", "combined", "bind"), ["127.0.0.1:1", "203.0.113.7:9018"],
+     r"warning: listeners.combined.bind\[1\]: this host has no such address now"),
+    (("admin",), {"socket": "/nowhere/admin.sock"}, "admin.socket: cannot make a socket in the folder /nowhere/: "),
+    (("admin",), {"socket": "gate.json"}, "admin.socket: .*gate.json is there, and is no socket"),
+    (("admin",), {"http": "name.invalid:9019"}, "admin.http: cannot listen on name.invalid:9019: "),
+    (("ledger",), {"file": "/nowhere/ledger"}, "ledger.file: cannot make files in the folder /nowhere/: "),
+    (("log",), {"access": "/nowhere/log"}, "log.access: cannot use the folder /nowhere/: "),
+    (("log",), {"access": "/usr"}, "log.access: /usr is a folder"),
+]
+
+
+@pytest.mark.parametrize("path, value, line", SURROUNDINGS, ids=lambda item: str(item)[:40])
+def test_t_tells_what_a_start_would_fail_on(check, path, value, line):
+    done = check(changed(path, value))
+    assert done.returncode == (0 if line.startswith("warning") else 1)
+    assert re.fullmatch(rf"\S*gate\.json:\d+:\d+: {line}.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("folder", ["/run/of-a-service-that-never-ran", "/var/lib/of-a-service-that-never-ran"])
+def test_t_trusts_whoever_starts_the_service_to_make_its_folders(check, folder):
+    config = changed(("listeners", "combined", "bind"), f"unix:{folder}/gate.sock")
+    done = check(config | {"admin": {"socket": f"{folder}/admin.sock"}, "ledger": {"file": f"{folder}/ledger"}})
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
 def test_t_does_not_bind(check, start):
     gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None)
     config = changed(("listeners", "combined", "bind"), f"127.0.0.1:{gate.port}")
