@@ -214,6 +214,33 @@ const char *http_argument(const struct http_request *shown, const char *name)
     return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct strays {
+    const char *const *names;
+    const char *found;
+};
+
+static enum MHD_Result look_for_stray(void *context, enum MHD_ValueKind kind, const char *key,
+                                      const char *value)
+{
+    struct strays *strays = context;
+    const char *const *name = strays->names;
+    (void)kind;
+    while (*name != NULL && strcmp(*name, key) != 0)
+        name++;
+    if (*name != NULL && value != NULL)
+        return MHD_YES;
+    strays->found = key;
+    return MHD_NO;
+}
+
+const char *http_stray_argument(const struct http_request *shown, const char *const *names)
+{
+    const struct request *r = (const struct request *)shown;
+    struct strays strays = {.names = names};
+    (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, look_for_stray, &strays);
+    return strays.found;
+}
+
 static const char *header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);

@@ -35,6 +35,10 @@ struct http_request {
 /* The value of an argument in the query, NULL: not there. */
 const char *http_argument(const struct http_request *request, const char *name);
 
+/* The first argument that is none of these (ended by NULL), or has no value; NULL: there is none.
+ */
+const char *http_stray_argument(const struct http_request *request, const char *const *names);
+
 struct http_answer {
     unsigned status;
     const char *type;

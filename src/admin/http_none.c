@@ -20,6 +20,13 @@ const char *http_argument(const struct http_request *request, const char *name)
     return NULL;
 }
 
+const char *http_stray_argument(const struct http_request *request, const char *const *names)
+{
+    (void)request;
+    (void)names;
+    return NULL;
+}
+
 void http_answer(struct http_request *request, const struct http_answer *answer)
 {
     (void)request;

@@ -84,14 +84,21 @@ static void work_reload(struct control_job *job, const struct snapshot *snapshot
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* Whoever writes it wants nothing to happen: what is not understood must not make a reload. */
-static bool read_dry_run(struct http_request *request, bool *ret)
+/* Whoever asks for a dry run, or a trial, and errs in a word, must not get a reload for good. */
+static bool is_understood(struct http_request *request)
 {
-    const char *text = http_argument(request, "dry_run");
-    *ret = text != NULL && strcmp(text, "true") == 0;
-    if (text == NULL || (*ret && http_argument(request, "confirm") == NULL))
+    static const char *const names[] = {"confirm", "dry_run", "limit", NULL};
+    const char *stray = http_stray_argument(request, names);
+    const char *dry_run = http_argument(request, "dry_run");
+    if (stray != NULL)
+        answer_error(request, 400,
+                     "there are dry_run=true, limit=N and confirm=TIME, not \"%.80s\"", stray);
+    else if (dry_run != NULL && strcmp(dry_run, "true") != 0)
+        answer_error(request, 400, "dry_run is true");
+    else if (dry_run != NULL && http_argument(request, "confirm") != NULL)
+        answer_error(request, 400, "dry_run and confirm do not go together");
+    else
         return true;
-    answer_error(request, 400, *ret ? "dry_run and confirm do not go together" : "dry_run is true");
     return false;
 }
 
@@ -112,10 +119,9 @@ void answer_reload(struct admin *admin, struct http_request *request,
 {
     (void)parts;
     uint64_t confirm_ms = 0;
-    bool dry_run;
-    if (!read_dry_run(request, &dry_run) || !read_confirm(request, &confirm_ms))
+    if (!is_understood(request) || !read_confirm(request, &confirm_ms))
         return;
-    if (dry_run) {
+    if (http_argument(request, "dry_run") != NULL) {
         preview_begin(admin, request);
         return;
     }

@@ -92,12 +92,12 @@ static void come_back(struct muxgate *m, const struct change *change)
               number_of(m->snapshot));
     snapshot_each_policy(change->snapshot, pass_over, NULL);
     bool whole = muxgate_commit(m, change, &summary, NULL);
+    atomic_fetch_add(&m->process.reloads_reverted, 1);
+    stop_waiting(m);
     log_event(whole ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "reload.reverted",
               "generation=%llu changes=\"%s\"%s", number_of(m->snapshot),
               summary.failed ? "unknown" : summary.data, whole ? "" : INCOMPLETE);
     text_release(&summary);
-    atomic_fetch_add(&m->process.reloads_reverted, 1);
-    stop_waiting(m);
 }
 
 static void on_time_is_up(struct ev_loop *loop, ev_timer *timer, int events)
@@ -154,8 +154,8 @@ bool muxgate_confirm(void *owner)
     struct muxgate *m = owner;
     if (!muxgate_awaits_confirm(m))
         return false;
-    log_event(LOG_LEVEL_INFO, "reload.confirmed", "generation=%llu", number_of(m->snapshot));
     stop_waiting(m);
+    log_event(LOG_LEVEL_INFO, "reload.confirmed", "generation=%llu", number_of(m->snapshot));
     return true;
 }
 
@@ -163,7 +163,7 @@ void muxgate_drop_previous(struct muxgate *m, const char *reason)
 {
     if (!muxgate_awaits_confirm(m))
         return;
+    stop_waiting(m);
     log_event(LOG_LEVEL_WARNING, "reload.unconfirmed", "generation=%llu reason=\"%s\"",
               number_of(m->snapshot), reason);
-    stop_waiting(m);
 }

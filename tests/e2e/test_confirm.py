@@ -18,7 +18,7 @@ pytestmark = pytest.mark.tsan
 PLAIN = [{"pool": "app"}]
 
 # Long enough for what is looked at while a configuration waits; the test then waits for its end.
-TRIAL = f"{int(settings.seconds(2))}s"
+TRIAL = f"{int(3 + settings.seconds(1))}s"
 BACK_WITHIN = settings.seconds(2) + 10
 
 

@@ -257,6 +257,20 @@ def test_reload_tells_what_is_wrong(gate, browse):
     browser.until_text("#facts", "2")
 
 
+def test_a_configuration_that_waits_to_be_confirmed_is_shown_and_confirmed(gate, browse):
+    browser = browse(gate)
+    browser.until_text("#facts", "1")
+    assert not browser.find("#trial").visible
+    assert gate.admin.ask("POST", "/v1/reload?confirm=1h").status == 200
+    said = browser.until_text("#trial", "generation 1 comes back in 59 min")
+    assert said.startswith("Generation 2 waits to be confirmed")
+    browser.find("#confirm").click()
+    give_token(browser, TOKEN)
+    browser.until_text("#toasts", "confirmed: generation 2 stays")
+    browser.until("return document.querySelector('#trial').hidden", "it waits no more")
+    assert gate.admin.ask("POST", "/v1/confirm").status == 409
+
+
 def test_without_a_token_file_it_says_that_nothing_can_be_changed(start, browse):
     gate = start([{"pool": "app"}], {"app": servers.EchoServer()}, tls=None, check_books=False,
                  admin={"socket": "admin.sock", "http": "127.0.0.1:@admin"})

@@ -118,7 +118,7 @@ def test_an_address_that_is_taken_is_told(served, where):
     assert answer.status == 422 and "in use" in answer.json["errors"][-1]
 
 
-@pytest.mark.parametrize("query", ["dry_run=1", "dry_run=", "dry_run=false", "dry_run=true&confirm=60s", "dry_run=true&limit=x"])
+@pytest.mark.parametrize("query", ["dry_run=1", "dry_run=", "dry_run", "dry_run=false", "dryrun=true", "dry-run=true", "Confirm=60s", "confirm", "dry_run=true&confirm=60s", "dry_run=true&limit=x"])
 def test_a_question_that_is_not_understood_reloads_nothing(served, query):
     gate = served(PLAIN, ["app"]).gate
     assert gate.admin.ask("POST", f"/v1/reload?{query}").status == 400

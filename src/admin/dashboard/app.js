@@ -31,10 +31,19 @@ function showHeader(status) {
   document.title = `${status.state === 'running' ? '' : '(draining) '}muxgate · ${count(status.sessions)} sessions`;
 }
 
+/* A configuration that goes back unless somebody confirms it. */
+function showTrial(generation, confirm) {
+  find('trial').hidden = !confirm;
+  if (!confirm) return;
+  const when = confirm.left_s > 0 ? `in ${duration(confirm.left_s)}` : 'as soon as it can';
+  setText(find('trial-text'), `Generation ${generation} waits to be confirmed: generation ${confirm.otherwise} comes back ${when}.`);
+}
+
 async function look() {
   const [status, traffic, pools] = await Promise.all([get('/v1/status'), get('/v1/traffic'), get('/v1/pools')]);
   rates.add(traffic, status.pid);
   showHeader(status);
+  showTrial(status.generation, status.confirm);
   overview.update(rates, status);
   showRules(status, rates);
   showPools(pools, () => loop.soon());
@@ -93,6 +102,16 @@ find('reload').addEventListener('click', async (event) => {
     toast([error.message, ...(error.lines ?? [])].join('\n'), 'bad');
   }
   event.target.disabled = false;
+  loop.soon();
+});
+
+find('confirm').addEventListener('click', async () => {
+  try {
+    const answer = await change('POST', '/v1/confirm');
+    if (answer) toast(`confirmed: generation ${answer.generation} stays`);
+  } catch (error) {
+    toast(error.message, 'bad');
+  }
   loop.soon();
 });
 
