@@ -5,6 +5,7 @@
  *               the system call that would only return EAGAIN; tls_wire_ready() forgets it
  *   collecting  writes are held until the flush, so that a handshake's flight is one send
  *   later       ... and even longer: what is held goes out with the next write behind it
+ *   more        what is written does not end a segment (MSG_MORE): more follows
  *   fetched     input that was read before the library asks for it, so that the socket is not
  *               ready again and again while its handshake waits for its turn
  *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
@@ -25,6 +26,7 @@ struct tls_wire {
     bool stopped;       /* set by the owner: every further read fails */
     bool collecting;    /* set by the owner; likewise `later` */
     bool later;         /* flushes are put off */
+    bool more;          /* more will be written at once; likewise */
     bool reset;         /* a write has met it; reading alone would show a clean end behind it */
     bool refused;       /* ... and the library was told */
     bool fetched_all;   /* ... and nothing was left in the socket */

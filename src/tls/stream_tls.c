@@ -56,6 +56,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     tls_forget_errors();
     do {
         size_t count = 0;
+        connection->wire.more = size - done > SSL3_RT_MAX_PLAIN_LENGTH;
         int result =
             SSL_write_ex(connection->ssl, (const unsigned char *)bytes + done, size - done, &count);
         done += count;

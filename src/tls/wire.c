@@ -85,7 +85,7 @@ static int send_some(BIO *bio, struct tls_wire *wire, const void *bytes, size_t 
 {
     ssize_t count;
     do
-        count = send(wire->fd, bytes, size, MSG_NOSIGNAL);
+        count = send(wire->fd, bytes, size, MSG_NOSIGNAL | (wire->more ? MSG_MORE : 0));
     while (count < 0 && errno == EINTR);
     if (count >= 0)
         return (int)count;
