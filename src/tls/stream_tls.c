@@ -5,7 +5,7 @@
 #include <ev.h>
 #include <sys/socket.h>
 
-/* Reads records until the room is full or no whole one is left inside. */
+/* Reads records until the room is full, or no whole one is left inside and none in the socket. */
 static enum stream_status tls_read(struct stream *s, void *room, size_t size, size_t *ret_count)
 {
     struct tls_connection *connection = s->state;
@@ -31,7 +31,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
         /* Behind these bytes came the end: the socket will not announce it a second time. */
         connection->untold = status != STREAM_AGAIN;
         break;
-    } while (have < size && SSL_has_pending(connection->ssl));
+    } while (have < size && (SSL_has_pending(connection->ssl) || !connection->wire.dry));
     *ret_count = have;
     return STREAM_OK;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <linux/tcp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -378,6 +379,48 @@ START_TEST(records_that_came_together_are_read_together)
 }
 END_TEST
 
+static unsigned char long_one[65536], long_room[sizeof long_one];
+
+START_TEST(long_records_that_came_together_are_read_together)
+{
+    size_t count;
+    connect_with(versions[_i]);
+    ck_assert_int_eq(SSL_write(peers.client, long_one, 50000), 50000);
+    stream_ready(&peers.server);
+    ck_assert_int_eq(stream_read(&peers.server, long_room, sizeof long_room, &count), STREAM_OK);
+    ck_assert_uint_eq(count, 50000);
+    ck_assert(!stream_pending(&peers.server));
+}
+END_TEST
+
+static unsigned segments_sent(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_data_segs_out;
+}
+
+/* Four of them would be segments of their own, where the last must not wait for more to come. */
+START_TEST(records_of_one_write_share_segments)
+{
+    size_t count;
+    int got = 0, on = 1;
+    connect_with(versions[_i]);
+    setsockopt(peers.server.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    unsigned before = segments_sent(peers.server.fd);
+    ck_assert_int_eq(stream_write(&peers.server, long_one, sizeof long_one, &count), STREAM_OK);
+    ck_assert_uint_eq(count, sizeof long_one);
+    ck_assert_uint_lt(segments_sent(peers.server.fd) - before, 4);
+    while (got < (int)sizeof long_one) {
+        int result = SSL_read(peers.client, long_room, sizeof long_room);
+        struct pollfd state = {.fd = peers.client_fd, .events = POLLIN};
+        ck_assert(result > 0 || poll(&state, 1, 100) == 1);
+        got += result > 0 ? result : 0;
+    }
+}
+END_TEST
+
 START_TEST(errors_that_others_left_behind_are_not_ours)
 {
     char room[64];
@@ -524,6 +567,8 @@ int main(void)
     tcase_add_loop_test(bytes, a_close_notify_waits_its_turn, 0, 2);
     tcase_add_test(bytes, data_behind_the_handshake_is_pending);
     tcase_add_loop_test(bytes, records_that_came_together_are_read_together, 0, 2);
+    tcase_add_loop_test(bytes, long_records_that_came_together_are_read_together, 0, 2);
+    tcase_add_loop_test(bytes, records_of_one_write_share_segments, 0, 2);
     tcase_add_loop_test(bytes, the_beginning_of_a_record_is_not_pending, 0, 2);
     tcase_add_loop_test(bytes, errors_that_others_left_behind_are_not_ours, 0, 2);
     tcase_add_loop_test(bytes, a_dry_socket_is_not_asked_again_before_it_is_ready, 0, 2);
