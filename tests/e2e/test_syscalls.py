@@ -123,12 +123,13 @@ def secure(gate, **how):
     return client
 
 
-def visit_by_tls(gate):
-    client = secure(gate)
+def visit_by_tls(gate, **how):
+    client = secure(gate, **how)
     echo(client)
     client.finish()
     client.expect_close_notify()
     client.close()
+    return client.tls
 
 
 def test_a_handshake_with_a_message_is_three_writes_to_the_client(quiet, tmp_path):
@@ -138,6 +139,17 @@ def test_a_handshake_with_a_message_is_three_writes_to_the_client(quiet, tmp_pat
         for _ in range(UNITS):
             visit_by_tls(gate)
     # To the client: its flight, the ticket with the answer, close_notify. To the server: the message.
+    assert calls.of("sendto") + calls.of("sendmsg") <= 4.1, str(calls)
+    calls.expect(23.5, never=["getsockname", "getsockopt", "setsockopt", "fcntl", "ioctl", "bind"])
+
+
+def test_a_resumed_handshake_costs_no_call_more(quiet, tmp_path):
+    gate = quiet()
+    context = tls.client_context()
+    session = visit_by_tls(gate, context=context).session
+    with Calls(gate, tmp_path) as calls:
+        for _ in range(UNITS):
+            assert visit_by_tls(gate, context=context, session=session).session_reused
     assert calls.of("sendto") + calls.of("sendmsg") <= 4.1, str(calls)
     calls.expect(23.5, never=["getsockname", "getsockopt", "setsockopt", "fcntl", "ioctl", "bind"])
 
