@@ -36,6 +36,11 @@ struct stream_ops {
     enum stream_status (*finish)(struct stream *s);
     /* Input that is already inside (decrypted or read ahead): readiness will not announce it. */
     bool (*pending)(const struct stream *s);
+    /* Has plaintext be written to the descriptor itself from now on; false: that cannot be (yet).
+     */
+    bool (*unseal)(struct stream *s);
+    /* So many bytes of it were, behind the stream's back. */
+    void (*spliced)(struct stream *s, size_t count);
     /* Readiness was announced by the loop: a stream that remembers "dry" forgets it. */
     void (*ready)(struct stream *s);
     /* Frees `state`; the descriptor is closed by stream_close(). */
@@ -90,6 +95,17 @@ static inline void stream_ready(struct stream *s)
 
 /* Raw bytes can be moved with splice(2). */
 bool stream_is_plain(const struct stream *s);
+
+/* splice(2) may write to the descriptor: always to a plain stream's, and to that of a TLS stream
+ * whose records the kernel makes, which this asks for. stream_note_spliced() tells what it has
+ * taken. */
+bool stream_takes_splice(struct stream *s);
+
+static inline void stream_note_spliced(struct stream *s, size_t count)
+{
+    if (s->ops->spliced != NULL)
+        s->ops->spliced(s, count);
+}
 
 /* Takes a connected, non-blocking socket. */
 void stream_plain(struct stream *ret, int fd);

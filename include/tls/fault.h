@@ -13,6 +13,10 @@ void tls_forget_errors(void);
  * in the connection, the latter with its reason. Leaves the error queue empty. */
 enum stream_status tls_judge(struct tls_connection *connection, int result, uint8_t *ret_waits);
 
+/* The same of the errno of a write in which OpenSSL has no part: STREAM_RESET, which is no outcome
+ * of the connection yet, as the peer may have spoken before, or STREAM_BROKEN. */
+enum stream_status tls_judge_socket(struct tls_connection *connection, int number);
+
 /* The reason, where the peer is a server: false when there are no better words than the library's.
  */
 bool tls_blame_server(struct tls_connection *connection, unsigned long code);

@@ -32,6 +32,9 @@ struct tls_ocsp_job;
 bool tls_start(struct error *error) MUST_CHECK;
 const char *tls_library_version(void); /* "OpenSSL 3.0.17 1 Jul 2025" */
 
+/* Whether the kernel can encrypt for us: "available (AES-128-GCM, …)", or why not. */
+const char *tls_kernel(void);
+
 /* --- policy and store (control thread) ------------------------------------------------------- */
 
 /* Compiles the policy and loads its certificates into every worker's slot. Problems (unknown

@@ -9,12 +9,15 @@
  *   fetched     input that was read before the library asks for it, so that the socket is not
  *               ready again and again while its handshake waits for its turn
  *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
+ *   kernel      the keys of the sending direction are noted; once the kernel encrypts, what the
+ *               library writes is dropped
  * Nothing that was held is ever overtaken. No signal is raised by a broken pipe. */
 #ifndef TLS_WIRE_H
 #define TLS_WIRE_H
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "tls/kernel.h"
 
 #include <openssl/bio.h>
 
@@ -23,15 +26,17 @@ struct tls_wire {
     int error; /* errno of the call that failed; 0 */
     bool dry;
     bool eof;
-    bool stopped;       /* set by the owner: every further read fails */
-    bool collecting;    /* set by the owner; likewise `later` */
-    bool later;         /* flushes are put off */
-    bool more;          /* more will be written at once; likewise */
-    bool reset;         /* a write has met it; reading alone would show a clean end behind it */
-    bool refused;       /* ... and the library was told */
-    bool fetched_all;   /* ... and nothing was left in the socket */
-    struct buffer held; /* empty outside handshakes, but for what goes with the first answer */
+    bool stopped;         /* set by the owner: every further read fails */
+    bool collecting;      /* set by the owner; likewise `later` */
+    bool later;           /* flushes are put off */
+    bool more;            /* more will be written at once; likewise */
+    bool reset;           /* a write has met it; reading alone would show a clean end behind it */
+    bool refused : 1;     /* ... and the library was told */
+    bool fetched_all : 1; /* ... and nothing was left in the socket */
+    bool owing : 1;       /* the library has a rest of its last write to send */
+    struct buffer held;   /* empty outside handshakes, but for what goes with the first answer */
     struct buffer fetched;
+    struct tls_kernel *kernel; /* owned; NULL: there is none, or it is of no use any more */
 };
 
 /* Once, before the first tls_wire_bio(); further calls do nothing. Not thread-safe. */
@@ -54,6 +59,18 @@ bool tls_wire_fetch(struct tls_wire *wire);
 /* Sends what is held as far as it goes now. A peer that has gone is told of by reading,
  * behind what it said before. */
 void tls_wire_flush(struct tls_wire *wire);
+
+/* Has the kernel encrypt from now on, if it can and nothing of the library's own is unsent. From
+ * then on plaintext is written to the descriptor. */
+bool tls_wire_engage(struct tls_wire *wire);
+
+static inline bool tls_wire_is_engaged(const struct tls_wire *wire)
+{
+    return wire->kernel != NULL && tls_kernel_is_engaged(wire->kernel);
+}
+
+/* The library's keys are others than those that were noted. */
+void tls_wire_forget_keys(struct tls_wire *wire);
 
 void tls_wire_release(struct tls_wire *wire); /* does not close the descriptor */
 

@@ -13,8 +13,8 @@
 
 static bool print_version(void)
 {
-    return printf("muxgate %s\n%s\nkernel TLS: not used\n", PACKAGE_VERSION,
-                  tls_library_version()) > 0;
+    return printf("muxgate %s\n%s\nkernel TLS: %s\n", PACKAGE_VERSION, tls_library_version(),
+                  tls_kernel()) > 0;
 }
 
 static bool run(const struct options *options, struct error *error)

@@ -268,6 +268,7 @@ static bool start_workers(struct muxgate *m, struct error *error)
 
 static void announce(const struct muxgate *m)
 {
+    log_event(LOG_LEVEL_INFO, "tls.kernel", "state=\"%s\"", tls_kernel());
     struct text where = {0};
     for (size_t i = 0; i < m->bindings->count; i++) {
         char text[ADDRESS_TEXT_MAX];

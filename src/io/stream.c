@@ -76,6 +76,11 @@ bool stream_is_plain(const struct stream *s)
     return s->ops == &plain_ops;
 }
 
+bool stream_takes_splice(struct stream *s)
+{
+    return stream_is_plain(s) || (s->ops->unseal != NULL && s->ops->unseal(s));
+}
+
 void stream_close(struct stream *s, bool reset)
 {
     if (!stream_is_open(s))

@@ -175,6 +175,7 @@ static enum step flush_pipe(struct pump *p)
         if (step != STEP_MORE)
             return step;
         pipe->held -= (size_t)count;
+        stream_note_spliced(p->ends.to, (size_t)count);
     }
     return STEP_MORE;
 }
@@ -211,7 +212,7 @@ static enum step splice_once(struct pump *p)
 static bool may_splice(const struct pump *p)
 {
     return p->lane->full_reads >= BULK_READS && stream_is_plain(p->ends.from) &&
-           stream_is_plain(p->ends.to);
+           stream_takes_splice(p->ends.to);
 }
 
 /* --- one direction --------------------------------------------------------------------------- */

@@ -60,9 +60,19 @@ static void count_chore(struct tls_connection *connection)
     connection->wire.stopped = true;
 }
 
+/* The library's alert was dropped: the kernel's has to go in its place. Where the socket does not
+ * take it, the peer learns by the end of the connection. */
+static void pass_alert(struct tls_connection *connection, const unsigned char *alert)
+{
+    struct tls_wire *wire = &connection->wire;
+    if (tls_wire_is_engaged(wire))
+        (void)tls_kernel_alert(wire->kernel, wire->fd, alert[0], alert[1]);
+}
+
 static void note_alert(struct tls_connection *connection, bool ours, const unsigned char *alert)
 {
     if (ours) {
+        pass_alert(connection, alert);
         if (connection->established && alert[1] == SSL_AD_NO_RENEGOTIATION)
             count_chore(connection);
     } else if (alert[1] == SSL_AD_CLOSE_NOTIFY) {
@@ -79,19 +89,25 @@ static void on_message(int ours, int version, int type, const void *bytes, size_
 {
     (void)context;
     struct tls_connection *connection = SSL_get_app_data(ssl);
-    if (type == SSL3_RT_ALERT && length == 2)
+    if (type == SSL3_RT_HEADER && ours && connection->wire.kernel != NULL)
+        tls_kernel_count(connection->wire.kernel);
+    else if (type == SSL3_RT_ALERT && length == 2)
         note_alert(connection, ours != 0, bytes);
     else if (type == SSL3_RT_HANDSHAKE && !ours && connection->established)
         count_chore(connection);
     else if (type == SSL3_RT_HANDSHAKE && ours && version == TLS1_3_VERSION && length > 0 &&
              *(const unsigned char *)bytes == SSL3_MT_NEWSESSION_TICKET)
         connection->wire.later = true; /* the handshake is over: see end_collecting() */
+    else if (type == SSL3_RT_HANDSHAKE && ours && length > 0 &&
+             *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
+        tls_wire_forget_keys(&connection->wire);
 }
 
 void tls_connection_prepare(SSL_CTX *context)
 {
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION |
-                                     SSL_OP_NO_COMPRESSION);
+                                     SSL_OP_NO_COMPRESSION |
+                                     (tls_kernel_is_there() ? SSL_OP_ENABLE_KTLS : UINT64_C(0)));
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
                                   SSL_MODE_AUTO_RETRY);

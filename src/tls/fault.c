@@ -135,6 +135,18 @@ void tls_forget_errors(void)
         ERR_clear_error();
 }
 
+enum stream_status tls_judge_socket(struct tls_connection *connection, int number)
+{
+    struct tls_wire *wire = &connection->wire;
+    if (tls_wire_is_reset(number)) {
+        wire->reset = wire->refused = true;
+        return STREAM_RESET;
+    }
+    wire->error = number;
+    tls_fault_set(connection, "%s", strerror(number));
+    return connection->outcome = STREAM_BROKEN;
+}
+
 enum stream_status tls_judge(struct tls_connection *connection, int result, uint8_t *ret_waits)
 {
     if (connection->outcome != STREAM_OK)

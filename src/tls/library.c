@@ -1,3 +1,4 @@
+#include "tls/kernel.h"
 #include "tls/tls.h"
 #include "tls/wire.h"
 
@@ -24,12 +25,19 @@ bool tls_start(struct error *error)
         return error_tls(error, "OpenSSL has no random numbers");
     if (sha256 == NULL)
         sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    tls_kernel_start();
     return sha256 != NULL ? tls_wire_start(error) : error_tls(error, "OpenSSL has no SHA-256");
 }
 
 const char *tls_library_version(void)
 {
     return OpenSSL_version(OPENSSL_VERSION);
+}
+
+const char *tls_kernel(void)
+{
+    tls_kernel_start();
+    return tls_kernel_words();
 }
 
 void tls_sha256(const void *bytes, size_t length, unsigned char digest[32])

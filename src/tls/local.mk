@@ -9,6 +9,7 @@ src_libtls_a_SOURCES = \
 	include/tls/key_reader.h src/tls/key_reader.c \
 	include/tls/fault.h src/tls/fault.c src/tls/fault_server.c \
 	include/tls/file.h src/tls/file.c \
+	include/tls/kernel.h src/tls/kernel.c \
 	include/tls/known.h src/tls/known.c \
 	include/tls/names.h src/tls/names.c \
 	include/tls/peer.h src/tls/peer.c \

@@ -46,6 +46,31 @@ static enum stream_status judge_write(struct tls_connection *connection, int res
     return STREAM_RESET;
 }
 
+/* After a system call on the socket that failed. */
+static enum stream_status wait_or_fail(struct stream *s)
+{
+    if (errno != EAGAIN)
+        return tls_judge_socket(s->state, errno);
+    s->write_waits = EV_WRITE;
+    return STREAM_AGAIN;
+}
+
+/* The kernel makes the records. */
+static enum stream_status write_engaged(struct stream *s, const void *bytes, size_t size,
+                                        size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    ssize_t count;
+    do
+        count = send(s->fd, bytes, size, MSG_NOSIGNAL);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return wait_or_fail(s);
+    tls_kernel_took(connection->wire.kernel, (size_t)count);
+    *ret_count = (size_t)count;
+    return STREAM_OK;
+}
+
 static enum stream_status tls_write(struct stream *s, const void *bytes, size_t size,
                                     size_t *ret_count)
 {
@@ -53,6 +78,8 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     size_t done = 0;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
+    if (tls_wire_is_engaged(&connection->wire))
+        return write_engaged(s, bytes, size, ret_count);
     tls_forget_errors();
     do {
         size_t count = 0;
@@ -75,6 +102,11 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
 static enum stream_status notify(struct stream *s)
 {
     struct tls_connection *connection = s->state;
+    if (tls_wire_is_engaged(&connection->wire)) {
+        connection->notified =
+            tls_kernel_alert(connection->wire.kernel, s->fd, SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY);
+        return connection->notified ? STREAM_OK : wait_or_fail(s);
+    }
     tls_forget_errors();
     int result = SSL_shutdown(connection->ssl);
     if (result < 0) {
@@ -84,6 +116,14 @@ static enum stream_status notify(struct stream *s)
     }
     connection->notified = true;
     return STREAM_OK;
+}
+
+/* A FIN would overtake what the kernel has encrypted and not given to TCP yet. */
+static bool is_drained(struct stream *s)
+{
+    const struct tls_wire *wire = &((struct tls_connection *)s->state)->wire;
+    s->write_waits = EV_WRITE;
+    return !tls_wire_is_engaged(wire) || tls_kernel_is_drained(wire->kernel, s->fd);
 }
 
 static enum stream_status tls_finish(struct stream *s)
@@ -96,6 +136,8 @@ static enum stream_status tls_finish(struct stream *s)
         if (status != STREAM_OK)
             return status;
     }
+    if (!is_drained(s))
+        return STREAM_AGAIN;
     if (s->blunt)
         tls_wire_flush(&connection->wire); /* a ticket that waited for an answer in vain */
     s->finished = true;
@@ -126,6 +168,19 @@ static void tls_ready(struct stream *s)
     tls_wire_ready(&connection->wire);
 }
 
+static bool tls_unseal(struct stream *s)
+{
+    struct tls_connection *connection = s->state;
+    return connection->wire.kernel != NULL && connection->outcome == STREAM_OK &&
+           !connection->notified && tls_wire_engage(&connection->wire);
+}
+
+static void tls_spliced(struct stream *s, size_t count)
+{
+    struct tls_connection *connection = s->state;
+    tls_kernel_took(connection->wire.kernel, count);
+}
+
 static void tls_release(struct stream *s)
 {
     tls_connection_free(s->state);
@@ -143,6 +198,8 @@ const struct stream_ops tls_stream_ops = {
     .write = tls_write,
     .finish = tls_finish,
     .pending = tls_pending,
+    .unseal = tls_unseal,
+    .spliced = tls_spliced,
     .ready = tls_ready,
     .release = tls_release,
     .fault = tls_fault,

@@ -80,6 +80,9 @@ static int refuse(BIO *bio, struct tls_wire *wire)
     return -1;
 }
 
+/* OpenSSL's own numbers of these controls; its sockets know them, its headers do not show them. */
+#define CTRL_SET_KTLS 72
+
 /* What send() took, or -1 with the retry flag or wire->error set. */
 static int send_some(BIO *bio, struct tls_wire *wire, const void *bytes, size_t size)
 {
@@ -87,6 +90,7 @@ static int send_some(BIO *bio, struct tls_wire *wire, const void *bytes, size_t 
     do
         count = send(wire->fd, bytes, size, MSG_NOSIGNAL | (wire->more ? MSG_MORE : 0));
     while (count < 0 && errno == EINTR);
+    wire->owing = count != (ssize_t)size;
     if (count >= 0)
         return (int)count;
     return refuse(bio, wire);
@@ -117,6 +121,7 @@ static int send_with_held(BIO *bio, struct tls_wire *wire, const char *bytes, si
     do
         count = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
+    wire->owing = count != (ssize_t)(held.length + size);
     if (count < 0)
         return refuse(bio, wire);
     if ((size_t)count > held.length) {
@@ -133,6 +138,8 @@ static int wire_write(BIO *bio, const char *bytes, int size)
 {
     struct tls_wire *wire = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (tls_wire_is_engaged(wire))
+        return size; /* no record of the library's fits any more: see tls/kernel.h */
     if (wire->collecting) {
         if (buffer_append(&wire->held, span_of(bytes, (size_t)size)))
             return size;
@@ -144,17 +151,49 @@ static int wire_write(BIO *bio, const char *bytes, int size)
     return send_some(bio, wire, bytes, (size_t)size);
 }
 
+void tls_wire_forget_keys(struct tls_wire *wire)
+{
+    if (tls_wire_is_engaged(wire))
+        return;
+    tls_kernel_free(wire->kernel);
+    wire->kernel = NULL;
+}
+
+/* "No" to the library in any case: it goes on encrypting. */
+static void note_keys(struct tls_wire *wire, bool sending, const void *crypto_info)
+{
+    if (!sending)
+        return;
+    tls_wire_forget_keys(wire);
+    if (wire->kernel == NULL)
+        wire->kernel = tls_kernel_note(crypto_info);
+}
+
+bool tls_wire_engage(struct tls_wire *wire)
+{
+    if (wire->kernel == NULL)
+        return false;
+    if (tls_kernel_is_engaged(wire->kernel))
+        return true;
+    if (wire->owing || wire->collecting || buffer_length(&wire->held) > 0)
+        return false;
+    if (!tls_kernel_engage(wire->kernel, wire->fd))
+        tls_wire_forget_keys(wire);
+    return wire->kernel != NULL;
+}
+
 static long wire_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     struct tls_wire *wire = BIO_get_data(bio);
-    (void)number;
-    (void)pointer;
     switch (command) {
     case BIO_CTRL_FLUSH:
         BIO_clear_retry_flags(bio);
         return wire->later || send_held(bio, wire) ? 1 : -1;
     case BIO_CTRL_EOF:
         return wire->eof;
+    case CTRL_SET_KTLS:
+        note_keys(wire, number != 0, pointer);
+        return 0;
     default:
         return 0;
     }
@@ -224,4 +263,6 @@ void tls_wire_release(struct tls_wire *wire)
 {
     buffer_release(&wire->fetched);
     buffer_release(&wire->held);
+    tls_kernel_free(wire->kernel);
+    wire->kernel = NULL;
 }

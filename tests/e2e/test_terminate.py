@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from harness import certs, cleanup, fix, servers, settings, tls, wait
-from harness.gate import Lines
+from harness import certs, fix, openssl, servers, settings, tls, wait
 
 
 def secure(gate, name="gateway.example.com", source=None, **context):
@@ -289,36 +288,9 @@ def test_a_hello_retry_request_is_survived(start, pair):
         client.echo(b"after a retry")
 
 
-class SClient:
-    """openssl s_client with a hand on its keyboard."""
-
-    def __init__(self, program, port, *options):
-        self.process = subprocess.Popen([program, "s_client", "-connect", f"127.0.0.1:{port}", "-servername",
-                                         "gateway.example.com", *options], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
-        self.lines = Lines(self.process.stdout)
-        cleanup.remember(self)
-
-    def say(self, text: bytes):
-        self.process.stdin.write(text + b"\n")
-
-    def hears(self, text: str, times: int = 1):
-        def enough():
-            return sum(text in line for line in self.lines.items) >= times
-        wait.until(enough, f"{text!r} comes back", 10)
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.lines.thread.join(2)
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
 def test_key_updates_are_survived(start, need):
     gate = start(pools={"app": servers.EchoServer()})
-    client = SClient(need("openssl"), gate.port, "-tls1_3")
+    client = openssl.SClient(need("openssl"), gate.port, "-tls1_3")
     client.say(b"before")
     client.hears("before")
     for number, letter in enumerate((b"k", b"K", b"K", b"k"), 1):
@@ -330,7 +302,7 @@ def test_key_updates_are_survived(start, need):
 
 def test_renegotiation_is_refused(start, need):
     gate = start(pools={"app": servers.EchoServer()})
-    client = SClient(need("openssl"), gate.port, "-tls1_2")
+    client = openssl.SClient(need("openssl"), gate.port, "-tls1_2")
     client.say(b"before")
     client.hears("before")
     client.say(b"R")
