@@ -2,14 +2,17 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from harness import net, servers, settings, wait
+from harness import books, net, servers, settings, wait
 from harness.ctl import Ctl
+from harness.gate import Gate
+from test_lifecycle import open_folder  # noqa: F401
 from test_notify import Manager, launch_for
 from test_upgrade import Heir, cleanup_peers, copied, finish, starting_heir, upgrade  # noqa: F401
 
@@ -238,6 +241,22 @@ def test_in_place_of_an_heir_that_crashes_the_old_program_serves_again(tmp_path,
         client.close()
     finish(gate, third)
     assert not (gate.folder / "admin.sock").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_process_that_became_another_user_is_rescued_too(build, open_folder, monkeypatch):  # noqa: F811
+    program = Path(shutil.copy(settings.binary(), open_folder / "muxgate"))
+    monkeypatch.setenv("MUXGATE", str(program))
+    gate = Gate(open_folder, build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "nobody"}))
+    gate.file.chmod(0o644)
+    session(gate)
+    heir = upgrade(gate)
+    program.unlink()
+    third = rescued(gate, crash(gate, heir))
+    assert books.user_id(third.pid) == books.user_id(gate.pid) != 0
+    session(gate)
+    cleanup_peers()
+    finish(gate, third)
 
 
 def test_a_rescue_that_fails_is_given_up_and_clients_are_told(launch, build):
