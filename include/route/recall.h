@@ -19,14 +19,14 @@ struct rule_list;
 
 struct recalled {
     const struct rule_list *list; /* the rules that were asked; NULL: none */
-    const struct rule *taken;     /* of them */
+    unsigned before, next;        /* how many were asked in vain; with which to go on */
     bool alpn_in_part;            /* other names than facts->alpn may have been offered as well */
     bool cert_unknown;            /* there may be a client certificate, or not, and which one */
     uint64_t budget; /* what comparing rules may still cost; used up, nothing more is certain */
 };
 
-/* For the rules of one connection: a fraction of a millisecond. */
-#define RECALL_BUDGET UINT64_C(10000)
+/* For the rules of one connection: less than a millisecond. */
+#define RECALL_BUDGET UINT64_C(40000)
 
 /* These rules were asked, and `taken` is what they answered; the facts tell of what kind. */
 void recalled_set_rules(struct recalled *ret, const struct rules *rules, const struct rule *taken,

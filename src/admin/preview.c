@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* A turn's share: to ask rules takes longer than to write a session down. */
-#define SESSIONS_PER_TURN 16u
+#define SESSIONS_PER_TURN 4u
 
 /* Sessions of each kind that are named, where nobody says how many. */
 #define NAMED_DEFAULT 100u

@@ -2,6 +2,7 @@
 
 #include "route/recall.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 bool rule_list_init(struct rule_list *list, size_t capacity)
@@ -56,19 +57,42 @@ void rule_list_release(struct rule_list *list)
     *list = (struct rule_list){0};
 }
 
-/* Of a connection whose bytes are gone: what the answers of then say of this rule. */
+/* Of a connection whose bytes are gone: a rule that would have taken all that this one does has
+ * said no then. Most rules stand where they stood: the one behind the last that was found goes
+ * first. */
+static bool was_denied(const struct compiled_rule *rule, struct recalled *recalled, unsigned most)
+{
+    for (unsigned i = 0; i < most && i < recalled->before && recalled->budget > 0; i++) {
+        unsigned at = (recalled->next + i) % recalled->before;
+        const struct compiled_rule *old = recalled->list->items[at];
+        if (old->dated || !match_covers(&old->match, &rule->match, &recalled->budget))
+            continue;
+        recalled->next = at + 1;
+        return true;
+    }
+    return false;
+}
+
 static enum verdict deduce(const struct compiled_rule *rule, struct recalled *recalled)
 {
-    uint64_t *budget = &recalled->budget;
-    const struct rule_list *then = recalled->list;
-    for (unsigned i = 0; then != NULL && i<then->count && * budget> 0; i++) {
-        const struct compiled_rule *old = then->items[i];
-        if (&old->rule == recalled->taken)
-            return match_covers(&rule->match, &old->match, budget) ? VERDICT_YES : VERDICT_MORE;
-        if (!old->dated && match_covers(&old->match, &rule->match, budget))
-            return VERDICT_NO;
-    }
-    return VERDICT_MORE;
+    if (recalled->list == NULL)
+        return VERDICT_MORE;
+    const struct match *taken = &recalled->list->items[recalled->before]->match;
+    if (was_denied(rule, recalled, 1))
+        return VERDICT_NO;
+    if (match_covers(&rule->match, taken, &recalled->budget))
+        return VERDICT_YES;
+    return was_denied(rule, recalled, UINT_MAX) ? VERDICT_NO : VERDICT_MORE;
+}
+
+void recalled_set_list(struct recalled *ret, const struct rule_list *list, const struct rule *taken)
+{
+    unsigned at = 0;
+    while (list != NULL && at < list->count && &list->items[at]->rule != taken)
+        at++;
+    ret->list = list != NULL && at < list->count ? list : NULL;
+    ret->before = at;
+    ret->next = 0;
 }
 
 static enum verdict ask(const struct compiled_rule *rule, const struct question *question)

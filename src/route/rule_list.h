@@ -33,6 +33,11 @@ void rule_list_release(struct rule_list *list);
 /* Warns of each rule that an earlier one certainly shadows. */
 void rule_list_warn_shadowed(const struct rule_list *list, struct problems *problems);
 
+/* Of the walk's answer of then: the list, up to the rule that was taken. */
+struct recalled;
+void recalled_set_list(struct recalled *ret, const struct rule_list *list,
+                       const struct rule *taken);
+
 enum walk rule_list_walk(const struct rule_list *list, const struct question *question,
                          rules_step *step, void *context, const struct rule **ret);
 

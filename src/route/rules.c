@@ -353,8 +353,7 @@ void recalled_set_rules(struct recalled *ret, const struct rules *rules, const s
                         const struct facts *facts)
 {
     enum walk ignored;
-    ret->list = list_for(rules, facts, &ignored);
-    ret->taken = taken;
+    recalled_set_list(ret, list_for(rules, facts, &ignored), taken);
 }
 
 /* The last rule that was asked. */

@@ -118,7 +118,8 @@ def test_an_address_that_is_taken_is_told(served, where):
     assert answer.status == 422 and "in use" in answer.json["errors"][-1]
 
 
-@pytest.mark.parametrize("query", ["dry_run=1", "dry_run=", "dry_run", "dry_run=false", "dryrun=true", "dry-run=true", "Confirm=60s", "confirm", "dry_run=true&confirm=60s", "dry_run=true&limit=x"])
+@pytest.mark.parametrize("query", ["dry_run=1", "dry_run=", "dry_run", "dry_run=false", "dryrun=true", "dry-run=true", "Confirm=60s",
+                                   "confirm", "dry_run=true&confirm=60s", "dry_run=true&limit=x"])
 def test_a_question_that_is_not_understood_reloads_nothing(served, query):
     gate = served(PLAIN, ["app"]).gate
     assert gate.admin.ask("POST", f"/v1/reload?{query}").status == 400
@@ -323,6 +324,19 @@ def test_a_passed_session(served, pair):
     assert at.write([{**through, "match": {"sni": "*.example.com"}, "pool": "two"}, through]).outlook(client) == "two"
     assert at.write([{**through, "match": {"alpn": "h2"}, "pool": "two"}, through]).outlook(client) == "same", "it offered nothing"
     assert at.write([{"tls": "terminate", "rules": [{"match": {"protocol": "fix"}, "pool": "two"}, {"pool": "one"}]}]).outlook(client) == "unknown: protocol"
+
+
+def test_a_session_that_has_asked_for_tls(served):
+    asks = {"tls": "terminate", "starttls": "postgres", "pool": "one"}
+    at = served([asks, {"pool": "two"}])
+    peer = at.gate.connect().send(b"\0\0\0\x08\x04\xd2\x16\x2f")
+    assert peer.recv(1) == b"S"
+    client = tls.TlsPeer(peer, name="gateway.example.com")
+    client.echo(b"x")
+    assert at.outlook(client) == "same"
+    assert at.write([{**asks, "match": {"sni": "gateway.example.com"}, "pool": "two"}, asks]).outlook(client) == "two"
+    assert at.write([{**asks, "match": {"sni": "other.example.com"}}, {"pool": "one"}]).outlook(client) == "no rule"
+    assert at.write([TLS_ONE, {"pool": "one"}]).outlook(client) == "unknown: starttls is answered by other rules"
 
 
 def test_a_listener_that_is_gone_and_a_network_that_is_denied(served):

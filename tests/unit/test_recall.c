@@ -217,6 +217,32 @@ START_TEST(rules_that_stay_are_always_told)
 }
 END_TEST
 
+START_TEST(thousands_of_rules_that_stay_are_told)
+{
+    static struct model_rule models[10000];
+    const struct rule *taken, *told;
+    const char *key;
+    for (unsigned i = 0; i < COUNT_OF(models); i++) {
+        char prefix[16], name[16];
+        struct asked asked = {.prefix = prefix};
+        snprintf(prefix, sizeof prefix, "k%ux", i);
+        snprintf(name, sizeof name, "%u", i);
+        models[i] = rule_of(name, TLS_ACTION_PLAIN, i + 1 < COUNT_OF(models) ? &asked : NULL);
+    }
+    struct rules *then = compile(models, COUNT_OF(models)),
+                 *now = compile(models, COUNT_OF(models));
+    struct facts all = facts_of("hello", NULL);
+    ck_assert_int_eq(rules_walk(then, &all, &taken), WALK_RULE);
+    struct recalled recalled = {.budget = RECALL_BUDGET};
+    struct facts left = left_of(&all, &recalled);
+    recalled_set_rules(&recalled, then, taken, &left);
+    ck_assert_int_eq(rules_walk_recalled(now, &left, &told, &key), WALK_RULE);
+    ck_assert_uint_eq(told->index, taken->index);
+    rules_free(then);
+    rules_free(now);
+}
+END_TEST
+
 START_TEST(without_a_budget_nothing_is_deduced)
 {
     struct asked he = {.prefix = "he"};
@@ -246,6 +272,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, what_is_told_is_what_the_bytes_would_have_led_to);
     tcase_add_test(t, rules_that_stay_are_always_told);
+    tcase_add_test(t, thousands_of_rules_that_stay_are_told);
     tcase_add_test(t, without_a_budget_nothing_is_deduced);
     suite_add_tcase(suite, t);
     return suite_run(suite);
