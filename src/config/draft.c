@@ -9,6 +9,11 @@ void draft_note(json_t *broken, const char *path)
     (void)json_object_set_new(broken, path, json_true());
 }
 
+bool draft_is_noted(const json_t *broken, const char *path)
+{
+    return json_object_get(broken, path) != NULL;
+}
+
 struct pruning {
     const json_t *broken;
     const struct locations *locations;
@@ -30,7 +35,7 @@ static bool is_broken(struct pruning *p)
     if (p->path.failed)
         return false;
     (void)!locations_resolve(p->locations, p->path.data, &place, &own);
-    bool broken = own != NULL && json_object_get(p->broken, own) != NULL;
+    bool broken = own != NULL && draft_is_noted(p->broken, own);
     p->failed = p->failed || own == NULL;
     free(own);
     return broken;

@@ -14,6 +14,8 @@
 /* Notes that the value at `path` cannot be used. `broken` is an object whose keys are paths. */
 void draft_note(json_t *broken, const char *path);
 
+bool draft_is_noted(const json_t *broken, const char *path);
+
 /* A new reference; NULL when memory is out. `merged` has values of "defaults" in it: they are known
  * by the paths where they stand in the file. */
 json_t *draft_prune(json_t *merged, const json_t *broken,

@@ -257,6 +257,21 @@ void locations_repeated(const struct locations *l,
     }
 }
 
+void locations_too_large(const struct locations *l,
+                         void (*each)(void *context, const char *path, size_t at), void *context)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        struct text path = {0};
+        if (!l->nodes[i].too_large)
+            continue;
+        text_add(&path, "");
+        add_path(l, i, &path);
+        if (!path.failed)
+            each(context, path.data, l->nodes[i].value_at);
+        text_release(&path);
+    }
+}
+
 void locations_hidden(const struct locations *l,
                       void (*each)(void *context, const char *path, size_t at), void *context)
 {

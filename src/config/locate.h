@@ -53,6 +53,10 @@ void locations_repeated(const struct locations *l,
                                      struct place first),
                         void *context);
 
+/* Calls `each` for every number that is too large to be read; it begins at byte `at`. */
+void locations_too_large(const struct locations *l,
+                         void (*each)(void *context, const char *path, size_t at), void *context);
+
 /* Calls `each` for every value that a later one of the same key hides; it begins at byte `at`. */
 void locations_hidden(const struct locations *l,
                       void (*each)(void *context, const char *path, size_t at), void *context);

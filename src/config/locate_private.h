@@ -23,6 +23,7 @@ struct node {
     uint32_t source;  /* the node that lends what this one lacks */
     uint32_t children;
     enum node_kind kind;
+    bool too_large; /* a number that cannot be held */
 };
 
 struct locations {

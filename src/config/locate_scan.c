@@ -51,8 +51,10 @@ static bool scan_value(struct build *b, struct node node)
         return scan_fail(&b->s, b->s.at, "nested deeper than %u levels", LOCATE_MAX_DEPTH);
     if (b->l->count == LOCATE_MAX_VALUES)
         return scan_fail(&b->s, b->s.at, "more than %u values", LOCATE_MAX_VALUES);
+    b->s.too_large = false;
     if (!opens && !(c == '"' ? scan_string(&b->s, NULL) : scan_plain(&b->s)))
         return false;
+    node.too_large = b->s.too_large;
     if (!locations_add(b->l, node))
         return no_memory(b);
     if (opens) {

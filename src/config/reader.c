@@ -56,6 +56,14 @@ static void build(struct config *config, const char *file, const char *folder, c
         config->draft = model;
 }
 
+static void note_too_large(void *context, const char *path, size_t at)
+{
+    const struct form *form = context;
+    (void)at;
+    problems_error(form->problems, path, "the number is too large");
+    draft_note(form->broken, path);
+}
+
 static void check_and_build(struct config *config, const char *file, const char *folder,
                             const json_t *root)
 {
@@ -63,6 +71,8 @@ static void check_and_build(struct config *config, const char *file, const char 
                         .folder = folder,
                         .defaults = json_object_get(root, "defaults"),
                         .broken = json_object()};
+    if (form.broken != NULL)
+        locations_too_large(config->locations, note_too_large, &form);
     json_t *sound = form.broken == NULL ? NULL : check(config, &form, root);
     if (sound == NULL || form.path.failed)
         out_of_memory(config);
@@ -110,18 +120,31 @@ static void add_hidden(void *context, const char *path, size_t at)
     json_decref(hidden);
 }
 
+/* In place of what jansson could not hold it reads null. The shortest such number has five bytes.
+ */
+static void blank_number(void *context, const char *path, size_t at)
+{
+    char *text = context;
+    size_t length = strspn(text + at, "0123456789.eE+-");
+    (void)path;
+    memset(text + at, ' ', length);
+    memcpy(text + at, "null", 4);
+}
+
+/* A copy for jansson; sound JSON has no NUL in it. */
+static char *blanked(const struct locations *locations, const char *text, size_t length)
+{
+    char *copy = strndup(text, length);
+    if (copy != NULL)
+        locations_too_large(locations, blank_number, copy);
+    return copy;
+}
+
 /* The scanner has found every syntax error that there is; what jansson may still say is told, too.
  */
-static json_t *load(struct config *config, const char *text, size_t length)
+static json_t *parse(struct config *config, const char *text, size_t length)
 {
-    struct place where;
-    char fault[160];
     json_error_t error;
-    if (!locations_create(&config->locations, text, length, &where, fault, sizeof fault)) {
-        problems_syntax(config->problems, where.line, where.column, "%s", fault);
-        return NULL;
-    }
-    problems_locate(config->problems, config->locations);
     json_t *root = json_loadb(text, length, JSON_DECODE_ANY, &error);
     if (root == NULL)
         problems_syntax(config->problems, error.line, error.column, "%s", error.text);
@@ -133,10 +156,23 @@ static json_t *load(struct config *config, const char *text, size_t length)
 static void read_text(struct config *config, const char *file, const char *folder, const char *text,
                       size_t length)
 {
-    json_t *root = load(config, text, length);
+    struct place where;
+    char fault[160], *own;
+    if (!locations_create(&config->locations, text, length, &where, fault, sizeof fault)) {
+        problems_syntax(config->problems, where.line, where.column, "%s", fault);
+        return;
+    }
+    problems_locate(config->problems, config->locations);
+    own = blanked(config->locations, text, length);
+    if (own == NULL) {
+        out_of_memory(config);
+        return;
+    }
+    json_t *root = parse(config, own, length);
     if (root != NULL)
         check_and_build(config, file, folder, root);
     json_decref(root);
+    free(own);
 }
 
 /* The same folder wherever the process goes; symlinks on the way are kept, as they may be swapped.

@@ -1,8 +1,11 @@
 /* What a pool's keys about balancing say about each other. Legal, all of it: warnings. */
 #include "relations.h"
 
+/* What came from "defaults" was meant for the pools that it fits. */
 static void warn_at(struct form *f, const char *key, const char *text)
 {
+    if (json_object_get(json_object_get(f->defaults, "pool"), key) != NULL)
+        return;
     size_t back = form_enter_key(f, key);
     problems_warning(f->problems, f->path.data, "%s", text);
     form_leave(f, back);

@@ -239,7 +239,8 @@ static bool scan_number(struct scanner *s)
         if (!scan_digits(s))
             return false;
     }
-    return number_fits(s, start, whole) || scan_fail(s, start, "the number is too large");
+    s->too_large = !number_fits(s, start, whole);
+    return true;
 }
 
 bool scan_plain(struct scanner *s)

@@ -15,6 +15,7 @@ struct scanner {
     const unsigned char *text;
     size_t length, at;
     /* after a failure: */
+    bool too_large; /* the last number is more than C can hold */
     size_t fault_at;
     char fault[160];
 };
@@ -36,7 +37,7 @@ void scan_space(struct scanner *s);
 /* A string, from its opening quote on. `decoded` (may be NULL) gets its bytes appended. */
 bool scan_string(struct scanner *s, struct text *decoded) MUST_CHECK;
 
-/* A number, true, false or null. */
+/* A number, true, false or null. One that is too large is no fault of syntax: too_large tells. */
 bool scan_plain(struct scanner *s) MUST_CHECK;
 
 #endif

@@ -11,7 +11,7 @@ import pytest
 from harness.gate import run
 
 BAD = sorted(path for path in (Path(__file__).resolve().parents[1] / "data/config/bad").glob("*.json")
-             if not path.name.startswith("syntax-") and "srv:" not in path.read_text(encoding="utf-8"))
+             if not path.name.startswith("syntax-") and not re.search("srv:|1e999", path.read_text(encoding="utf-8")))
 
 # One key a line, so that a fault moves no other's place. "%" stands for the folder of the certificates.
 GOOD = """{

@@ -97,7 +97,7 @@ def test_the_schema_takes_what_the_program_takes(tmp_path, kind, alphabet, seeds
     values = mutants(alphabet, seeds, 500)
     path = tmp_path / "gate.json"
     path.write_text(json.dumps(file_with(form, values)))
-    told = [re.match(rf"[^:]*:\d+:\d+: {place}: (.*)", line) for line in run("-c", path, "-t", seconds=60).stderr.splitlines()]
+    told = [re.match(rf"[^:]*:\d+:\d+: {place}: (.*)", line) for line in run("-c", path, "--dump", seconds=60).stderr.splitlines()]
     refused = {values[int(match[1])] for match in told if match and not (others and re.search(others, match[2]))}
     assert len(refused) > 4 and len(values) - len(refused) > 4
     by_schema = refused_by_schema(kind, values)
