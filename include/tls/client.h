@@ -47,6 +47,9 @@ enum tls_refresh tls_client_refresh_authorities(struct tls_client *client, const
 enum tls_refresh tls_client_refresh_certificate(struct tls_client *client, const char **ret_file,
                                                 struct error *error);
 
+/* As tls_policy_pass_over(): our certificate stays as it is loaded. */
+const char *tls_client_pass_over(struct tls_client *client);
+
 struct tls_sessions *tls_sessions_create(void);        /* NULL: memory is out */
 void tls_sessions_free(struct tls_sessions *sessions); /* accepts NULL */
 

@@ -28,7 +28,9 @@ struct tls_client {
     unsigned char *alpn;         /* owned; RFC 7301 ProtocolNameList without its length */
     size_t alpn_length;          /* 0: none is offered */
     uint64_t told_ca, told_cert; /* the control thread's; the refusal that was told last; 0: none */
-    pthread_mutex_t mutex;       /* guards the means against the control thread's replacing them */
+    bool passes;                 /* likewise: certificate files with this content are not loaded */
+    unsigned char passed[32];
+    pthread_mutex_t mutex; /* guards the means against the control thread's replacing them */
     struct tls_means means;
 };
 

@@ -4,6 +4,7 @@
 #include "app/binder.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tls/client.h"
 
 /* Something is in the way of the one that is to come back: how long until it is tried again. */
 #define AGAIN_SECONDS 2.0
@@ -64,17 +65,32 @@ static bool prepare(const struct muxgate *m, struct change *ret, struct error *e
     return false;
 }
 
-/* They are served as they were: what came to lie in the files meanwhile may be what is taken back.
- */
-static void pass_over(void *context, struct tls_policy *policy)
+static void tell_passed(const char *file)
 {
-    (void)context;
-    const char *file = *tls_policy_files(policy) == NULL ? NULL : tls_policy_pass_over(policy);
     if (file != NULL)
         log_event(LOG_LEVEL_WARNING, "cert.keep",
                   "file=%s reason=\"changed while its configuration was not in use; taken by the "
                   "next reload\"",
                   file);
+}
+
+static void pass_over(void *context, struct tls_policy *policy)
+{
+    (void)context;
+    if (*tls_policy_files(policy) != NULL)
+        tell_passed(tls_policy_pass_over(policy));
+}
+
+/* Certificates are as they were: what came to lie in their files meanwhile may be what is taken
+ * back. */
+static void pass_files_over(const struct snapshot *snapshot)
+{
+    snapshot_each_policy(snapshot, pass_over, NULL);
+    for (unsigned i = 0; i < pool_set_count(snapshot->pools); i++) {
+        struct tls_client *client = pool_tls(pool_set_at(snapshot->pools, i));
+        if (client != NULL)
+            tell_passed(tls_client_pass_over(client));
+    }
 }
 
 static void stop_waiting(struct muxgate *m)
@@ -90,7 +106,7 @@ static void come_back(struct muxgate *m, const struct change *change)
     log_event(LOG_LEVEL_WARNING, "reload.unconfirmed",
               "generation=%llu reason=\"nobody has confirmed it\" hint=\"the file still has it\"",
               number_of(m->snapshot));
-    snapshot_each_policy(change->snapshot, pass_over, NULL);
+    pass_files_over(change->snapshot);
     bool whole = muxgate_commit(m, change, &summary, NULL);
     atomic_fetch_add(&m->process.reloads_reverted, 1);
     stop_waiting(m);

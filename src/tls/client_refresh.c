@@ -103,12 +103,30 @@ enum tls_refresh tls_client_refresh_certificate(struct tls_client *client, const
         return TLS_REFRESH_SAME;
     *ret_file = client->cert;
     enum tls_file_status status = tls_means_load_credential(client, &fresh, digest, &part, &reason);
-    bool same = memcmp(digest, client->means.credential->digest, sizeof digest) == 0;
+    bool same = memcmp(digest, client->means.credential->digest, sizeof digest) == 0 ||
+                (client->passes && memcmp(digest, client->passed, sizeof digest) == 0);
     bool taken = !same && status == TLS_FILE_OK && take_credential(client, fresh, &reason);
     tls_credential_unref(fresh);
     if (same || taken)
         client->told_cert = 0;
+    if (taken)
+        client->passes = false;
     if (same || status == TLS_FILE_UNSTABLE)
         return TLS_REFRESH_SAME;
     return taken ? TLS_REFRESH_NEW : refuse(&client->told_cert, digest, &reason, error);
+}
+
+const char *tls_client_pass_over(struct tls_client *client)
+{
+    struct tls_credential *found = NULL;
+    struct error ignored;
+    enum tls_part part;
+    const struct tls_credential *own = client->means.credential;
+    if (own == NULL)
+        return NULL;
+    client->passes = tls_means_load_credential(client, &found, client->passed, &part, &ignored) ==
+                         TLS_FILE_OK &&
+                     memcmp(client->passed, own->digest, sizeof client->passed) != 0;
+    tls_credential_unref(found);
+    return client->passes ? client->cert : NULL;
 }

@@ -291,6 +291,28 @@ def test_a_renewed_certificate_of_ours_is_shown_and_live_sessions_stay(start, au
     live.echo(b"after")
 
 
+@pytest.mark.tsan
+def test_a_configuration_that_comes_back_shows_the_certificate_that_it_had(start, authority, trusting, tmp_path):
+    server, other = Secure(authority.known(NAME), client_ca=authority.cert), servers.EchoServer()
+    first, second, third = (authority.issue(f"gateway-{number}.example.com") for number in (1, 2, 3))
+    live = certs.copy(first, tmp_path / "live")
+    keys = trusting(cert=str(live.cert), key=str(live.key))
+    gate = start(PLAIN, pool(server, tls=keys), tls=None, admin=True)
+    gate.write({**gate.template, "pools": {"app": {"servers": [other.address]}}})
+    assert gate.admin.ask("POST", "/v1/reload?confirm=3s").status == 200
+    certs.replace(live.cert, second.cert)
+    certs.replace(live.key, second.key)
+    gate.event("reload.reverted", seconds=20)
+    gate.event("cert.keep", f"file={live.cert}")
+    talk(gate)
+    certs.replace(live.cert, third.cert)
+    certs.replace(live.key, third.key)
+    gate.event("cert.load", "pool=app", f"file={live.cert}")
+    talk(gate)
+    shown = [dict(part[0] for part in seen["subject"])["commonName"] for seen in server.clients]
+    assert shown == ["gateway-1.example.com", "gateway-3.example.com"]
+
+
 # --- sessions ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
