@@ -93,6 +93,9 @@ static inline void stream_ready(struct stream *s)
         s->ops->ready(s);
 }
 
+/* What a failed call on a plain stream's descriptor says, by its errno. */
+enum stream_status stream_judge(int number);
+
 /* Raw bytes can be moved with splice(2). */
 bool stream_is_plain(const struct stream *s);
 

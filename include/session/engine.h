@@ -13,6 +13,7 @@
 #include "io/pipes.h"
 #include "ledger/ledger.h"
 #include "session/crew.h"
+#include "session/gather.h"
 #include "session/limits.h"
 #include "session/log_line.h"
 #include "session/snapshot.h"
@@ -58,6 +59,7 @@ struct engine {
     struct list generations, acceptors, sessions, doomed;
     struct list handshakes;       /* sessions whose handshake waits for its turn */
     struct turns turns;           /* ... and when that is */
+    struct gather *gather;        /* owned; sessions that are read from at the end of the turn */
     struct list again;            /* sessions with input inside that nobody will announce */
     ev_async bell;                /* a limit that others share has changed */
     struct list tours;            /* looks at all sessions, asked for by others */
@@ -68,6 +70,7 @@ struct engine {
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
     struct span heard; /* what a look found in the kernel, while it is carried out; in `scratch` */
+    const struct relay_moved *moved; /* for the session at work, beforehand; NULL: nothing was */
     struct pipes *pipes;
     struct tls_sessions *tls_sessions; /* owned; to resume with servers */
     struct refusals *refusals;         /* owned */

@@ -31,11 +31,20 @@ struct relay {
     struct relay_lane lane[2]; /* by direction */
 };
 
+/* What was read and written for one direction beforehand, together with others' (gather.h). Counts
+ * as recv() and send() give them, or minus an errno; nothing was written where nothing was read. */
+struct relay_moved {
+    const unsigned char *bytes;
+    size_t room; /* for so many bytes */
+    int read, written;
+};
+
 /* What pumping needs of the worker. */
 struct relay_tools {
     unsigned char *scratch;
     size_t scratch_size;
     struct pipes *pipes;
+    const struct relay_moved *moved; /* taken for the first read and write; NULL: there is none */
 };
 
 enum relay_status {

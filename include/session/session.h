@@ -61,7 +61,7 @@ struct session {
     struct tally_traffic *traffic;   /* borrowed: where it counts */
     struct list link;                /* engine's sessions, later its doomed */
     /* A listener's undecided while inspected; those who wait for a handshake; later the engine's
-     * handshakes or again. */
+     * handshakes, again or gather. */
     struct list queue;
 
     struct stream client, server; /* owned */
@@ -105,6 +105,7 @@ struct session {
     bool server_first; /* the server finished before the client */
     bool settled;      /* RELAY: keep-alive to the server is set */
     bool entered;      /* in the ledger */
+    uint8_t readable;  /* RELAY: bits by enum side, while it waits in the engine's gather */
 };
 
 /* Takes a fresh connection over, for a listener of that generation: on false (out of memory) fd is
@@ -122,6 +123,11 @@ void session_tell_trouble(struct session *s, bool worth);
 
 /* Its turn has come (engine_queue_handshake, engine_queue_again). */
 void session_take_turn(struct session *s);
+
+/* RELAY, from the gather: what is ready on both sides; and what was read on a side, and written to
+ * the other, beforehand. Harmless where the session is over. */
+void session_take_events(struct session *s, int client_events, int server_events);
+void session_take_moved(struct session *s, enum side side, const struct relay_moved *moved);
 
 /* Frees a doomed session: the engine's reaper only. */
 void session_free(struct session *s);
@@ -229,6 +235,10 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
 /* A session of a terminating rule without nested rules: its first decrypted bytes are looked at as
  * they pass, for the log only. */
 void inspect_note_first_bytes(struct session *s, struct span bytes);
+
+/* Whether what this side has to say may be moved by the gather: a small message between plain
+ * streams, with nothing held or in doubt. */
+bool phase_relay_may_gather(const struct session *s, enum side side);
 
 /* RELAY, in the turn that was asked for: takes what lies inside the TLS layers. */
 void phase_relay_turn(struct session *s);

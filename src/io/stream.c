@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static enum stream_status failed(int number)
+enum stream_status stream_judge(int number)
 {
     if (number == EAGAIN || number == EINTR)
         return STREAM_AGAIN;
@@ -23,7 +23,7 @@ static enum stream_status plain_read(struct stream *s, void *room, size_t size, 
 {
     ssize_t count = recv(s->fd, room, size, 0);
     if (count < 0)
-        return failed(errno);
+        return stream_judge(errno);
     *ret_count = (size_t)count;
     return count == 0 ? STREAM_EOF : STREAM_OK;
 }
@@ -41,7 +41,7 @@ static enum stream_status plain_write(struct stream *s, const void *bytes, size_
         end_nagle(s);
     ssize_t count = send(s->fd, bytes, size, MSG_NOSIGNAL);
     if (count < 0)
-        return failed(errno);
+        return stream_judge(errno);
     *ret_count = (size_t)count;
     return STREAM_OK;
 }
@@ -50,7 +50,7 @@ static enum stream_status plain_finish(struct stream *s)
 {
     s->finished = true;
     /* ENOTCONN: the peer has already reset; reading will tell. */
-    return shutdown(s->fd, SHUT_WR) == 0 || errno == ENOTCONN ? STREAM_OK : failed(errno);
+    return shutdown(s->fd, SHUT_WR) == 0 || errno == ENOTCONN ? STREAM_OK : stream_judge(errno);
 }
 
 static const struct stream_ops plain_ops = {

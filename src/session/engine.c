@@ -208,6 +208,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)loop;
     (void)events;
     struct engine *engine = watcher->data;
+    gather_serve(engine->gather);
     serve_queues(engine);
     reap(engine);
     report_empty(engine);
@@ -257,6 +258,7 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->scratch = malloc(SCRATCH_BYTES);
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
+    engine->gather = gather_create();
     engine->pipes = pipes_create(args->most_pipes);
     engine->tls_sessions = tls_sessions_create();
     ev_async_init(&engine->bell, on_bell);
@@ -268,8 +270,8 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
-        engine->pipes == NULL || engine->tls_sessions == NULL || !tally_create(&engine->tally) ||
-        !refusals_create(&engine->refusals, engine)) {
+        engine->gather == NULL || engine->pipes == NULL || engine->tls_sessions == NULL ||
+        !tally_create(&engine->tally) || !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
     }
@@ -291,6 +293,7 @@ void engine_free(struct engine *engine)
     ev_idle_stop(engine->loop, &engine->restless);
     reap(engine);
     retire_current(engine);
+    gather_free(engine->gather);
     pipes_free(engine->pipes);
     tls_sessions_free(engine->tls_sessions);
     free(engine->facts);

@@ -19,6 +19,7 @@ src_libsession_a_SOURCES = \
 	include/session/tour.h src/session/tour.c \
 	include/session/turns.h src/session/turns.c \
 	src/session/first_words.c \
+	include/session/gather.h src/session/gather.c \
 	src/session/peek.c \
 	src/session/phase_connect.c \
 	src/session/phase_handshake.c \

@@ -16,9 +16,12 @@
         (s)->relay.lane[0].bytes, (s)->relay.lane[1].bytes                                         \
     }
 
+/* What was moved beforehand is the first pump's. */
 static struct relay_tools tools_of(struct session *s)
 {
-    return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes};
+    const struct relay_moved *moved = s->engine->moved;
+    s->engine->moved = NULL;
+    return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes, moved};
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -240,6 +243,16 @@ static void pump_for(struct session *s, enum side side, int events)
     }
     if ((events & stream->read_waits) && is_read_from(lane))
         (void)pump(s, out);
+}
+
+bool phase_relay_may_gather(const struct session *s, enum side side)
+{
+    const struct relay_lane *lane =
+        &s->relay.lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
+    const struct stream *to = side == SIDE_CLIENT ? &s->server : &s->client;
+    return s->phase == PHASE_RELAY && !s->doubtful && !s->terminates && is_read_from(lane) &&
+           lane->full_reads == 0 && to->nagle == 0 && stream_is_plain(&s->client) &&
+           stream_is_plain(&s->server);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */

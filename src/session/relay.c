@@ -34,6 +34,7 @@ struct pump {
     const struct relay_lane *other;
     struct ends ends;
     const struct relay_tools *tools;
+    const struct relay_moved *moved; /* not looked at yet; NULL: none */
     struct relay_result result;
 };
 
@@ -121,17 +122,55 @@ static enum stream_status fill_scratch(struct pump *p, size_t *ret_filled)
     return status;
 }
 
+/* The same for what was written beforehand: how far it came. */
+static enum step write_rest(struct pump *p, const struct relay_moved *moved)
+{
+    size_t count = (size_t)moved->read;
+    if (moved->written >= 0)
+        return write_through(p, moved->bytes + moved->written, count - (size_t)moved->written);
+    enum step step = judge_write(p, stream_judge(-moved->written));
+    return step == STEP_FAILED ? step : hold(p, moved->bytes, count);
+}
+
+/* One read and its write, made now or beforehand. */
+struct portion {
+    enum stream_status status; /* of the read */
+    size_t count, room;
+    enum step step; /* of the write; MORE where there was none */
+};
+
+static struct portion move_now(struct pump *p)
+{
+    struct portion one = {.room = p->tools->scratch_size, .step = STEP_MORE};
+    one.status = fill_scratch(p, &one.count);
+    if (one.count > 0)
+        one.step = write_through(p, p->tools->scratch, one.count);
+    return one;
+}
+
+static struct portion take_moved(struct pump *p)
+{
+    const struct relay_moved *moved = p->moved;
+    struct portion one = {.status = STREAM_EOF, .room = moved->room, .step = STEP_MORE};
+    p->moved = NULL;
+    if (moved->read < 0)
+        one.status = stream_judge(-moved->read);
+    if (moved->read <= 0)
+        return one;
+    one.status = STREAM_OK;
+    one.count = (size_t)moved->read;
+    one.step = write_rest(p, moved);
+    return one;
+}
+
 static enum step copy_once(struct pump *p)
 {
     struct relay_lane *lane = p->lane;
-    size_t filled;
-    enum stream_status status = fill_scratch(p, &filled);
-    lane->bytes += filled;
-    if (filled > 0) {
-        enum step step = write_through(p, p->tools->scratch, filled);
-        if (step == STEP_FAILED)
-            return step;
-    }
+    struct portion one = p->moved == NULL ? move_now(p) : take_moved(p);
+    enum stream_status status = one.status;
+    lane->bytes += one.count;
+    if (one.step == STEP_FAILED)
+        return STEP_FAILED;
     if (status == STREAM_EOF) {
         lane->ended = true;
         return STEP_AGAIN_LATER;
@@ -140,7 +179,7 @@ static enum step copy_once(struct pump *p)
         return STEP_AGAIN_LATER; /* a stream tells it again, behind what is held */
     if (status != STREAM_OK)
         return judge(p, status, p->ends.from_side);
-    bool full = filled == p->tools->scratch_size;
+    bool full = one.count == one.room;
     lane->full_reads = (uint8_t)(!full                           ? 0
                                  : lane->full_reads < BULK_READS ? lane->full_reads + 1
                                                                  : BULK_READS);
@@ -262,6 +301,7 @@ static struct pump begin(struct relay *relay, enum direction direction,
         .other = &relay->lane[direction == DIRECTION_UP ? DIRECTION_DOWN : DIRECTION_UP],
         .ends = ends_of(direction, sides),
         .tools = tools,
+        .moved = tools->moved,
         .result = {RELAY_GOES_ON, SIDE_CLIENT}};
 }
 

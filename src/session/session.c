@@ -75,6 +75,8 @@ static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
     struct session *s = watcher->data;
+    if (events == EV_READ && gather_take(s->engine->gather, s, SIDE_CLIENT))
+        return;
     if (events & EV_READ)
         stream_ready(&s->client);
     phases[s->phase].step(s, events, 0);
@@ -85,10 +87,27 @@ static void on_server(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
     struct session *s = watcher->data;
+    if (events == EV_READ && gather_take(s->engine->gather, s, SIDE_SERVER))
+        return;
     if (events & EV_READ)
         stream_ready(&s->server);
     phases[s->phase].step(s, 0, events);
     after_step(s);
+}
+
+void session_take_events(struct session *s, int client_events, int server_events)
+{
+    if (session_is_over(s))
+        return;
+    phases[s->phase].step(s, client_events, server_events);
+    after_step(s);
+}
+
+void session_take_moved(struct session *s, enum side side, const struct relay_moved *moved)
+{
+    s->engine->moved = moved;
+    session_take_events(s, side == SIDE_CLIENT ? EV_READ : 0, side == SIDE_SERVER ? EV_READ : 0);
+    s->engine->moved = NULL;
 }
 
 void session_take_turn(struct session *s)

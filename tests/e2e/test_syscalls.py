@@ -17,7 +17,7 @@ PLAIN = [{"pool": "app"}]
 
 # Calls of the log's thread, of OpenSSL's random numbers and of a sanitizer are not what is counted.
 COUNTED = {"accept", "accept4", "bind", "close", "connect", "epoll_ctl", "fcntl", "getpeername", "getsockname", "getsockopt",
-           "ioctl", "poll", "readv", "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "splice",
+           "io_uring_enter", "io_uring_setup", "ioctl", "poll", "readv", "recvfrom", "recvmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "splice",
            "writev"}
 CALL = re.compile(r"^\d+ +(\w+)\(", re.MULTILINE)
 

@@ -7,10 +7,12 @@
 #include "suite.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ev.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SCRATCH (64u * 1024u)
@@ -51,7 +53,7 @@ static void bench_start(struct bench *b, unsigned pipes)
     stream_plain(&b->sides[1], inner[1]);
     b->pair[0] = &b->sides[0];
     b->pair[1] = &b->sides[1];
-    b->tools = (struct relay_tools){malloc(SCRATCH), SCRATCH, pipes_create(pipes)};
+    b->tools = (struct relay_tools){malloc(SCRATCH), SCRATCH, pipes_create(pipes), NULL};
 }
 
 static void bench_stop(struct bench *b)
@@ -294,6 +296,82 @@ START_TEST(sources_are_counted_by_address_and_ipv6_by_its_64)
 }
 END_TEST
 
+/* --- what was moved beforehand ---------------------------------------------------------------- */
+
+/* "0123456789" from the client, of which `read` bytes were taken out of the kernel, for a room of
+ * so many, and `written` given to the server, or what else the calls gave. */
+static const struct moved_case {
+    const char *name;
+    size_t room;
+    int read, written;
+    enum relay_status status;
+    enum side side;
+    bool ended;
+    const char *arrives; /* at the server, once the relay has nothing to hold any more */
+} moved_cases[] = {
+    {"all of it", 64, 10, 10, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"written in part", 64, 10, 3, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"not written now", 64, 10, -EAGAIN, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"a room that was too small", 4, 4, 4, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"too small, and not written", 4, 4, -EAGAIN, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"nothing to read now", 64, -EAGAIN, 0, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"interrupted", 64, -EINTR, 0, RELAY_GOES_ON, SIDE_CLIENT, false, "0123456789"},
+    {"the end", 64, 0, 0, RELAY_GOES_ON, SIDE_CLIENT, true, ""},
+    {"the source has reset", 64, -ECONNRESET, 0, RELAY_RESET, SIDE_CLIENT, false, ""},
+    {"the sink has reset", 64, 10, -EPIPE, RELAY_RESET, SIDE_SERVER, false, ""},
+    {"the source has broken", 64, -EIO, 0, RELAY_BROKEN, SIDE_CLIENT, false, ""},
+    {"the sink has broken", 64, 10, -EIO, RELAY_BROKEN, SIDE_SERVER, false, ""},
+};
+
+/* The calls that the case says were made. */
+static void move_beforehand(struct bench *b, const struct moved_case *c, char room[64])
+{
+    if (c->read > 0)
+        ck_assert_int_eq(recv(b->sides[SIDE_CLIENT].fd, room, (size_t)c->read, 0), c->read);
+    if (c->written > 0)
+        nonblocking_send(b->sides[SIDE_SERVER].fd, room, (size_t)c->written);
+}
+
+static void await_bytes(struct bench *b, const char *wanted)
+{
+    char got[64] = "";
+    size_t count = 0;
+    while (count < strlen(wanted)) {
+        ssize_t more = recv(b->server, got + count, sizeof got - count, MSG_DONTWAIT);
+        count += more > 0 ? (size_t)more : 0;
+        if (count < strlen(wanted))
+            ck_assert_int_eq(turn(b, 20).status, RELAY_GOES_ON);
+    }
+    ck_assert_mem_eq(got, wanted, strlen(wanted));
+    ck_assert_uint_eq(b->relay.lane[DIRECTION_UP].bytes, strlen(wanted));
+    ck_assert(!relay_holds_bytes(&b->relay));
+}
+
+START_TEST(what_was_moved_beforehand_counts_as_if_it_were_moved_now)
+{
+    const struct moved_case *c = &moved_cases[_i];
+    struct bench b;
+    char room[64];
+    bench_start(&b, 0);
+    nonblocking_send(b.client, "0123456789", 10);
+    struct pollfd p = {.fd = b.sides[SIDE_CLIENT].fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+    move_beforehand(&b, c, room);
+    struct relay_moved moved = {(unsigned char *)room, c->room, c->read, c->written};
+    b.tools.moved = &moved;
+    struct relay_result result = relay_pump(&b.relay, DIRECTION_UP, b.pair, &b.tools);
+    b.tools.moved = NULL;
+    ck_assert_msg(result.status == c->status, "%s: status %d", c->name, (int)result.status);
+    ck_assert_int_eq((int)result.side, (int)c->side);
+    ck_assert(b.relay.lane[DIRECTION_UP].ended == c->ended);
+    if (c->status == RELAY_GOES_ON && !c->ended)
+        await_bytes(&b, c->arrives);
+    if (c->ended)
+        ck_assert_int_eq(recv(b.server, room, sizeof room, 0), 0);
+    bench_stop(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("session");
@@ -304,6 +382,8 @@ int main(void)
     tcase_add_test(tests, a_side_that_finished_can_still_be_answered);
     tcase_add_test(tests, a_reset_is_told_with_its_side);
     tcase_add_test(tests, a_stalled_reader_stops_reading_from_the_other_side);
+    tcase_add_loop_test(tests, what_was_moved_beforehand_counts_as_if_it_were_moved_now, 0,
+                        COUNT_OF(moved_cases));
     tcase_add_test(tests, bulk_arrives_whole_by_copying);
     tcase_add_test(tests, bulk_arrives_whole_by_splicing);
     tcase_add_test(tests, a_quiet_bulk_direction_holds_no_pipe);

@@ -1,0 +1,100 @@
+#include "io/batch.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+struct batch {
+    struct io_uring ring;
+    int result[BATCH_MOST];
+};
+
+/* Work that one thread alone gives and takes back is the cheapest; kernels before 6.1 do not know
+ * the flags. */
+static bool open_ring(struct io_uring *ring)
+{
+    struct io_uring_params best = {.flags = IORING_SETUP_SINGLE_ISSUER |
+                                            IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN};
+    struct io_uring_params plain = {.flags = 0};
+    return io_uring_queue_init_params(BATCH_MOST, ring, &best) == 0 ||
+           io_uring_queue_init_params(BATCH_MOST, ring, &plain) == 0;
+}
+
+bool batch_create(struct batch **ret)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (batch == NULL)
+        return false;
+    if (!open_ring(&batch->ring)) {
+        free(batch);
+        return false;
+    }
+    *ret = batch;
+    return true;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    io_uring_queue_exit(&batch->ring);
+    free(batch);
+}
+
+/* A free entry of the ring; NULL only if a run has left some behind. */
+static struct io_uring_sqe *entry_for(struct batch *batch, unsigned slot)
+{
+    batch->result[slot] = -EAGAIN;
+    return io_uring_get_sqe(&batch->ring);
+}
+
+void batch_recv(struct batch *batch, unsigned slot, int fd, void *room, size_t size)
+{
+    struct io_uring_sqe *entry = entry_for(batch, slot);
+    if (entry == NULL)
+        return;
+    io_uring_prep_recv(entry, fd, room, size, MSG_DONTWAIT);
+    entry->user_data = slot;
+}
+
+void batch_send(struct batch *batch, unsigned slot, int fd, const void *bytes, size_t size)
+{
+    struct io_uring_sqe *entry = entry_for(batch, slot);
+    if (entry == NULL)
+        return;
+    io_uring_prep_send(entry, fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    entry->user_data = slot;
+}
+
+static unsigned take_results(struct batch *batch)
+{
+    struct io_uring_cqe *done;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&batch->ring, head, done)
+    {
+        batch->result[done->user_data % BATCH_MOST] = done->res;
+        count++;
+    }
+    io_uring_cq_advance(&batch->ring, count);
+    return count;
+}
+
+/* A call that is interrupted, or that takes but a part, is made again. What the kernel has taken is
+ * waited for: it was not to wait for anything itself. */
+bool batch_run(struct batch *batch)
+{
+    unsigned due = io_uring_sq_ready(&batch->ring), tries = 0;
+    while (due > 0 && tries++ < 2 * BATCH_MOST) {
+        int taken = io_uring_submit_and_wait(&batch->ring, due);
+        due -= take_results(batch);
+        if (taken < 0 && taken != -EINTR && taken != -EAGAIN && taken != -EBUSY)
+            break;
+    }
+    return due == 0;
+}
+
+int batch_result(const struct batch *batch, unsigned slot)
+{
+    return batch->result[slot];
+}

@@ -1,0 +1,194 @@
+"""Messages that come in the same turn of the loop are passed on together: every byte once, to whom it is meant
+for, in order, whatever becomes of the neighbours. The gateway is stopped while they are sent, so that one turn
+finds them all."""
+
+import os
+import select
+import signal
+
+import pytest
+
+from harness import servers, wait
+from test_syscalls import Calls, quiet  # noqa: F401
+
+CROWD = 100  # more than one round of 64
+PLAIN = [{"pool": "app"}]
+
+
+class Stopped:
+    """Within the block the gateway stands still."""
+
+    def __init__(self, gate):
+        self.pid = gate.process.pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        wait.until(self._stands_still, "the gateway stands still")
+
+    def _stands_still(self):
+        """Of itself, or under a tracer."""
+        return open(f"/proc/{self.pid}/stat", encoding="ascii").read().rpartition(")")[2].split()[0] in "Tt"
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def message(number, size=120):
+    return (f"<{number}>".encode() * size)[:size]
+
+
+def crowd(gate, count=CROWD):
+    """Sessions that have echoed twice: what a session does only at its beginning is behind them."""
+    clients = [gate.connect() for _ in range(count)]
+    for number, client in enumerate(clients + clients):
+        client.echo(message(number))
+    return clients
+
+
+@pytest.fixture
+def gate(start):
+    return start(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"workers": 1})
+
+
+def test_every_message_goes_to_its_own_server_and_back(gate):
+    clients = crowd(gate)
+    for turn in range(5):
+        with Stopped(gate):
+            for number, client in enumerate(clients):
+                client.send(message(number + turn, 1 + (number * 37 + turn) % 4000))
+        for number, client in enumerate(clients):
+            assert client.recv(1 + (number * 37 + turn) % 4000) == message(number + turn, 1 + (number * 37 + turn) % 4000)
+    for client in clients:
+        client.finish()
+        client.expect_eof()
+    for client in clients:
+        line = gate.ended(client, "client_closed")
+        assert line["bytes_in"] == line["bytes_out"]
+
+
+def test_what_does_not_fit_is_read_on(gate):
+    """Messages around and above the room that a neighbour has."""
+    clients = crowd(gate, 20)
+    sizes = [4095, 4096, 4097, 8192, 12289, 65536, 65537, 100000, 1, 120]
+    with Stopped(gate):
+        for number, client in enumerate(clients):
+            client.send(message(number, sizes[number % len(sizes)]))
+    for number, client in enumerate(clients):
+        size = sizes[number % len(sizes)]
+        assert client.recv(size) == message(number, size)
+
+
+def test_ends_and_resets_among_them_are_their_own(gate):
+    clients = crowd(gate, 60)
+    with Stopped(gate):
+        for number, client in enumerate(clients):
+            if number % 4 == 0:
+                client.send(message(number)).finish()
+            elif number % 4 == 1:
+                client.finish()
+            elif number % 4 == 2:
+                client.reset()
+            else:
+                client.send(message(number))
+    for number, client in enumerate(clients):
+        if number % 4 in (0, 3):
+            assert client.recv(120) == message(number)
+        if number % 4 in (0, 1):
+            client.expect_eof()
+        if number % 4 == 3:
+            client.echo(b"still here")
+    for number, client in enumerate(clients):
+        if number % 4 < 3:
+            gate.ended(client, ["client_closed", "client_closed", "client_reset"][number % 4])
+
+
+def test_both_sides_may_speak_in_the_same_turn(start):
+    """A client's message and its server's, with the server's reset behind it."""
+    server = servers.Listener()
+    gate = start(PLAIN, {"app": server}, tls=None, top={"workers": 1})
+    pairs = []
+    for number in range(30):
+        client = gate.connect()
+        client.send(b">>")
+        peer = server.accept()
+        assert peer.recv(2) == b">>"
+        for _ in range(2):
+            peer.send(b"<").send(b"<")
+            assert client.recv(2) == b"<<"
+            client.send(b">")
+            assert peer.recv(1) == b">"
+        pairs.append((client, peer))
+    with Stopped(gate):
+        for number, (client, peer) in enumerate(pairs):
+            client.send(message(number))
+            peer.send(message(1000 + number))
+            if number % 3 == 0:
+                peer.reset()
+    for number, (client, peer) in enumerate(pairs):
+        assert client.recv(120) == message(1000 + number)
+        if number % 3 == 0:
+            client.expect_reset()
+        else:
+            assert peer.recv(120) == message(number)
+    for client, _ in pairs[::3]:
+        gate.ended(client, "server_reset", bytes_out=4 + 120)
+
+
+def fill(peer):
+    """Sends until nothing moves any more on the way to a server that does not read; how much that was."""
+    sent = 0
+    while select.select([], [peer.sock], [], 0.3)[1]:
+        sent += peer.sock.send(b"s" * 3000)
+    return sent
+
+
+def test_a_sink_that_takes_nothing_holds_up_nobody_else(start):
+    server = servers.Listener()
+    gate = start(PLAIN, {"app": server}, tls=None, top={"workers": 1})
+    pairs = []
+    for number in range(12):
+        client = gate.connect()
+        client.send(b">").send(b">")
+        peer = server.accept()
+        assert peer.recv(2) == b">>"
+        pairs.append((client, peer))
+    stuck, behind = pairs[0]
+    sent = fill(stuck)
+    with Stopped(gate):
+        for number, (client, _) in enumerate(pairs[1:]):
+            client.send(message(number))
+    for number, (_, peer) in enumerate(pairs[1:]):
+        assert peer.recv(120) == message(number)
+    got = 0
+    while got < sent:
+        got += len(behind.recv_some())
+    assert got == sent
+
+
+def test_sessions_that_are_ended_from_outside_in_that_turn_are_left_alone(gate):
+    """Messages, and the second TERM, which ends all at once, in one turn."""
+    clients = crowd(gate, 40)
+    gate.signal(signal.SIGTERM)
+    gate.event("muxgate.drain")
+    with Stopped(gate):
+        for number, client in enumerate(clients):
+            client.send(message(number))
+        gate.signal(signal.SIGTERM)
+    gate.wait_exit(20)
+    for client in clients:
+        client.expect_closed()
+
+
+def test_a_crowd_costs_a_few_calls(quiet, tmp_path):  # noqa: F811
+    """Two calls of the ring for up to 64 messages, in place of two calls for each."""
+    gate = quiet(PLAIN, tls=None)
+    clients = crowd(gate, 60)
+    with Calls(gate, tmp_path, units=1) as calls:
+        with Stopped(gate):
+            for number, client in enumerate(clients):
+                client.send(message(number))
+        for number, client in enumerate(clients):
+            assert client.recv(120) == message(number)
+    if calls.of("io_uring_setup") == 0 and calls.of("io_uring_enter") == 0:
+        pytest.skip("no io_uring here: each call was made")
+    assert calls.of("recvfrom") + calls.of("sendto") < 30, str(calls)
