@@ -90,6 +90,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
         if (result == 1)
             continue;
         enum stream_status status = judge_write(connection, result, &s->write_waits);
+        connection->wire.more = false;
         if (done == 0)
             return status;
         break;
