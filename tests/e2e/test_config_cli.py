@@ -60,7 +60,8 @@ SURROUNDINGS = [
 
 
 @pytest.mark.parametrize("path, value, line", SURROUNDINGS, ids=lambda item: str(item)[:40])
-def test_t_tells_what_a_start_would_fail_on(check, path, value, line):
+def test_t_tells_what_a_start_would_fail_on(check, monkeypatch, path, value, line):
+    monkeypatch.setenv("RES_OPTIONS", "timeout:1 attempts:1")  # there may be nobody to ask
     done = check(changed(path, value))
     assert done.returncode == (0 if line.startswith("warning") else 1)
     assert re.fullmatch(rf"\S*gate\.json:\d+:\d+: {line}.*\n", done.stderr), done.stderr

@@ -126,6 +126,7 @@ GOOD = """{
     "second": {
       "servers": ["127.0.0.1:9003"],
       "connect_retries": 2,
+      "resolve": { "servers": ["127.0.0.1:1"] },
       "drain_timeout": "1m" },
     "third": {
       "servers": ["127.0.0.1:9004"],
@@ -313,7 +314,7 @@ def test_each_of_several_faults_is_told_as_when_it_is_alone(folder):
         alone = list(threads.map(lambda i: errors_of(planted([FAULTS[i]]), folder, f"alone-{i}"), range(len(FAULTS))))
     assert [FAULTS[i] for i in range(len(FAULTS)) if not alone[i]] == []
     chance = random.Random(2026)
-    samples = [sample(chance, alone) for _ in range(120)]
+    samples = [sample(chance, alone) for _ in range(60)]
 
     def together(i):
         return errors_of(planted([FAULTS[fault] for fault in samples[i][0]]), folder, f"together-{i}")
