@@ -85,8 +85,25 @@ static void check_and_build(struct config *config, const char *file, const char 
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-/* The object that the file has at one of the few paths whose keys are names of the user's, or that
- * lend their keys. */
+/* "MAP.NAME" or "MAP.NAME.tls"; the name may hold anything. */
+static json_t *find_named(json_t *root, const char *map, const char *path)
+{
+    const json_t *objects = json_object_get(root, map);
+    size_t length = strlen(map);
+    if (strncmp(path, map, length) != 0 || path[length] != '.')
+        return NULL;
+    const char *name = path + length + 1;
+    json_t *found = json_object_get(objects, name);
+    if (found != NULL || strlen(name) < 4 || strcmp(name + strlen(name) - 4, ".tls") != 0)
+        return found;
+    char *owner = strndup(name, strlen(name) - 4); /* without memory it stays hidden */
+    found = owner == NULL ? NULL : json_object_get(json_object_get(objects, owner), "tls");
+    free(owner);
+    return found;
+}
+
+/* The object that the file has at one of the paths whose keys others need: names of the user's,
+ * keys that are lent, keys that are required. */
 static json_t *find_shared(json_t *root, const char *path)
 {
     json_t *defaults = json_object_get(root, "defaults");
@@ -96,7 +113,10 @@ static json_t *find_shared(json_t *root, const char *path)
         return json_object_get(defaults, "pool");
     bool shared = strcmp(path, "listeners") == 0 || strcmp(path, "pools") == 0 ||
                   strcmp(path, "defaults") == 0;
-    return shared ? json_object_get(root, path) : NULL;
+    if (shared)
+        return json_object_get(root, path);
+    json_t *listener = find_named(root, "listeners", path);
+    return listener != NULL ? listener : find_named(root, "pools", path);
 }
 
 struct repeated {
@@ -106,7 +126,7 @@ struct repeated {
 };
 
 /* Of repeated keys the last counts. What the others held of "pools" and the like is looked at all
- * the same, so that nothing is called missing that stands there. */
+ * the same where the last lacks it, so that nothing is called missing that stands there. */
 static void add_hidden(void *context, const char *path, size_t at)
 {
     const struct repeated *r = context;

@@ -506,6 +506,20 @@ START_TEST(a_key_displaces_what_it_excludes_of_the_defaults)
 }
 END_TEST
 
+START_TEST(of_repeated_objects_nothing_is_missing_that_the_others_have)
+{
+    kit_expect("{\"listeners\":{\n"
+               "\"a.tls\":{\"bind\":\"*:1\",\"tls\":{\"certificates\":[{\"pem\":\"x\"}]},\n"
+               "\"tls\":{\"watch\":false},\"rules\":[{\"reject\":true}]},\n"
+               "\"a.tls\":{\"rules\":[{\"tls\":\"terminate\",\"pool\":\"p\"}]}},\n"
+               "\"pools\":{\"p\":{\"servers\":[\"h:1\"]},\n"
+               "\"p\":{}}}",
+               "gate.json:3:1: listeners.a.tls.tls: repeated key (first in line 2)\n"
+               "gate.json:4:1: listeners.a.tls: repeated key (first in line 2)\n"
+               "gate.json:6:1: pools.p: repeated key (first in line 5)\n");
+}
+END_TEST
+
 START_TEST(of_repeated_maps_all_entries_are_looked_at)
 {
     kit_expect(
@@ -548,6 +562,7 @@ int main(void)
     tcase_add_loop_test(tests, a_key_displaces_what_it_excludes_of_the_defaults, 0,
                         (int)COUNT_OF(displaced));
     tcase_add_test(tests, of_repeated_maps_all_entries_are_looked_at);
+    tcase_add_test(tests, of_repeated_objects_nothing_is_missing_that_the_others_have);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
