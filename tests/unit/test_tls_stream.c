@@ -393,12 +393,12 @@ START_TEST(long_records_that_came_together_are_read_together)
 }
 END_TEST
 
-static unsigned segments_sent(int fd)
+static struct tcp_info tcp_info_of(int fd)
 {
     struct tcp_info info;
     socklen_t length = sizeof info;
     ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
-    return info.tcpi_data_segs_out;
+    return info;
 }
 
 /* Four of them would be segments of their own, where the last must not wait for more to come. */
@@ -408,10 +408,12 @@ START_TEST(records_of_one_write_share_segments)
     int got = 0, on = 1;
     connect_with(versions[_i]);
     setsockopt(peers.server.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    unsigned before = segments_sent(peers.server.fd);
+    struct tcp_info before = tcp_info_of(peers.server.fd);
     ck_assert_int_eq(stream_write(&peers.server, long_one, sizeof long_one, &count), STREAM_OK);
     ck_assert_uint_eq(count, sizeof long_one);
-    ck_assert_uint_lt(segments_sent(peers.server.fd) - before, 4);
+    unsigned segments = tcp_info_of(peers.server.fd).tcpi_data_segs_out - before.tcpi_data_segs_out;
+    if (before.tcpi_snd_mss > 30000) /* as the loopback device has it, mostly */
+        ck_assert_uint_lt(segments, 4);
     while (got < (int)sizeof long_one) {
         int result = SSL_read(peers.client, long_room, sizeof long_room);
         struct pollfd state = {.fd = peers.client_fd, .events = POLLIN};
