@@ -143,9 +143,20 @@ static void move_on(struct tls_kernel *kernel)
                    (get_number(crypto, cipher->nonce) + records) ^ UINT64_C(1) << 63);
 }
 
+/* A record that fills all that TCP may hold is left there half, without a timer to send it: so
+ * kernels did before 6.5, where TCP was given a page at a time. */
+enum { ROOM_LEAST = 32 * 1024 };
+
+static bool has_room(int fd)
+{
+    int room;
+    socklen_t size = sizeof room;
+    return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && room >= ROOM_LEAST;
+}
+
 bool tls_kernel_engage(struct tls_kernel *kernel, int fd)
 {
-    if (!count_queued(fd, &kernel->queued) ||
+    if (!has_room(fd) || !count_queued(fd, &kernel->queued) ||
         setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") != 0)
         return false;
     move_on(kernel);

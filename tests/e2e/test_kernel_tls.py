@@ -334,6 +334,48 @@ def test_the_kernel_is_left_alone_where_that_is_wanted(there, start):
     counter.expect(0)
 
 
+@pytest.fixture
+def little_room(there):
+    """Sets how much TCP takes: beyond that the kernel keeps what it has encrypted."""
+    if not os.environ.get("MUXGATE_TEST_KERNEL_TLS"):
+        pytest.skip("would change a setting of the machine")
+    room = Path("/proc/sys/net/ipv4/tcp_wmem")
+    before = room.read_text()
+    yield lambda size: room.write_text(f"4096 {size} {size}")
+    room.write_text(before)
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13], ids=["1.2", "1.3"])
+def test_an_end_does_not_overtake_what_the_kernel_has_encrypted(little_room, session, version):
+    """At each size another part of the last records is left with the kernel when the end comes."""
+    little_room(36864)
+    for size in range(300_000, 300_000 + 16_384, 1_638):
+        gate, client, server = session(version, receive_buffer=4096)
+        counter = Engaged()
+        thread = send_in_background(server, pattern(size))
+        have = bytearray()
+        while len(have) < size and (piece := client.recv_some()):
+            have += piece
+        assert have == pattern(size)
+        client.expect_close_notify()
+        thread.join()
+        client.close()
+        server.close()
+        gate.ended(client, "server_closed", bytes_out=size)
+        counter.expect(1)
+
+
+def test_where_tcp_has_no_room_for_a_record_the_library_goes_on(little_room, session):
+    """Older kernels leave half a record behind there, and nobody sends it."""
+    little_room(4608)
+    gate, client, server = session(TLS13, receive_buffer=2048)
+    counter = Engaged()
+    thread = send_in_background(server, pattern(LARGE // 4))
+    assert client.recv(LARGE // 4) == pattern(LARGE // 4)
+    thread.join()
+    counter.expect(0)
+
+
 def test_a_kernel_that_has_tls_is_used(there, session):
     gate, client, server = session()
     before = in_kernel()
