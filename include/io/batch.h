@@ -12,11 +12,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BATCH_MOST 64u /* calls at a time; slots are numbered below that */
+#define BATCH_MOST 32u /* calls at a time; slots are numbered below that */
 
 struct batch;
 
-/* false: there is none to be had here. */
+/* In a person's words, whether there is one to be had here. */
+const char *batch_support(void);
+
+/* false: there is none. */
 bool batch_create(struct batch **ret) MUST_CHECK;
 void batch_free(struct batch *batch); /* accepts NULL */
 

@@ -53,10 +53,10 @@ struct stream {
     void *state;                  /* TLS: owned by the stream; plain: NULL */
     int fd;
     uint8_t read_waits, write_waits;
-    bool truncated; /* TLS: the end came as a FIN without close_notify */
-    bool finished;  /* finish() returned STREAM_OK */
-    bool last;      /* set by the owner: what follows finish() is close(), which says FIN itself */
-    bool blunt;     /* set by the owner. TLS: finish() is to be a FIN without close_notify */
+    bool truncated : 1; /* TLS: the end came as a FIN without close_notify */
+    bool finished : 1;  /* finish() returned STREAM_OK */
+    bool last : 1;  /* set by the owner: what follows finish() is close(), which says FIN itself */
+    bool blunt : 1; /* set by the owner. TLS: finish() is to be a FIN without close_notify */
     uint8_t nagle;  /* plain: with so many more writes TCP_NODELAY is set; 0: there is no need */
 };
 

@@ -17,6 +17,9 @@ enum side { SIDE_CLIENT, SIDE_SERVER };
 /* UP: from the client to the server; DOWN: back. */
 enum direction { DIRECTION_UP, DIRECTION_DOWN };
 
+/* What is moved together with others' is less than that. */
+#define RELAY_SMALL_BYTES 2048u
+
 struct relay_lane {
     struct buffer held;     /* read, not yet written */
     struct pipe_pair *pipe; /* held bytes of the splice path; NULL when copying */
@@ -24,6 +27,7 @@ struct relay_lane {
     uint8_t full_reads;     /* reads in a row that filled the scratch: bulk */
     bool ended;             /* the source has finished */
     bool finished;          /* ... and the sink was told */
+    bool large;             /* the last read was no small one */
     bool refused;           /* the sink has reset: nothing more is read for it */
 };
 

@@ -53,6 +53,8 @@ struct tries {
         *servers[]; /* one reference each: another server is never taken for one of them */
 };
 
+_Static_assert(STARTTLS_COUNT <= 4, "two bits of a session tell the dialect");
+
 struct session {
     struct engine *engine;           /* borrowed */
     struct generation *generation;   /* counted in it; keeps the snapshot alive */
@@ -74,7 +76,8 @@ struct session {
     struct tries *tries;   /* owned; NULL before the second try */
     struct notes *notes;   /* owned; NULL for none */
 
-    uint64_t id, started_ms, started_us, phase_started_us;
+    uint64_t id, started_ms, started_us;
+    uint32_t phase_after_us; /* when the phase was entered: behind started_us, modulo 2^32 */
     uint32_t inspect_us, handshake_us, connect_us; /* UINT32_MAX: not reached */
     struct ip_address client_ip;
     uint32_t peeked; /* bytes seen by the last look */
@@ -82,30 +85,32 @@ struct session {
     uint8_t phase;    /* enum phase */
     uint8_t protocol; /* enum protocol of the outer bytes */
     uint8_t inner_protocol;
-    uint8_t starttls;       /* enum starttls: TLS was agreed with the client in it */
-    uint8_t starttls_turns; /* answers given to the client; later, requests made to the server */
-    bool is_tls, is_silent;
-    bool inner_known, inner_silent;
-    bool doubtful;   /* silent so far: its first bytes must not be TLS */
-    bool terminates; /* a rule with terminate was taken */
-    bool decrypted;  /* INSPECT looks at the decrypted stream */
-    bool low_water;  /* SO_RCVLOWAT is raised */
-    bool resting;    /* the read watcher is off, the timer looks again */
-    bool gauged;     /* in the process's gauge */
-    bool counted;    /* in the listener's books; likewise what follows */
-    bool counted_source, counted_undecided, counted_undecided_source, counted_handshake;
-    bool waits_for_handshake; /* in a desk's queue */
-    bool fetched;             /* ... or the engine's, and its input was read beforehand */
-    bool client_watched;      /* CONNECT: for a reset; likewise */
-    bool client_unwatched;    /* ... no more, as its bytes would keep us awake */
-    bool folded;              /* its line is one with others' (refusals) */
-    bool trusted_proxy;       /* its PROXY header counts */
-    bool truncated;           /* a TLS client's end came without close_notify */
-    bool server_truncated;
-    bool server_first; /* the server finished before the client */
-    bool settled;      /* RELAY: keep-alive to the server is set */
-    bool entered;      /* in the ledger */
-    uint8_t readable;  /* RELAY: bits by enum side, while it waits in the engine's gather */
+    uint8_t starttls : 2; /* enum starttls: TLS was agreed with the client in it */
+    uint8_t
+        starttls_turns : 6; /* answers given to the client; later, requests made to the server */
+    uint8_t readable : 2;   /* RELAY: bits by enum side, while it waits in the engine's gather */
+    bool is_tls : 1, is_silent : 1;
+    bool inner_known : 1, inner_silent : 1;
+    bool doubtful : 1;   /* silent so far: its first bytes must not be TLS */
+    bool terminates : 1; /* a rule with terminate was taken */
+    bool decrypted : 1;  /* INSPECT looks at the decrypted stream */
+    bool low_water : 1;  /* SO_RCVLOWAT is raised */
+    bool resting : 1;    /* the read watcher is off, the timer looks again */
+    bool gauged : 1;     /* in the process's gauge */
+    bool counted : 1;    /* in the listener's books; likewise what follows */
+    bool counted_source : 1, counted_undecided : 1, counted_undecided_source : 1,
+        counted_handshake : 1;
+    bool waits_for_handshake : 1; /* in a desk's queue */
+    bool fetched : 1;             /* ... or the engine's, and its input was read beforehand */
+    bool client_watched : 1;      /* CONNECT: for a reset; likewise */
+    bool client_unwatched : 1;    /* ... no more, as its bytes would keep us awake */
+    bool folded : 1;              /* its line is one with others' (refusals) */
+    bool trusted_proxy : 1;       /* its PROXY header counts */
+    bool truncated : 1;           /* a TLS client's end came without close_notify */
+    bool server_truncated : 1;
+    bool server_first : 1; /* the server finished before the client */
+    bool settled : 1;      /* RELAY: keep-alive to the server is set */
+    bool entered : 1;      /* in the ledger */
 };
 
 /* Takes a fresh connection over, for a listener of that generation: on false (out of memory) fd is
@@ -145,6 +150,12 @@ void session_format_id(const struct session *s, char text[SESSION_ID_MAX]);
 
 /* Moves the deadline of the phase: seconds from now. */
 void session_set_deadline(struct session *s, uint64_t ms);
+
+/* How long it has been in its phase; more than an hour is told modulo 2^32. */
+static inline uint32_t session_phase_us(const struct session *s, uint64_t now_us)
+{
+    return (uint32_t)(now_us - s->started_us) - s->phase_after_us;
+}
 
 static inline bool session_is_over(const struct session *s)
 {

@@ -3,6 +3,7 @@
 
 #include "app/explain.h"
 #include "app/muxgate.h"
+#include "io/batch.h"
 #include "tls/tls.h"
 
 #include <signal.h>
@@ -13,8 +14,8 @@
 
 static bool print_version(void)
 {
-    return printf("muxgate %s\n%s\nkernel TLS: %s\n", PACKAGE_VERSION, tls_library_version(),
-                  tls_kernel()) > 0;
+    return printf("muxgate %s\n%s\nio_uring: %s\nkernel TLS: %s\n", PACKAGE_VERSION,
+                  tls_library_version(), batch_support(), tls_kernel()) > 0;
 }
 
 static bool run(const struct options *options, struct error *error)

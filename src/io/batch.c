@@ -21,6 +21,15 @@ static bool open_ring(struct io_uring *ring)
            io_uring_queue_init_params(BATCH_MOST, ring, &plain) == 0;
 }
 
+const char *batch_support(void)
+{
+    struct io_uring ring;
+    if (!open_ring(&ring))
+        return "not available (the kernel, or who confines this process, refuses)";
+    io_uring_queue_exit(&ring);
+    return "available";
+}
+
 bool batch_create(struct batch **ret)
 {
     struct batch *batch = calloc(1, sizeof *batch);

@@ -3,6 +3,11 @@
 
 #include <errno.h>
 
+const char *batch_support(void)
+{
+    return "not built in";
+}
+
 bool batch_create(struct batch **ret)
 {
     (void)ret;

@@ -9,14 +9,12 @@
 /* Fewer are cheaper one by one. */
 #define LEAST 3u
 
-/* A message that does not fit is read on in the usual way. */
-#define ROOM_BYTES 4096u
-
 struct gather {
     struct list waiting;
-    bool alone;           /* there is no batch to be had */
-    struct batch *batch;  /* owned; NULL before the first time that several came; likewise: */
-    unsigned char *rooms; /* BATCH_MOST of ROOM_BYTES */
+    bool alone;          /* there is no batch to be had */
+    struct batch *batch; /* owned; NULL before the first time that several came; likewise: */
+    unsigned char
+        *rooms; /* BATCH_MOST of RELAY_SMALL_BYTES: what does not fit is read on as ever */
 };
 
 /* What one session has to move in this round. */
@@ -57,7 +55,7 @@ bool gather_take(struct gather *gather, struct session *s, enum side side)
         return false;
     if (s->readable == 0)
         list_append(&gather->waiting, &s->queue);
-    s->readable |= (uint8_t)(1u << side);
+    s->readable = (s->readable | 1u << side) & 3u;
     return true;
 }
 
@@ -65,7 +63,7 @@ static bool prepare(struct gather *gather)
 {
     if (gather->batch != NULL)
         return true;
-    gather->rooms = malloc((size_t)BATCH_MOST * ROOM_BYTES);
+    gather->rooms = malloc((size_t)BATCH_MOST * RELAY_SMALL_BYTES);
     if (gather->rooms == NULL || !batch_create(&gather->batch))
         be_alone(gather);
     return !gather->alone;
@@ -109,9 +107,9 @@ static int sink_of(const struct item *item)
 static bool read_all(struct gather *gather, struct item *items, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        unsigned char *room = gather->rooms + (size_t)i * ROOM_BYTES;
-        items[i].moved = (struct relay_moved){.bytes = room, .room = ROOM_BYTES};
-        batch_recv(gather->batch, i, source_of(&items[i]), room, ROOM_BYTES);
+        unsigned char *room = gather->rooms + (size_t)i * RELAY_SMALL_BYTES;
+        items[i].moved = (struct relay_moved){.bytes = room, .room = RELAY_SMALL_BYTES};
+        batch_recv(gather->batch, i, source_of(&items[i]), room, RELAY_SMALL_BYTES);
     }
     bool whole = batch_run(gather->batch);
     for (unsigned i = 0; i < count; i++)

@@ -235,7 +235,7 @@ static void connected(struct session *s)
 {
     if (s->client_watched)
         peek_done(s);
-    s->connect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    s->connect_us = session_phase_us(s, clock_monotonic_us());
     tally_count_time(s->engine->tally, TALLY_CONNECT, s->connect_us);
     if (stream_is_plain(&s->server) && !proxy_out_put(s)) /* else it went in front of the hello */
         session_fail(s, END_internal, "out of memory");

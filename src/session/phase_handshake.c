@@ -42,7 +42,7 @@ static bool start(struct session *s)
 static void finish(struct session *s)
 {
     handshakes_leave(s);
-    s->handshake_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+    s->handshake_us = session_phase_us(s, clock_monotonic_us());
     struct tls_facts facts;
     tls_get_facts(&s->client, &facts);
     tally_count_time(s->engine->tally, TALLY_HANDSHAKE, s->handshake_us);

@@ -76,7 +76,7 @@ void inspect_note_first_bytes(struct session *s, struct span bytes)
 static void leave_inspection(struct session *s)
 {
     if (s->inspect_us == UINT32_MAX) {
-        s->inspect_us = (uint32_t)(clock_monotonic_us() - s->phase_started_us);
+        s->inspect_us = session_phase_us(s, clock_monotonic_us());
         tally_count_time(s->engine->tally, TALLY_INSPECT, s->inspect_us);
     }
     undecided_leave(s);

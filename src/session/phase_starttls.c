@@ -58,7 +58,7 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
         return false;
     s->starttls_turns++;
     if (turn->step == STARTTLS_TLS)
-        s->starttls = (uint8_t)dialect;
+        s->starttls = (unsigned)dialect & 3u;
     peek_done(s);
     return true;
 }

@@ -169,6 +169,7 @@ static enum step copy_once(struct pump *p)
     struct portion one = p->moved == NULL ? move_now(p) : take_moved(p);
     enum stream_status status = one.status;
     lane->bytes += one.count;
+    lane->large = one.count >= RELAY_SMALL_BYTES;
     if (one.step == STEP_FAILED)
         return STEP_FAILED;
     if (status == STREAM_EOF) {

@@ -52,7 +52,7 @@ void session_enter(struct session *s, enum phase phase)
     s->phase = (uint8_t)phase;
     s->deadline = 0;
     s->resting = false;
-    s->phase_started_us = clock_monotonic_us();
+    s->phase_after_us = (uint32_t)(clock_monotonic_us() - s->started_us);
     if (phases[phase].begin != NULL)
         phases[phase].begin(s);
 }

@@ -7,7 +7,7 @@ void session_publish_desk(struct desk *desk)
 {
     bool empty = list_empty(&desk->queue);
     const struct session *first = LIST_ENTRY(desk->queue.next, struct session, queue);
-    desk_set_first(desk, empty ? DESK_EMPTY : first->phase_started_us);
+    desk_set_first(desk, empty ? DESK_EMPTY : first->started_us + first->phase_after_us);
 }
 
 static struct desk *desk_of(struct engine *engine, struct books *books)
