@@ -34,7 +34,8 @@ struct tls_connection {
     bool unknown_name;   /* strict_sni, and no certificate for the name: the handshake is refused */
     bool close_notify;   /* the peer's has come */
     bool notified;       /* ours is out */
-    bool starved;        /* what is inside makes no whole record */
+    bool starved;        /* what is inside makes no whole record, or is behind the end */
+    bool asked;          /* for data, since the handshake */
     bool untold;         /* an end or a fault was met behind bytes that were given: tell it next */
     unsigned char alert; /* the fatal alert that came; 0 for none */
     unsigned chores;     /* KeyUpdates and the like since `chores_since_us` */

@@ -211,7 +211,7 @@ enum ctl_status command_top(const struct ctl *ctl, const char *name, struct erro
     struct view view = {.ctl = ctl};
     struct screen screen;
     double seconds;
-    unsigned long count;
+    unsigned long count = 0;
     if (!read_numbers(ctl, &seconds, &count, error))
         return CTL_USAGE;
     screen_open(&screen, !ctl->json);

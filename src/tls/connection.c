@@ -274,12 +274,14 @@ static bool recall_client(struct tls_connection *connection)
     return false;
 }
 
-/* Tickets go with the first answer where the client has asked for one already; else at once. */
+/* Tickets go with the first answer where the client has certainly asked for one already; else at
+ * once. */
 static void end_collecting(const struct stream *stream)
 {
-    struct tls_wire *wire = &((struct tls_connection *)stream->state)->wire;
+    struct tls_connection *connection = stream->state;
+    struct tls_wire *wire = &connection->wire;
     wire->collecting = false;
-    if (!wire->later || !stream_pending(stream))
+    if (!wire->later || SSL_has_pending(connection->ssl) != 1)
         tls_wire_flush(wire);
     wire->later = false;
 }

@@ -110,9 +110,30 @@ static void blame_client(struct tls_connection *connection)
     tls_fault_set(connection, "%s (alert %s)", text, name);
 }
 
+/* From 3.2 on the library lays this one over what its record layer has said. */
+#ifndef SSL_R_RECORD_LAYER_FAILURE
+#define SSL_R_RECORD_LAYER_FAILURE 313
+#endif
+
+static bool says_nothing(unsigned long code)
+{
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_RECORD_LAYER_FAILURE;
+}
+
+/* The TLS layer's own error, which lies above the cipher's; 0: none. */
+static unsigned long take_error(void)
+{
+    unsigned long code, found = 0;
+    while ((code = ERR_get_error()) != 0) {
+        if (found == 0 || !says_nothing(code))
+            found = code;
+    }
+    return found;
+}
+
 static enum stream_status condemn(struct tls_connection *connection)
 {
-    unsigned long code = ERR_peek_last_error(); /* the TLS layer's own, above the cipher's */
+    unsigned long code = take_error();
     if (connection->client != NULL && tls_blame_server(connection, code))
         return STREAM_BROKEN;
     if (connection->alert != 0)

@@ -11,6 +11,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
     struct tls_connection *connection = s->state;
     size_t have = 0;
     connection->untold = false;
+    connection->asked = true;
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
     tls_forget_errors();
@@ -23,7 +24,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
         if (result == 1)
             continue;
         enum stream_status status = tls_judge(connection, result, &s->read_waits);
-        connection->starved = status == STREAM_AGAIN;
+        connection->starved = status == STREAM_AGAIN || status == STREAM_EOF;
         if (status == STREAM_EOF)
             s->truncated = !connection->close_notify;
         if (have == 0)
@@ -150,6 +151,15 @@ static enum stream_status tls_finish(struct stream *s)
     return connection->outcome = STREAM_BROKEN;
 }
 
+/* From this version on the library keeps what came behind the handshake where SSL_has_pending()
+ * does not look, until it is asked for data. */
+#define HIDES_SINCE 0x30200000ul
+
+static bool may_hide_input(const struct tls_connection *connection)
+{
+    return connection->established && !connection->asked && OpenSSL_version_num() >= HIDES_SINCE;
+}
+
 static bool tls_pending(const struct stream *s)
 {
     const struct tls_connection *connection = s->state;
@@ -160,7 +170,8 @@ static bool tls_pending(const struct stream *s)
     /* SSL_has_pending() also counts the beginning of a record, which only the socket can complete.
      */
     return SSL_pending(connection->ssl) > 0 ||
-           (!connection->starved && SSL_has_pending(connection->ssl) == 1);
+           (!connection->starved &&
+            (SSL_has_pending(connection->ssl) == 1 || may_hide_input(connection)));
 }
 
 static void tls_ready(struct stream *s)
