@@ -97,6 +97,12 @@ static bool is_understood(struct http_request *request)
         answer_error(request, 400, "dry_run is true");
     else if (dry_run != NULL && http_argument(request, "confirm") != NULL)
         answer_error(request, 400, "dry_run and confirm do not go together");
+    else if (dry_run == NULL && http_argument(request, "limit") != NULL)
+        answer_error(request, 400, "limit goes with dry_run=true");
+    else if (request->body.length > 0)
+        answer_error(request, 400,
+                     "a reload takes no body (confirm and the like are arguments of "
+                     "its path: /v1/reload?confirm=60s)");
     else
         return true;
     return false;

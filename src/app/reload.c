@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "config/difference.h"
 
+#include <string.h>
+
 static void warn_of_workers(const struct muxgate *m)
 {
     unsigned wanted = load_worker_count(muxgate_model(m));
@@ -14,6 +16,20 @@ static void warn_of_workers(const struct muxgate *m)
         log_event(LOG_LEVEL_WARNING, "reload.partly",
                   "key=workers running=%u wanted=%u reason=\"needs a restart\"", m->worker_count,
                   wanted);
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whom the process has become it stays. */
+static void warn_of_user(const struct model *was, const struct model *is)
+{
+    if (!same_name(was->user, is->user))
+        log_event(LOG_LEVEL_WARNING, "reload.partly", "key=user reason=\"needs a restart\"");
+    if (!same_name(was->group, is->group))
+        log_event(LOG_LEVEL_WARNING, "reload.partly", "key=group reason=\"needs a restart\"");
 }
 
 static void change_release(struct change *change)
@@ -83,6 +99,7 @@ bool muxgate_commit(struct muxgate *m, const struct change *change, struct text 
     keeper_follow(m->ledger, &muxgate_model(m)->ledger);
     muxgate_start_attendants(m);
     bool whole = muxgate_hand_out(m);
+    warn_of_user(old->config.model, muxgate_model(m));
     snapshot_unref(old);
     if (!muxgate_follow_admin(m, &error))
         log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"%s\"", error.text);

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As the gateway has it (docs/reference/admin.md). */
+#define CONFIRM_LEAST_MS UINT64_C(1000)
+#define CONFIRM_MOST_MS  (UINT64_C(24) * 3600 * 1000)
+
 /* The lines are what the gateway printed: they are shown as they are. */
 static void print_lines(const json_t *body)
 {
@@ -82,9 +86,13 @@ static bool is_understood(const struct ctl *ctl, struct error *error)
     if (ctl->limit != NULL && (ctl->limit[0] == '\0' || strlen(ctl->limit) > 18 ||
                                strspn(ctl->limit, "0123456789") != strlen(ctl->limit)))
         return error_input(error, "--limit takes a number");
-    return ctl->confirm == NULL || duration_parse(&ms, span_text(ctl->confirm)) ||
-           error_input(error, "--confirm takes a time like 60s or 10m, not \"%.40s\"",
-                       ctl->confirm);
+    if (ctl->confirm == NULL)
+        return true;
+    if (!duration_parse(&ms, span_text(ctl->confirm)))
+        return error_input(error, "--confirm takes a time like 60s or 10m, not \"%.40s\"",
+                           ctl->confirm);
+    return (ms >= CONFIRM_LEAST_MS && ms <= CONFIRM_MOST_MS) ||
+           error_input(error, "--confirm takes a time from 1s to 1d, not \"%.40s\"", ctl->confirm);
 }
 
 enum ctl_status command_reload(const struct ctl *ctl, const char *name, struct error *error)

@@ -107,8 +107,25 @@ def test_a_time_out_of_bounds_is_refused(trial, time):
     answer = gate.admin.ask("POST", f"/v1/reload?confirm={time}")
     assert answer.status == 400 and "1s to 1d" in answer.json["error"]
     done = ctl("reload", "--confirm", time)
-    assert done.returncode in (1, 2) and "confirm" in done.stderr
+    assert done.returncode == 2 and "--confirm" in done.stderr
     assert gate.admin.get("/v1/status")["generation"] == 1
+
+
+@pytest.mark.parametrize("path,body", [("/v1/reload", {"confirm": "5s"}), ("/v1/reload", "x"), ("/v1/reload?limit=5", None),
+                                       ("/v1/reload?dry_run=true", {}), ("/v1/reload?dry-run=true", None)])
+def test_a_slip_in_asking_reloads_nothing(trial, path, body):
+    gate, _ = trial.launch()
+    answer = gate.admin.ask("POST", path, body)
+    assert answer.status == 400 and answer.json["error"], answer.text
+    assert gate.admin.get("/v1/status")["generation"] == 1
+
+
+def test_who_the_process_is_needs_a_restart_to_change(trial):
+    gate, ctl = trial.launch()
+    gate.write(gate.template | {"user": "nobody", "group": "nogroup"})
+    ctl.good("reload")
+    gate.event("reload.partly", "key=user")
+    gate.event("reload.partly", "key=group")
 
 
 def test_options_that_do_not_go_together_are_usage_errors():

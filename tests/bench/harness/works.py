@@ -13,6 +13,7 @@ from .subjects import Running
 SETTLE_SECONDS = 0.03  # for the last connections' close to be through
 IDLE_WARM = 100
 STORM_FOREVER = 1_000_000_000
+QUICK_SESSIONS = 64
 STORM_LEAD_SECONDS = 0.3
 
 
@@ -40,6 +41,15 @@ class Work:
     def resumes(self):
         return "--resume" in self.arguments
 
+    def quick(self):
+        """The same for a smoke test: few units, and few sessions."""
+        arguments = list(self.arguments)
+        if "--sessions" in arguments:
+            at = arguments.index("--sessions") + 1
+            arguments[at] = str(min(int(arguments[at]), QUICK_SESSIONS))
+        return dataclasses.replace(self, arguments=tuple(arguments), count=self.quick_count,
+                                   crowd=min(self.crowd, QUICK_SESSIONS))
+
     def fits(self, subject):
         """Direct connections have no gateway whose processor time could be taken."""
         if subject.is_direct:
@@ -65,9 +75,9 @@ def _scale(sessions):
     everyone = ("echo", "--sessions", str(sessions), *SOURCES)
     return (
         Work(f"scale-echo-{sessions}", f"120-byte round trip, plain, {many} sessions", "µs of CPU",
-             everyone, 60000, sessions // 50, group="scale"),
+             everyone, 60000, 640, group="scale"),
         Work(f"scale-echo-tls-{sessions}", f"120-byte round trip, TLS, {many} sessions",
-             "µs of CPU", (*everyone, "--tls"), 60000, sessions // 50, group="scale"),
+             "µs of CPU", (*everyone, "--tls"), 60000, 640, group="scale"),
         Work(f"scale-connect-{sessions}", f"new plain connection + echo beside {many} idle ones",
              "µs of CPU", ("connect", "--sessions", "16"), 4000, 40, crowd=sessions, group="scale"),
     )
@@ -210,7 +220,7 @@ def _crowd(bench, running, sessions):
 
 def take_steady(bench, work, subject, count):
     running = bench.running(subject)
-    with _crowd(bench, running, work.crowd if count != work.quick_count else count):
+    with _crowd(bench, running, work.crowd):
         load = Load(bench, running.port, work.arguments, count)
         try:
             load.await_ready()
