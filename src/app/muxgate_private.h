@@ -58,7 +58,8 @@ struct muxgate {
     bool told_to_stop; /* by a signal, not by an heir */
     /* After the crash of an heir that served: another is being started, with these. */
     bool rescuing;
-    unsigned rescues; /* tried so far */
+    unsigned rescues;    /* tried in a row */
+    uint64_t rescued_us; /* when the last one served; 0: none did */
     struct bindings *rescued;
     struct endpoints *rescued_admin; /* counted; NULL: none */
 };

@@ -1,6 +1,7 @@
 /* How a process leaves: it drains, alone or because an heir has replaced it; and who ends when. */
 #include "muxgate_private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <signal.h>
@@ -205,6 +206,9 @@ static void on_heir_stops(void *context, bool now)
 #define RESCUES_MOST   3
 #define RESCUE_SECONDS 1.0
 
+/* Who has served for so long was rescued: a crash behind that begins a new row. */
+#define RESCUE_HELD_US UINT64_C(60000000)
+
 static void on_heir_lost(void *context, const char *reason);
 static void try_rescue(struct muxgate *m);
 
@@ -213,6 +217,7 @@ static void on_rescue_ready(void *context, pid_t heir)
     struct muxgate *m = context;
     log_event(LOG_LEVEL_INFO, "upgrade.done", "pid=%ld", (long)heir);
     notify_heir(&m->left, (long)heir);
+    m->rescued_us = clock_monotonic_us();
     forget_rescue(m);
     end_if_done(m);
 }
@@ -264,6 +269,8 @@ static void try_rescue(struct muxgate *m)
 static void on_heir_lost(void *context, const char *reason)
 {
     struct muxgate *m = context;
+    if (m->rescued_us != 0 && clock_monotonic_us() - m->rescued_us >= RESCUE_HELD_US)
+        m->rescues = 0; /* what ends now is no more of the same */
     m->rescuing = upgrade_take_held(m->upgrade, &m->rescued, &m->rescued_admin);
     log_event(LOG_LEVEL_ERROR, "upgrade.lost", "reason=\"%s\" rescue=%s", reason,
               m->rescuing ? "true" : "false");

@@ -10,6 +10,17 @@ struct batch {
     int result[BATCH_MOST];
 };
 
+/* Rings are older (5.1) than reading and writing of sockets by them (5.6), and a sandbox may allow
+ * some calls only. */
+static bool can_move(struct io_uring *ring)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+    bool can = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_RECV) &&
+               io_uring_opcode_supported(probe, IORING_OP_SEND);
+    io_uring_free_probe(probe);
+    return can;
+}
+
 /* Work that one thread alone gives and takes back is the cheapest; kernels before 6.1 do not know
  * the flags. */
 static bool open_ring(struct io_uring *ring)
@@ -17,8 +28,13 @@ static bool open_ring(struct io_uring *ring)
     struct io_uring_params best = {.flags = IORING_SETUP_SINGLE_ISSUER |
                                             IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN};
     struct io_uring_params plain = {.flags = 0};
-    return io_uring_queue_init_params(BATCH_MOST, ring, &best) == 0 ||
-           io_uring_queue_init_params(BATCH_MOST, ring, &plain) == 0;
+    if (io_uring_queue_init_params(BATCH_MOST, ring, &best) != 0 &&
+        io_uring_queue_init_params(BATCH_MOST, ring, &plain) != 0)
+        return false;
+    if (can_move(ring))
+        return true;
+    io_uring_queue_exit(ring);
+    return false;
 }
 
 const char *batch_support(void)

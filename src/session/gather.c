@@ -84,11 +84,26 @@ static struct item item_of(struct session *s)
     return item;
 }
 
+static void serve_alone(const struct item *item)
+{
+    if (item->events[SIDE_CLIENT] != 0 || item->events[SIDE_SERVER] != 0)
+        session_take_events(item->session, item->events[SIDE_CLIENT], item->events[SIDE_SERVER]);
+}
+
+/* Since its event another one may have moved the session on: what then waits in the relay must not
+ * be overtaken. */
 static unsigned take_round(struct gather *gather, struct item items[BATCH_MOST])
 {
     unsigned count = 0;
-    while (count < BATCH_MOST && !list_empty(&gather->waiting))
-        items[count++] = item_of(LIST_ENTRY(gather->waiting.next, struct session, queue));
+    while (count < BATCH_MOST && !list_empty(&gather->waiting)) {
+        struct item item = item_of(LIST_ENTRY(gather->waiting.next, struct session, queue));
+        if (phase_relay_may_gather(item.session, item.side)) {
+            items[count++] = item;
+            continue;
+        }
+        item.events[item.side] = EV_READ;
+        serve_alone(&item);
+    }
     return count;
 }
 
@@ -155,11 +170,8 @@ static void move_each(struct item *items, unsigned count)
 
 static void serve_rest(const struct item *items, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        if (items[i].events[SIDE_CLIENT] != 0 || items[i].events[SIDE_SERVER] != 0)
-            session_take_events(items[i].session, items[i].events[SIDE_CLIENT],
-                                items[i].events[SIDE_SERVER]);
-    }
+    for (unsigned i = 0; i < count; i++)
+        serve_alone(&items[i]);
 }
 
 void gather_serve(struct gather *gather)

@@ -1,5 +1,6 @@
 #include "session/relay.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
@@ -329,6 +330,7 @@ static struct relay_result run(struct relay *relay, enum direction direction,
     if (p.lane->refused)
         return p.result;
     enum step step = move(&p, most_reads);
+    assert(step == STEP_FAILED || p.moved == NULL); /* who has moved it knew that it can be taken */
     if (step != STEP_FAILED && p.other->refused)
         expect_reset(&p);
     else if (step != STEP_FAILED)

@@ -89,9 +89,10 @@ static void on_message(int ours, int version, int type, const void *bytes, size_
 {
     (void)context;
     struct tls_connection *connection = SSL_get_app_data(ssl);
-    if (type == SSL3_RT_HEADER && ours && connection->wire.kernel != NULL)
-        tls_kernel_count(connection->wire.kernel);
-    else if (type == SSL3_RT_ALERT && length == 2)
+    if (type == SSL3_RT_HEADER && ours) {
+        if (connection->wire.kernel != NULL && !tls_wire_is_engaged(&connection->wire))
+            tls_kernel_count(connection->wire.kernel); /* once engaged, it makes the records */
+    } else if (type == SSL3_RT_ALERT && length == 2)
         note_alert(connection, ours != 0, bytes);
     else if (type == SSL3_RT_HANDSHAKE && !ours && connection->established)
         count_chore(connection);

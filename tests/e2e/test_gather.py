@@ -2,13 +2,18 @@
 for, in order, whatever becomes of the neighbours. The gateway is stopped while they are sent, so that one turn
 finds them all."""
 
+import fcntl
 import os
 import select
 import signal
+import socket
+import struct
+import termios
+import threading
 
 import pytest
 
-from harness import servers, wait
+from harness import net, servers, wait
 from test_syscalls import Calls, quiet  # noqa: F401
 
 CROWD = 100  # more than one round
@@ -178,6 +183,86 @@ def test_sessions_that_are_ended_from_outside_in_that_turn_are_left_alone(gate):
     gate.wait_exit(20)
     for client in clients:
         client.expect_closed()
+
+
+def test_what_waits_for_a_slow_client_is_not_overtaken(start, tmp_path):
+    """A server says why it refuses a long order, at length, and resets. The write to it meets the reset while what
+    it has said waits for a slow client; in the same turn its neighbours are served together."""
+    path = str(tmp_path / "gate.sock")
+    server = servers.Listener()
+    gate = start(PLAIN, {"app": server}, tls=None, top={"workers": 1}, bind=["127.0.0.1:@combined", f"unix:{path}"])
+    others = [meet(gate.connect(), server) for _ in range(6)]
+    local = socket.socket(socket.AF_UNIX)  # its sink is small, and stays so
+    local.connect(path)
+    client, peer = meet(net.Peer(local), server)
+    widen(client, peer)
+    client.send(b"L" * 5000)  # from here on it goes alone, this way
+    assert peer.recv(5000) == b"L" * 5000
+    numbered = b"".join(b"%09d\n" % line for line in range(40_000))
+    for at in range(0, 50_000, 1000):  # read by nobody; each is passed on by itself
+        peer.send(numbered[at:at + 1000])
+        wait.until(lambda: unread(local) >= at + 1000, "the message has been passed on")
+    with Stopped(gate):
+        client.send(b"M" * 5000)
+        said = 50_000 + push(peer, numbered[50_000:])
+        peer.reset()
+        for one, _ in others:
+            one.send(b"x" * 100)
+    for _, other in others:
+        assert other.recv(100) == b"x" * 100
+    heard = bytearray()
+    while len(heard) < said:
+        try:
+            some = client.recv_some()
+        except ConnectionResetError:
+            break
+        if not some:
+            break
+        heard += some
+    assert heard == numbered[:len(heard)], "what is heard is what was said, without a gap"
+
+
+def meet(client, server):
+    """A session past its first messages, which a session makes by itself."""
+    client.send(b">")
+    peer = server.accept()
+    assert peer.recv(1) == b">"
+    for _ in range(3):
+        peer.send(b"<")
+        assert client.recv(1) == b"<"
+        client.send(b">")
+        assert peer.recv(1) == b">"
+    return client, peer
+
+
+def widen(client, peer, size=30_000_000):
+    """So much from the server that the gateway's socket takes much at once; then small messages again."""
+    sender = threading.Thread(target=lambda: peer.sock.sendall(b"w" * size))
+    sender.start()
+    client.recv(size)
+    sender.join()
+    for _ in range(3):
+        peer.send(b"<")
+        assert client.recv(1) == b"<"
+        client.send(b">")
+        assert peer.recv(1) == b">"
+
+
+def unread(sock):
+    return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, b"\0" * 4))[0]
+
+
+def push(peer, data):
+    """As much as is taken at once; how much that was."""
+    peer.sock.setblocking(False)
+    said = 0
+    try:
+        while said < len(data):
+            said += peer.sock.send(data[said:said + 100_000])
+    except BlockingIOError:
+        pass
+    peer.sock.setblocking(True)
+    return said
 
 
 def test_a_crowd_costs_a_few_calls(quiet, tmp_path):  # noqa: F811
