@@ -21,7 +21,8 @@ struct load_args {
 /* Reads, checks and compiles. Errors and warnings are printed on stderr, each on its line. */
 bool load_snapshot(struct snapshot **ret, const struct load_args *args) MUST_CHECK;
 
-/* Reads and checks the form only. `ret` is filled in both cases. */
+/* Reads, and judges all that the file itself says: neither the files that it names, nor names of
+ * hosts, nor this machine. `ret` is filled in both cases, with problems that are to be printed. */
 bool load_config(struct config *ret, const struct load_args *args) MUST_CHECK;
 
 /* How many sessions so many descriptors hold beside all else that the configuration needs, and how

@@ -51,6 +51,10 @@ struct snapshot {
 bool snapshot_compile(struct snapshot **ret, struct config *config, unsigned workers,
                       const struct snapshot *previous) MUST_CHECK;
 
+/* Judges what the configuration itself says: its rules, TLS values, log template. The files that it
+ * names are not looked at, and no names are asked for. `model` may be a draft. */
+bool snapshot_judge(const struct model *model, struct problems *problems) MUST_CHECK;
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* accepts NULL; any thread */
 

@@ -46,6 +46,8 @@ const char *tls_kernel(void);
  * judged, and *ret is NULL. */
 bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, unsigned workers,
                         const struct tls_policy *previous, struct problems *problems) MUST_CHECK;
+/* Judges what the policy itself says; the files that it names are not looked at. */
+bool tls_policy_judge(const struct model_tls *model, struct problems *problems) MUST_CHECK;
 struct tls_policy *tls_policy_ref(struct tls_policy *policy);
 void tls_policy_unref(struct tls_policy *policy); /* accepts NULL; any thread */
 

@@ -28,25 +28,10 @@ struct asking {
 
 /* --- the configuration ------------------------------------------------------------------------ */
 
-/* Errors in the other listeners count, too: such a file would not be taken. */
-static bool compile_rules(struct asking *a)
-{
-    const struct model *model = a->config.model;
-    bool good = true;
-    for (size_t i = 0; i < model->listener_count; i++) {
-        struct rules *rules = NULL;
-        good = rules_compile(&rules, &model->listeners[i], a->config.problems) && good;
-        if (&model->listeners[i] == a->args.listener)
-            a->rules = rules;
-        else
-            rules_free(rules);
-    }
-    return good;
-}
-
+/* All listeners' rules were judged when the file was read. */
 static bool compile(struct asking *a, struct error *error)
 {
-    bool good = compile_rules(a);
+    bool good = rules_compile(&a->rules, a->args.listener, a->config.problems);
     problems_print(a->config.problems, stderr);
     if (!good)
         return false;
@@ -58,7 +43,7 @@ static bool read_configuration(struct asking *a)
 {
     struct load_args args = {.options = a->options, .workers = 1};
     if (load_config(&a->config, &args))
-        return true;
+        return true; /* warnings come with the answer */
     problems_print(a->config.problems, stderr);
     return false;
 }

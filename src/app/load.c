@@ -72,12 +72,23 @@ static bool read_config(struct config *ret, const struct load_args *args)
     return good;
 }
 
-bool load_config(struct config *ret, const struct load_args *args)
+static bool read_form(struct config *ret, const struct load_args *args)
 {
     bool good = read_config(ret, args);
     if (ret->problems != NULL)
         problems_set_now(ret->problems, options_moment(args->options));
     return good;
+}
+
+bool load_config(struct config *ret, const struct load_args *args)
+{
+    if (read_form(ret, args))
+        return snapshot_judge(ret->model, ret->problems);
+    if (ret->draft != NULL) {
+        problems_set_partial(ret->problems);
+        (void)!snapshot_judge(ret->draft, ret->problems);
+    }
+    return false;
 }
 
 static void warn_of_one(const struct config *config, const char *path, uint64_t wanted,
@@ -219,7 +230,7 @@ static bool compile(struct snapshot **ret, struct config *config, const struct l
 bool load_snapshot(struct snapshot **ret, const struct load_args *args)
 {
     struct config config;
-    bool good = load_config(&config, args);
+    bool good = read_form(&config, args);
     if (good) {
         good = compile(ret, &config, args);
     } else if (config.problems != NULL) {

@@ -417,6 +417,8 @@ bool muxgate_dump(const struct options *options, struct error *error)
         .options = options, .workers = 1, .descriptors = privileges_raise_descriptors()};
     struct config config;
     struct text text = {0};
+    if (!tls_start(error))
+        return false;
     bool good = load_config(&config, &args);
     if (config.problems != NULL)
         problems_print(config.problems, stderr);

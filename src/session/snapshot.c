@@ -126,13 +126,13 @@ static void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
-static bool compile_template(struct compilation *c, const struct model_log *log)
+static bool compile_template(struct log_template **ret, const struct model_log *log,
+                             struct problems *problems)
 {
     struct error error;
-    if (log->template == NULL ||
-        log_template_compile(&c->snapshot->log_template, log->template, &error))
+    if (log->template == NULL || log_template_compile(ret, log->template, &error))
         return true;
-    problems_error(c->problems, "log.template", "%s", error.text);
+    problems_error(problems, "log.template", "%s", error.text);
     return false;
 }
 
@@ -141,7 +141,7 @@ static bool compile_all(struct compilation *c, const struct model *model)
     struct snapshot *snapshot = c->snapshot;
     const struct pool_set *previous = c->previous == NULL ? NULL : c->previous->pools;
     bool good = pool_set_compile(&snapshot->pools, model, previous, c->problems);
-    good = compile_template(c, &model->log) && good;
+    good = compile_template(&snapshot->log_template, &model->log, c->problems) && good;
     snapshot->listeners = calloc(model->listener_count + 1, sizeof *snapshot->listeners);
     if (snapshot->listeners == NULL)
         return false;
@@ -176,6 +176,33 @@ bool snapshot_compile(struct snapshot **ret, struct config *config, unsigned wor
     *ret = snapshot;
     return true;
 }
+
+/* --- what the file says alone ----------------------------------------------------------------- */
+
+static bool judge_listener(const struct model_listener *model, struct problems *problems)
+{
+    struct rules *rules = NULL;
+    bool good = rules_compile(&rules, model, problems);
+    rules_free(rules);
+    if (model->tls.path != NULL)
+        good = tls_policy_judge(&model->tls, problems) && good;
+    for (size_t i = 0; i < model->rule_count; i++) /* nested rules have none */
+        if (model->rules[i].policy != NULL)
+            good = tls_policy_judge(model->rules[i].policy, problems) && good;
+    return good;
+}
+
+bool snapshot_judge(const struct model *model, struct problems *problems)
+{
+    struct log_template *template = NULL;
+    bool good = compile_template(&template, &model->log, problems);
+    log_template_free(template);
+    for (size_t i = 0; i < model->listener_count; i++)
+        good = judge_listener(&model->listeners[i], problems) && good;
+    return good;
+}
+
+/* --- references ------------------------------------------------------------------------------- */
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {

@@ -193,6 +193,16 @@ bool tls_policy_compile(struct tls_policy **ret, const struct model_tls *model, 
     return true;
 }
 
+bool tls_policy_judge(const struct model_tls *model, struct problems *problems)
+{
+    struct model_tls said = *model;
+    struct tls_policy *policy;
+    said.certificate_count = 0;
+    said.client_auth.mode = CLIENT_AUTH_NONE; /* all that it says beyond its form is files */
+    said.tickets.off = said.tickets.off || said.tickets.keys != NULL;
+    return tls_policy_compile(&policy, &said, 1, NULL, problems);
+}
+
 struct tls_policy *tls_policy_ref(struct tls_policy *policy)
 {
     atomic_fetch_add_explicit(&policy->references, 1, memory_order_relaxed);

@@ -272,6 +272,57 @@ def test_dump_of_a_wrong_file_is_an_error(check):
     assert (done.returncode, done.stdout) == (1, "")
 
 
+ELSEWHERE = [{"cert": "/nonexistent/a.crt", "key": "/nonexistent/a.key"}]
+
+
+def with_tls(rules=None, log=None, **tls):
+    config = changed(("listeners", "combined", "rules"), [*(rules or []), {"pool": "app"}])
+    config["listeners"]["combined"]["tls"] = {"certificates": ELSEWHERE, **tls}
+    return config if log is None else {**config, "log": log}
+
+
+MEANINGS = {
+    "protocol": (with_tls([{"match": {"protocol": "fixx"}, "pool": "app"}]), "rules[0].match.protocol"),
+    "regex": (with_tls([{"match": {"regex": "^(a"}, "pool": "app"}]), "rules[0].match.regex"),
+    "nested": (with_tls([{"tls": "terminate", "rules": [{"match": {"regex": "^(a"}, "pool": "app"}]}]), "rules[0].rules[0].match.regex"),
+    "ciphers": (with_tls(ciphers="BAD"), "combined.tls.ciphers"),
+    "groups": (with_tls(groups="BAD"), "combined.tls.groups"),
+    "policy": (with_tls([{"tls": "terminate", "policy": {"ciphersuites": "BAD"}, "pool": "app"}]), "rules[0].policy.ciphersuites"),
+    "template": (with_tls(log={"access": "stdout", "format": "text", "template": "$nonsense"}), "log.template"),
+}
+
+
+@pytest.mark.parametrize("options", [["--dump"], ["explain", "--silent"]], ids=["dump", "explain"])
+@pytest.mark.parametrize("kind", MEANINGS)
+def test_what_a_dump_and_explain_judge(check, kind, options):
+    config, place = MEANINGS[kind]
+    done = check(config, *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    line, = done.stderr.splitlines()
+    assert f"{place}" in line and line in check(config, "-t").stderr.splitlines()
+
+
+@pytest.mark.parametrize("options", [["-t"], ["--dump"], ["explain", "--silent"]], ids=["check", "dump", "explain"])
+def test_errors_of_form_and_of_meaning_are_told_in_one_go(check, options):
+    done = check(changed(("listeners", "combined", "rules"), [
+        {"match": {"regex": "^(a", "protocol": "fixx"}, "pool": "app"}, {"pool": "qq"}]), *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sorted(re.search(r"rules\[\d\][^:]*", line)[0] for line in done.stderr.splitlines()) == [
+        "rules[0].match.protocol", "rules[0].match.regex", "rules[1].pool"]
+
+
+def test_a_dump_needs_nothing_that_the_file_names(check, tmp_path):
+    config = with_tls([{"tls": "terminate", "policy": {"client_auth": {"mode": "require", "ca": "/nonexistent/ca.pem"}}, "pool": "app"}],
+                      session_tickets={"keys": "/nonexistent/keys"}, ocsp_staple="/nonexistent/staple")
+    config["pools"]["app"] = {"servers": ["nowhere.invalid:1"], "tls": {"ca": "/nonexistent/ca.pem"}}
+    config.update(user="nobody-of-this-name", admin={"socket": "/nonexistent/admin.sock"})
+    assert check(config).returncode == 1
+    done = check(config, "--dump")
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "dumped.json").write_text(done.stdout)
+    assert run("-c", tmp_path / "dumped.json", "--dump").stdout == done.stdout
+
+
 def test_version_and_help():
     done = run("-V")
     assert done.returncode == 0 and done.stdout.startswith("muxgate ") and "OpenSSL" in done.stdout
