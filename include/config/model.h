@@ -106,7 +106,7 @@ struct model_tls {
     bool ocsp_auto;
     char *ocsp_file; /* absolute; NULL: none */
     bool watch;
-    bool vague; /* of a draft: it is not known how strong certificates must be */
+    bool vague; /* of a draft: min_version or ciphers are not known */
 };
 
 struct model_rule {

@@ -131,7 +131,8 @@ static bool apply_versions(SSL_CTX *context, const struct model_tls *model,
                            struct problems *problems)
 {
     int least = model->min_version == 0 ? TLS1_2_VERSION : model->min_version;
-    if (model->max_version != 0 && model->max_version < least)
+    /* Of a vague one nobody may have written `least`. */
+    if (!model->vague && model->max_version != 0 && model->max_version < least)
         return tls_report(problems, model->path, "max_version", "%s is below min_version, %s",
                           tls_version_name(model->max_version), tls_version_name(least));
     if (SSL_CTX_set_min_proto_version(context, least) != 1 ||

@@ -311,6 +311,17 @@ def test_errors_of_form_and_of_meaning_are_told_in_one_go(check, options):
         "rules[0].match.protocol", "rules[0].match.regex", "rules[1].pool"]
 
 
+@pytest.mark.parametrize("least", ["1.O", 1.0, None])
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_lowest_version_that_is_none_is_not_compared(check, least, inherited):
+    config = with_tls(min_version=least, max_version="1.1")
+    if inherited:
+        config = with_tls([{"tls": "terminate", "policy": {"max_version": "1.1"}, "pool": "app"}], min_version=least)
+    for option in ("-t", "--dump"):
+        told = [line for line in check(config, option).stderr.splitlines() if "/nonexistent" not in line]
+        assert len(told) == 1 and "combined.tls.min_version: expected" in told[0]
+
+
 def test_a_dump_needs_nothing_that_the_file_names(check, tmp_path):
     config = with_tls([{"tls": "terminate", "policy": {"client_auth": {"mode": "require", "ca": "/nonexistent/ca.pem"}}, "pool": "app"}],
                       session_tickets={"keys": "/nonexistent/keys"}, ocsp_staple="/nonexistent/staple")
