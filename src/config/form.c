@@ -99,13 +99,34 @@ void form_show(const json_t *value, char ret[FORM_SHOWN_MAX])
     free(text);
 }
 
-static void unknown_key(struct form *f, enum object_kind kind, const char *name)
+static struct suggestion suggest_key(enum object_kind kind, const char *name)
 {
     size_t count;
     const struct key *keys = keys_of(kind, &count);
     struct suggestion s = {.word = name};
     for (size_t i = 0; i < count; i++)
         suggest_offer(&s, keys[i].name, strlen(keys[i].name));
+    return s;
+}
+
+bool form_has_slip(enum object_kind kind, const json_t *object, const char *meant)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        struct suggestion s = suggest_key(kind, name);
+        if (key_find(kind, name) == NULL && strcmp(s.best, meant) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void unknown_key(struct form *f, enum object_kind kind, const char *name)
+{
+    size_t count;
+    const struct key *keys = keys_of(kind, &count);
+    struct suggestion s = suggest_key(kind, name);
     if (s.best[0] != '\0') {
         form_error_key(f, "unknown key (did you mean \"%s\"?)", s.best);
         return;

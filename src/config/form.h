@@ -40,6 +40,9 @@ void form_conflict(struct form *f, const char *format, ...) PRINTF(2, 3);
 void form_error_key(struct form *f, const char *format, ...)
     PRINTF(2, 3); /* at the key, likewise */
 
+/* Has the object an unknown key that was taken for a slip in writing `meant`? */
+bool form_has_slip(enum object_kind kind, const json_t *object, const char *meant);
+
 /* A value as an error shows it: "2", "\"abc\"", "a list"; cut where it is long. */
 #define FORM_SHOWN_MAX 160
 void form_show(const json_t *value, char ret[FORM_SHOWN_MAX]);

@@ -112,15 +112,23 @@ static bool lacks_certificates(const json_t *object, const char *key)
     return !draft_is_unknown(object, key) && !has(json_object_get(object, key), "certificates");
 }
 
+/* Something is there, or was meant to be, and nobody knows what. */
+static bool is_tls_unknown(const json_t *rule)
+{
+    return draft_is_unknown(rule, "tls") ||
+           (!has(rule, "tls") && form_has_slip(OBJECT_rule, rule, "tls"));
+}
+
 static void check_outer_rule(struct rule_list *l, const json_t *rule, const char *tls)
 {
     struct form *f = l->r->form;
     bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
-    bool other = !terminate && !draft_is_unknown(rule, "tls");
+    bool unknown = is_tls_unknown(rule), other = !terminate && !unknown;
+    bool plain = !unknown && !has(rule, "tls");
     check_outer_match(f, rule);
-    if (!has(rule, "tls"))
+    if (plain)
         check_plain_match(f, rule);
-    if (has(rule, "starttls") && !has(rule, "tls"))
+    if (has(rule, "starttls") && plain)
         error_at_key(f, "starttls", "needs \"tls\": \"terminate\" or \"passthrough\"");
     if (has(rule, "policy") && other)
         error_at_key(f, "policy", "needs \"tls\": \"terminate\"");

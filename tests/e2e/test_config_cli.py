@@ -322,6 +322,19 @@ def test_a_lowest_version_that_is_none_is_not_compared(check, least, inherited):
         assert len(told) == 1 and "combined.tls.min_version: expected" in told[0]
 
 
+SLIPS = {"sni": {"match": {"sni": "x.example.com"}, "pool": "app"}, "starttls": {"starttls": "postgres", "pool": "app"},
+         "rules": {"rules": [{"match": {"alpn": "h2"}, "pool": "app"}]}, "policy": {"policy": {"alpn": ["h2"]}, "pool": "app"}}
+
+
+@pytest.mark.parametrize("kind", SLIPS)
+def test_what_a_misspelt_tls_would_allow_is_not_told_beside_it(check, kind):
+    done = check(changed(("listeners", "combined", "rules"), [{**SLIPS[kind], "tsl": "terminate"}]))
+    line, = done.stderr.splitlines()
+    assert 'rules[0].tsl: unknown key (did you mean "tls"?)' in line
+    without = check(changed(("listeners", "combined", "rules"), [{**SLIPS[kind], "nonsense": 1}]))
+    assert len(without.stderr.splitlines()) == 2
+
+
 def test_a_dump_needs_nothing_that_the_file_names(check, tmp_path):
     config = with_tls([{"tls": "terminate", "policy": {"client_auth": {"mode": "require", "ca": "/nonexistent/ca.pem"}}, "pool": "app"}],
                       session_tickets={"keys": "/nonexistent/keys"}, ocsp_staple="/nonexistent/staple")
