@@ -12,7 +12,9 @@
  * File       lines of JSON, replaced as a whole (rename) within `interval` of a change and at the
  *            end. Processes that share it, as one that drains beside its heir, write in turns under
  *            a lock on the folder, and each adds what it has seen itself to what is there. A
- *            damaged file is told and set aside as FILE.damaged; what can be read of it is kept.
+ *            damaged file is told and set aside as FILE.damaged (or .1 to .9 behind it: none is
+ *            overwritten); what can be read of it is kept. A file that does not begin like a ledger
+ *            is none, and never touched.
  * Bounds     `max_entries` rows. When they are full, a sixteenth goes: first what a source has over
  *            a quarter of all, then those that were seen longest ago, where whoever came on two
  *            days or more counts as seen 30 days later. So neither one source nor a crowd that
@@ -38,13 +40,17 @@ enum ledger_event {
 
 struct ledger_args {
     unsigned producers; /* who puts notes: 0 to producers - 1 */
-    /* In the ledger's thread. */
-    void (*tell)(void *context, enum ledger_event event, const char *file, const char *text);
+    /* In the ledger's thread. `aside`: where the damaged file is now, else "". */
+    void (*tell)(void *context, enum ledger_event event, const char *file, const char *text,
+                 const char *aside);
     void *context;
 };
 
 /* Would a start fail on that file? Checked as the user who will write it. */
 bool ledger_check(const struct model_ledger *model, struct error *error) MUST_CHECK;
+
+/* Likewise of the file alone, as its folder may be made later; the error does not name the key. */
+bool ledger_check_file(const struct model_ledger *model, struct error *error) MUST_CHECK;
 
 bool ledger_start(struct ledger **ret, const struct ledger_args *args,
                   struct error *error) MUST_CHECK;

@@ -3,13 +3,14 @@
 #include "base/log.h"
 
 /* In the ledger's thread. */
-static void tell(void *context, enum ledger_event event, const char *file, const char *text)
+static void tell(void *context, enum ledger_event event, const char *file, const char *text,
+                 const char *aside)
 {
     (void)context;
     switch (event) {
     case LEDGER_DAMAGED:
-        log_event(LOG_LEVEL_WARNING, "ledger.damaged", "file=%s reason=\"%s\" kept=%s.damaged",
-                  file, text, file);
+        log_event(LOG_LEVEL_WARNING, "ledger.damaged", "file=%s reason=\"%s\" kept=%s", file, text,
+                  aside);
         break;
     case LEDGER_FAILED:
         log_event(LOG_LEVEL_ERROR, "ledger.failed", "file=%s reason=\"%s\" kept=memory", file,

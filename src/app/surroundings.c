@@ -3,6 +3,7 @@
 #include "base/span.h"
 #include "base/text.h"
 #include "io/socket.h"
+#include "ledger/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,18 +25,22 @@ static bool is_made_at_start(const char *folder)
 }
 
 /* By the rights that count when files are made, not those of whoever called the program. */
-static void check_folder(const char *path, const char *file, const char *what,
+static bool check_folder(const char *path, const char *file, const char *what,
                          struct problems *problems)
 {
+    bool good = true;
     struct text folder = {0};
     const char *slash = strrchr(file, '/');
     text_add_span(&folder, span_of(file, slash == NULL ? 0 : (size_t)(slash - file)));
     text_add(&folder, "/");
     if (!folder.failed && faccessat(AT_FDCWD, folder.data, W_OK | X_OK, AT_EACCESS) != 0 &&
-        !(errno == ENOENT && is_made_at_start(folder.data)))
+        !(errno == ENOENT && is_made_at_start(folder.data))) {
         problems_error(problems, path, "cannot make %s in the folder %s: %s", what, folder.data,
                        strerror(errno));
+        good = false;
+    }
     text_release(&folder);
+    return good;
 }
 
 /* One that another process has left behind is replaced; anything else is in the way. */
@@ -45,7 +50,16 @@ static void check_socket(const char *path, const char *file, struct problems *pr
     if (lstat(file, &status) == 0 && !S_ISSOCK(status.st_mode))
         problems_error(problems, path, "%s is there, and is no socket", file);
     else
-        check_folder(path, file, "a socket", problems);
+        (void)check_folder(path, file, "a socket", problems);
+}
+
+/* What is there already has to be one. */
+static void check_ledger(const struct model_ledger *ledger, struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    if (ledger->file != NULL && check_folder("ledger.file", ledger->file, "files", problems) &&
+        !ledger_check_file(ledger, &error))
+        problems_error(problems, "ledger.file", "%s", error.text);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -87,6 +101,5 @@ void surroundings_check(const struct model *model, struct problems *problems)
         check_bind(&model->admin.http, problems);
     if (model->admin.socket != NULL)
         check_socket("admin.socket", model->admin.socket, problems);
-    if (model->ledger.file != NULL)
-        check_folder("ledger.file", model->ledger.file, "files", problems);
+    check_ledger(&model->ledger, problems);
 }

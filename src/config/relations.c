@@ -1,8 +1,10 @@
 #include "relations.h"
 
+#include "build.h"
 #include "host.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Notes `key` → the path at hand; where it is there already, `*ret_first` is the earlier path. */
 static bool seen_before(json_t *seen, const char *key, const struct form *f, const char **ret_first)
@@ -90,6 +92,44 @@ static void check_log(struct form *f, const json_t *log)
         form_conflict(f, "goes with \"format\": \"text\" only");
     form_leave(f, inner);
     form_leave(f, back);
+}
+
+/* What stands behind slashes and "." parts that say nothing. */
+static const char *skip_idle(const char *path)
+{
+    const char *at = path;
+    while (at[0] == '/' && (at[1] == '/' || (at[1] == '.' && (at[2] == '/' || at[2] == '\0'))))
+        at += at[1] == '/' ? 1 : 2;
+    return at;
+}
+
+static bool is_same_path(const char *a, const char *b)
+{
+    for (a = skip_idle(a), b = skip_idle(b); *a == *b; a = skip_idle(a + 1), b = skip_idle(b + 1))
+        if (*a == '\0')
+            return true;
+    return false;
+}
+
+/* Each would replace what the other has written. */
+static bool check_ledger(struct form *f, const json_t *merged)
+{
+    const json_t *log = json_object_get(merged, "log");
+    const char *access = build_get_text(log, KEY_log_access),
+               *ledger = build_get_text(json_object_get(merged, "ledger"), KEY_ledger_file);
+    if (access == NULL || ledger == NULL || build_get_choice(log, KEY_log_access) >= 0)
+        return true;
+    char *first = host_resolve_file(f->folder, access),
+         *second = host_resolve_file(f->folder, ledger);
+    bool done = first != NULL && second != NULL;
+    size_t back = form_enter_key(f, "ledger"), inner = form_enter_key(f, "file");
+    if (done && is_same_path(first, second))
+        form_conflict(f, "the same file as log.access");
+    form_leave(f, inner);
+    form_leave(f, back);
+    free(first);
+    free(second);
+    return done;
 }
 
 static bool check_listeners(struct relations *r)
@@ -196,6 +236,7 @@ bool relations_check(struct form *f, const json_t *merged, struct locations *loc
     bool done = r.used_pools != NULL && check_listeners(&r);
     done = check_pools(&r) && done;
     check_log(f, json_object_get(merged, "log"));
+    done = check_ledger(f, merged) && done;
     if (done && problems_errors(f->problems) == 0)
         warn_of_pools(&r);
     json_decref(r.used_pools);

@@ -1,5 +1,7 @@
 #include "file.h"
 
+#include "lines.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +18,9 @@
 /* Others hold it for as long as a file takes to be written. */
 #define LOCK_TRIES  40
 #define LOCK_NAP_MS 50
+
+/* Damaged files that are kept. */
+#define ASIDE_MOST 10
 
 /* "/var/lib/muxgate/ledger" → "/var/lib/muxgate"; paths are absolute. Freed with free(). */
 static char *folder_of(const char *file)
@@ -41,20 +46,52 @@ static bool check_access(const char *path, int mode, const char *what, struct er
            error_system(error, errno, "ledger.file: cannot %s %s", what, path);
 }
 
-bool file_check(const char *file, struct error *error)
+static bool check_kind(const struct stat *status, const char *file, struct error *error)
+{
+    return S_ISREG(status->st_mode) ||
+           error_input(error, "%s is not a file that could be replaced", file);
+}
+
+/* Whatever else has that name was hardly meant, and is not ours to move away. */
+static bool check_beginning(struct span bytes, const char *file, struct error *error)
+{
+    return lines_begin(bytes) ||
+           error_input(error, "%s is no ledger (it is left alone: name another, or move it away)",
+                       file);
+}
+
+static bool check_content(const char *file, struct error *error)
+{
+    unsigned char bytes[LINES_MARK_BYTES];
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t count = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+    int number = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    if (count < 0)
+        return error_system(error, number, "cannot read %s", file);
+    return check_beginning(span_of(bytes, (size_t)count), file, error);
+}
+
+bool file_check_itself(const char *file, struct error *error)
 {
     struct stat status;
+    if (stat(file, &status) != 0)
+        return errno == ENOENT || error_system(error, errno, "cannot look at %s", file);
+    return check_kind(&status, file, error) && check_content(file, error);
+}
+
+bool file_check(const char *file, struct error *error)
+{
     char *folder = folder_of(file);
     if (folder == NULL)
         return error_memory(error);
     bool good = check_access(folder, R_OK | W_OK | X_OK, "write in the folder", error);
     free(folder);
-    if (!good || (stat(file, &status) != 0 && errno == ENOENT))
+    if (!good || file_check_itself(file, error))
         return good;
-    if (!check_access(file, R_OK, "read", error))
-        return false;
-    return S_ISREG(status.st_mode) ||
-           error_input(error, "ledger.file: %s is not a file that could be replaced", file);
+    error_prefix(error, "ledger.file");
+    return false;
 }
 
 /* --- the lock --------------------------------------------------------------------------------- */
@@ -135,7 +172,11 @@ bool file_load(struct text *ret, const char *file, struct error *error)
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* what is no file blocks nobody */
     if (fd < 0)
         return errno == ENOENT || error_system(error, errno, "cannot open %s", file);
-    bool good = read_all(ret, fd, file, error);
+    struct stat status;
+    bool good =
+        (fstat(fd, &status) == 0 || error_system(error, errno, "cannot look at %s", file)) &&
+        check_kind(&status, file, error) && read_all(ret, fd, file, error) &&
+        check_beginning(span_of(ret->data, ret->length), file, error);
     (void)close(fd);
     return good;
 }
@@ -206,12 +247,35 @@ bool file_save(const char *file, struct span bytes, struct error *error)
     return good;
 }
 
-bool file_set_aside(const char *file, struct error *error)
+/* Nobody else takes it, under the lock. NULL: there is none, or memory is out. */
+static char *free_name(const char *file, struct error *error)
 {
-    char *aside = beside(file, ".damaged");
-    if (aside == NULL)
-        return error_memory(error);
-    bool good = rename(file, aside) == 0 || error_system(error, errno, "cannot set %s aside", file);
-    free(aside);
-    return good;
+    struct stat status;
+    for (int i = 0; i < ASIDE_MOST; i++) {
+        char ending[32];
+        (void)snprintf(ending, sizeof ending, i == 0 ? ".damaged" : ".damaged.%d", i);
+        char *path = beside(file, ending);
+        if (path == NULL) {
+            (void)error_memory(error);
+            return NULL;
+        }
+        if (lstat(path, &status) != 0 && errno == ENOENT)
+            return path;
+        free(path);
+    }
+    (void)error_input(error, "%s is damaged, and %s.damaged to %s.damaged.%d are there already",
+                      file, file, file, ASIDE_MOST - 1);
+    return NULL;
+}
+
+bool file_set_aside(char **ret, const char *file, struct error *error)
+{
+    *ret = free_name(file, error);
+    if (*ret == NULL)
+        return false;
+    if (rename(file, *ret) == 0)
+        return true;
+    int number = errno;
+    free(*ret);
+    return error_system(error, number, "cannot set %s aside", file);
 }

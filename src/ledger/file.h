@@ -18,7 +18,11 @@ struct identity {
     struct timespec changed;
 };
 
+/* Its errors name the key: "ledger.file: …". */
 bool file_check(const char *file, struct error *error) MUST_CHECK;
+
+/* Of the file alone: nothing is there, or a file that is empty or begins like a ledger. */
+bool file_check_itself(const char *file, struct error *error) MUST_CHECK;
 
 /* *ret: the lock, for file_unlock(). */
 bool file_lock(int *ret, const char *file, struct error *error) MUST_CHECK;
@@ -27,11 +31,14 @@ void file_unlock(int lock);
 bool file_identify(struct identity *ret, const char *file, struct error *error) MUST_CHECK;
 bool identity_equal(const struct identity *a, const struct identity *b);
 
-/* Nothing there is an empty text. */
+/* Nothing there is an empty text; what is no ledger is an error. */
 bool file_load(struct text *ret, const char *file, struct error *error) MUST_CHECK;
 
 /* Under the lock. */
 bool file_save(const char *file, struct span bytes, struct error *error) MUST_CHECK;
-bool file_set_aside(const char *file, struct error *error) MUST_CHECK; /* as FILE.damaged */
+
+/* As FILE.damaged, FILE.damaged.1 … FILE.damaged.9: the first that is free, none is overwritten.
+ * *ret: which, freed with free(). */
+bool file_set_aside(char **ret, const char *file, struct error *error) MUST_CHECK;
 
 #endif

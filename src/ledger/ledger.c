@@ -107,7 +107,7 @@ void ledger_put(struct ledger *ledger, unsigned producer, const struct ledger_no
 
 static void tell(struct ledger *l, enum ledger_event event, const char *text)
 {
-    l->args.tell(l->args.context, event, l->file, text);
+    l->args.tell(l->args.context, event, l->file, text, "");
 }
 
 /* "192.0.2.1", "2001:db8:1:2::/64", "unix:" */
@@ -180,9 +180,11 @@ static void drain(struct ledger *l)
 
 static bool set_aside(struct ledger *l, const struct error *damage, struct error *error)
 {
-    if (!file_set_aside(l->file, error))
+    char *aside;
+    if (!file_set_aside(&aside, l->file, error))
         return false;
-    tell(l, LEDGER_DAMAGED, damage->text);
+    l->args.tell(l->args.context, LEDGER_DAMAGED, l->file, damage->text, aside);
+    free(aside);
     l->due = true;
     return true;
 }
@@ -306,7 +308,7 @@ static void open_file(struct ledger *l, char *file, size_t most)
     if (l->known == NULL || !table_create(&l->pending, most)) {
         table_free(l->known);
         l->known = NULL;
-        l->args.tell(l->args.context, LEDGER_LOST, file, "out of memory");
+        l->args.tell(l->args.context, LEDGER_LOST, file, "out of memory", "");
         free(file);
         return;
     }
@@ -378,6 +380,11 @@ bool ledger_adopt(struct ledger *ledger, const struct model_ledger *model)
 bool ledger_check(const struct model_ledger *model, struct error *error)
 {
     return model->file == NULL || file_check(model->file, error);
+}
+
+bool ledger_check_file(const struct model_ledger *model, struct error *error)
+{
+    return model->file == NULL || file_check_itself(model->file, error);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */

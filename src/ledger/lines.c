@@ -98,7 +98,7 @@ bool lines_format(struct text *ret, const struct table *table)
     struct row **rows;
     if (!table_sort(table, &rows))
         return false;
-    text_format(ret, "{\"muxgate_ledger\": %d}\n", FORMAT_VERSION);
+    text_format(ret, LINES_MARK ": %d}\n", FORMAT_VERSION);
     add_rows(ret, rows, table_count(table), true);
     add_rows(ret, rows, table_count(table), false);
     text_add(ret, "{\"end\": true}\n");
@@ -107,6 +107,11 @@ bool lines_format(struct text *ret, const struct table *table)
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
+
+bool lines_begin(struct span bytes)
+{
+    return span_begins(span_text(LINES_MARK), span_first(bytes, LINES_MARK_BYTES));
+}
 
 /* "2026-11-21T08:34:59.123Z"; 0: it is none, or not there. */
 static uint64_t read_time(const json_t *row, const char *prefix, const char *name)

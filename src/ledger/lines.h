@@ -10,6 +10,13 @@ void lines_add_row(struct text *t, const struct row *row);
 /* The whole file. */
 bool lines_format(struct text *ret, const struct table *table) MUST_CHECK;
 
+/* How a ledger of any version begins. */
+#define LINES_MARK       "{\"muxgate_ledger\""
+#define LINES_MARK_BYTES (sizeof LINES_MARK - 1)
+
+/* Is it one, or was it to become one: cut anywhere, or empty? */
+bool lines_begin(struct span bytes) MUST_CHECK;
+
 /* Enters what a file says. false: it is damaged (the error names the line; what could be read is
  * entered), or ERROR_MEMORY. An empty file is an empty ledger. */
 bool lines_read(struct table *ret, struct span bytes, struct error *error) MUST_CHECK;

@@ -11,7 +11,7 @@ import pytest
 
 from harness import certs, fix, net, proxy, servers, settings, tls, wait
 from harness.ctl import Ctl
-from harness.gate import Gate, StartError
+from harness.gate import Gate, StartError, run
 from test_lifecycle import open_folder  # noqa: F401
 from test_upgrade import finish, upgrade
 
@@ -221,10 +221,84 @@ def test_a_damaged_file_is_set_aside(keep, launch):
     heir.event("ledger.damaged", f"file={path}", 'reason="line 3:', f"kept={path}.damaged")
     assert (gate.folder / "ledger.damaged").read_text() == whole[:-5] and len(in_file(gate)) == 1
     heir.stop()
-    path.write_bytes(os.urandom(500))
+    path.write_text('{"muxgate_ledger": 2}\n')
     other = again(gate, launch)
-    other.event("ledger.damaged")
+    other.event("ledger.damaged", f"kept={path}.damaged.1")
     assert rows(other) == []
+    assert (gate.folder / "ledger.damaged").read_text() == whole[:-5], "the one before is not overwritten"
+    assert (gate.folder / "ledger.damaged.1").read_text() == '{"muxgate_ledger": 2}\n'
+
+
+def test_where_no_more_can_be_set_aside_the_damaged_file_stays(keep, launch):
+    gate = keep()
+    gate.stop()
+    path = gate.folder / "ledger"
+    earlier = [gate.folder / f"ledger.damaged{more}" for more in ("", *(f".{number}" for number in range(1, 10)))]
+    for number, one in enumerate(earlier):
+        one.write_text(str(number))
+    path.write_text('{"muxgate_led')
+    heir = again(gate, launch)
+    heir.event("ledger.failed", "ledger.damaged.9 are there already", "kept=memory")
+    visit(heir)
+    assert len(rows(heir)) == 1
+    heir.stop()
+    assert path.read_text() == '{"muxgate_led' and [one.read_text() for one in earlier] == [str(n) for n in range(10)]
+
+
+def written(tmp_path, **top):
+    """A configuration file that is good but for its ledger, for -t and failing starts."""
+    path = tmp_path / "gate.json"
+    listener = {"bind": "127.0.0.1:0", "rules": [{"pool": "app"}]}
+    path.write_text(json.dumps({"listeners": {"a": listener}, "pools": {"app": {"servers": ["127.0.0.1:9"]}}, **top}))
+    return path
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("args", [["-t"], []], ids=["-t", "start"])
+@pytest.mark.parametrize("name", ["copy.key", "gate.json", "access.log", "binary"])
+def test_another_file_is_refused_and_left_alone(tmp_path, name, args):
+    path = tmp_path / name
+    for other, content in (("copy.key", KEY), ("access.log", '{"time": "2026-11-20T07:00:00.000Z"}\n'), ("binary", "\0" * 500)):
+        (tmp_path / other).write_text(content)
+    config = written(tmp_path, ledger={"file": name})
+    before = path.read_bytes()
+    done = run("-c", config, *args)
+    (line,) = [line for line in done.stderr.splitlines() if "ledger" in line]
+    assert done.returncode == 1 and f"ledger.file: {path} is no ledger (it is left alone" in line
+    assert path.read_bytes() == before and not list(tmp_path.glob("*.damaged*"))
+
+
+def test_a_reload_refuses_another_file_and_so_does_a_dry_run(keep):
+    gate = keep()
+    visit(gate)
+    (gate.folder / "copy.key").write_text(KEY)
+    template = json.loads(json.dumps(gate.template))
+    template["ledger"]["file"] = "copy.key"
+    gate.write(template)
+    for path in ("/v1/reload?dry_run=true", "/v1/reload"):
+        answer = gate.admin.ask("POST", path)
+        assert answer.status == 422
+        (error,) = answer.json["errors"]
+        assert f"ledger.file: {gate.folder}/copy.key is no ledger (" in error
+    assert (gate.folder / "copy.key").read_text() == KEY and len(rows(gate)) == 1
+
+
+@pytest.mark.parametrize("args", [["-t"], []], ids=["-t", "start"])
+def test_the_access_log_is_not_the_ledger_too(tmp_path, args):
+    done = run("-c", written(tmp_path, ledger={"file": str(tmp_path / "log")}, log={"access": "./log"}), *args)
+    assert done.returncode == 1 and "ledger.file: the same file as log.access" in done.stderr
+    assert not (tmp_path / "log").exists()
+    done = run("-c", written(tmp_path, ledger={"file": "off"}, log={"access": "off"}), "-t")
+    assert done.returncode == 0, "a word is no file"
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/null", path)], ids=["folder", "fifo", "device"])
+def test_a_check_tells_what_is_no_file(tmp_path, make):
+    make(tmp_path / "taken")
+    done = run("-c", written(tmp_path, ledger={"file": "taken"}), "-t")
+    assert done.returncode == 1 and f"ledger.file: {tmp_path}/taken is not a file" in done.stderr
 
 
 @pytest.mark.parametrize("place, said", [("nowhere/ledger", "No such file"), ("taken", "is not a file")])

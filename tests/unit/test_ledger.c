@@ -358,9 +358,13 @@ static struct ledger *ledger;
 static char told[8][256];
 static _Atomic unsigned told_count;
 
-static void on_event(void *context, enum ledger_event event, const char *path, const char *text)
+static char told_aside[160];
+
+static void on_event(void *context, enum ledger_event event, const char *path, const char *text,
+                     const char *aside)
 {
     (void)context;
+    (void)snprintf(told_aside, sizeof told_aside, "%s", aside);
     ck_assert_str_eq(path, file);
     unsigned at = atomic_load(&told_count);
     if (at < COUNT_OF(told))
@@ -525,6 +529,102 @@ START_TEST(a_damaged_file_is_set_aside_and_told_once)
 }
 END_TEST
 
+static unsigned wait_for_events(unsigned count)
+{
+    for (unsigned i = 0; i < 1000 && atomic_load(&told_count) < count; i++)
+        (void)usleep(10000);
+    return atomic_load(&told_count);
+}
+
+static char *read_file(const char *path)
+{
+    static char content[256];
+    FILE *stream = fopen(path, "r");
+    ck_assert_msg(stream != NULL, "%s", path);
+    content[fread(content, 1, sizeof content - 1, stream)] = '\0';
+    ck_assert_int_eq(fclose(stream), 0);
+    return content;
+}
+
+START_TEST(no_damaged_file_overwrites_another)
+{
+    char aside[10][160], content[64];
+    for (int i = 0; i < 11; i++) {
+        (void)snprintf(content, sizeof content, HEAD "{\"damage\": %d}\n", i);
+        write_file(content);
+        told_count = 0;
+        ledger = start(file, 3600000);
+        ck_assert_uint_eq(rows_of(ledger), 0);
+        put(ledger, 0, "192.0.2.1", NULL, "ACME");
+        ck_assert_uint_eq(rows_of(ledger), 1);
+        ledger_stop(ledger);
+        ck_assert_uint_eq(told_count, 1);
+        ck_assert_int_eq(told[0][0], i < 10 ? '0' + LEDGER_DAMAGED : '0' + LEDGER_FAILED);
+        if (i < 10)
+            (void)snprintf(aside[i], sizeof aside[i], "%s", told_aside);
+    }
+    ck_assert_str_eq(read_file(file), content); /* the one that found no place */
+    ck_assert_str_eq(aside[0] + strlen(file), ".damaged");
+    ck_assert_str_eq(aside[9] + strlen(file), ".damaged.9");
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(content, sizeof content, HEAD "{\"damage\": %d}\n", i);
+        ck_assert_str_eq(read_file(aside[i]), content);
+    }
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_ledger_is_refused_and_left_alone)
+{
+    static const char *const foreign[] = {
+        "-----BEGIN PRIVATE KEY-----\n", "{\n", "\n", "{}", " ", "{\"listeners\": {}}\n",
+        "{\"muxgate_ledgers\": 1}\n"};
+    static const char *const ours[] = {
+        "",   "{",      "{\"muxgate_led",           "{\"muxgate_ledger\"", "{\"muxgate_ledger\": 1",
+        HEAD, HEAD END, "{\"muxgate_ledger\": 2}\n"};
+    const struct model_ledger model = {.file = file, .max_entries = 1000, .interval_ms = 3600000};
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+        struct error error = {0};
+        char said[160];
+        write_file(foreign[i]);
+        (void)snprintf(said, sizeof said, "ledger.file: %s is no ledger (", file);
+        ck_assert_msg(!ledger_check(&model, &error), "%s", foreign[i]);
+        ck_assert_msg(strncmp(error.text, said, strlen(said)) == 0, "%s", error.text);
+        ck_assert_msg(!ledger_check_file(&model, &error), "%s", foreign[i]);
+        ck_assert_str_eq(read_file(file), foreign[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(ours); i++) {
+        struct error error = {0};
+        write_file(ours[i]);
+        ck_assert_msg(ledger_check(&model, &error), "%s: %s", ours[i], error.text);
+    }
+}
+END_TEST
+
+START_TEST(a_file_that_becomes_another_is_left_alone)
+{
+    const char *const key = "-----BEGIN PRIVATE KEY-----\n";
+    ledger = start(file, 100);
+    ck_assert_uint_eq(rows_of(ledger), 0);
+    ck_assert_int_eq(unlink(file), 0);
+    write_file(key);
+    put(ledger, 0, "192.0.2.1", NULL, "ACME");
+    ck_assert_uint_ge(wait_for_events(1), 1);
+    ck_assert_int_eq(told[0][0], '0' + LEDGER_FAILED);
+    ck_assert_str_eq(read_file(file), key);
+    ck_assert_uint_eq(rows_of(ledger), 1);
+    ck_assert_int_eq(unlink(file), 0);
+    ck_assert_int_eq(mkfifo(file, 0600), 0);
+    uint64_t before = atomic_load(&ledger_counts(ledger)->failures);
+    while (atomic_load(&ledger_counts(ledger)->failures) < before + 2)
+        (void)usleep(10000);
+    ledger_stop(ledger);
+    struct stat status;
+    ck_assert_int_eq(lstat(file, &status), 0);
+    ck_assert(S_ISFIFO(status.st_mode));
+    ck_assert_uint_eq(told_count, 1);
+}
+END_TEST
+
 START_TEST(a_line_taken_out_by_hand_is_forgotten)
 {
     ledger = start(file, 3600000);
@@ -540,13 +640,6 @@ START_TEST(a_line_taken_out_by_hand_is_forgotten)
     ck_assert_uint_eq(told_count, 0);
 }
 END_TEST
-
-static unsigned wait_for_events(unsigned count)
-{
-    for (unsigned i = 0; i < 1000 && atomic_load(&told_count) < count; i++)
-        (void)usleep(10000);
-    return atomic_load(&told_count);
-}
 
 START_TEST(a_failure_is_told_once_and_what_was_seen_is_written_once_it_works_again)
 {
@@ -645,6 +738,9 @@ int main(void)
     tcase_add_test(thread, what_was_put_is_told_at_once_and_is_there_after_a_restart);
     tcase_add_test(thread, two_processes_share_a_file_and_neither_loses_what_the_other_saw);
     tcase_add_test(thread, a_damaged_file_is_set_aside_and_told_once);
+    tcase_add_test(thread, no_damaged_file_overwrites_another);
+    tcase_add_test(thread, a_file_that_is_no_ledger_is_refused_and_left_alone);
+    tcase_add_test(thread, a_file_that_becomes_another_is_left_alone);
     tcase_add_test(thread, a_line_taken_out_by_hand_is_forgotten);
     tcase_add_test(thread, a_failure_is_told_once_and_what_was_seen_is_written_once_it_works_again);
     tcase_add_test(thread, a_ring_that_is_full_drops_and_counts);
