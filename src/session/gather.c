@@ -3,7 +3,6 @@
 #include "io/batch.h"
 #include "session/session.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* Fewer are cheaper one by one. */
@@ -147,15 +146,10 @@ static bool write_all(struct gather *gather, struct item *items, unsigned count)
     return whole;
 }
 
-/* Without a batch for the writes, nothing has been written: that is as if no sink took anything. */
+/* What was read and not written here each session writes itself. */
 static void move_all(struct gather *gather, struct item *items, unsigned count)
 {
-    bool whole = read_all(gather, items, count);
-    if (whole)
-        whole = write_all(gather, items, count);
-    else
-        for (unsigned i = 0; i < count; i++)
-            items[i].moved.written = items[i].moved.read > 0 ? -EAGAIN : 0;
+    bool whole = read_all(gather, items, count) && write_all(gather, items, count);
     for (unsigned i = 0; i < count; i++)
         session_take_moved(items[i].session, items[i].side, &items[i].moved);
     if (!whole)

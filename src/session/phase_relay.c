@@ -251,7 +251,7 @@ bool phase_relay_may_gather(const struct session *s, enum side side)
         &s->relay.lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
     const struct stream *to = side == SIDE_CLIENT ? &s->server : &s->client;
     return s->phase == PHASE_RELAY && !s->doubtful && !s->terminates && is_read_from(lane) &&
-           lane->full_reads == 0 && !lane->large && to->nagle == 0 && stream_is_plain(&s->client) &&
+           !lane->large && to->nagle == 0 && stream_is_plain(&s->client) &&
            stream_is_plain(&s->server);
 }
 

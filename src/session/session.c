@@ -71,28 +71,25 @@ static void after_step(struct session *s)
         phase_relay_come_back(s); /* behind the watches: stopping one would drop the event */
 }
 
+static void on_side(struct session *s, enum side side, int events)
+{
+    if (events == EV_READ && gather_take(s->engine->gather, s, side))
+        return;
+    if (events & EV_READ)
+        stream_ready(side == SIDE_CLIENT ? &s->client : &s->server);
+    session_take_events(s, side == SIDE_CLIENT ? events : 0, side == SIDE_SERVER ? events : 0);
+}
+
 static void on_client(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
-    struct session *s = watcher->data;
-    if (events == EV_READ && gather_take(s->engine->gather, s, SIDE_CLIENT))
-        return;
-    if (events & EV_READ)
-        stream_ready(&s->client);
-    phases[s->phase].step(s, events, 0);
-    after_step(s);
+    on_side(watcher->data, SIDE_CLIENT, events);
 }
 
 static void on_server(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop;
-    struct session *s = watcher->data;
-    if (events == EV_READ && gather_take(s->engine->gather, s, SIDE_SERVER))
-        return;
-    if (events & EV_READ)
-        stream_ready(&s->server);
-    phases[s->phase].step(s, 0, events);
-    after_step(s);
+    on_side(watcher->data, SIDE_SERVER, events);
 }
 
 void session_take_events(struct session *s, int client_events, int server_events)

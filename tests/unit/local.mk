@@ -1,6 +1,7 @@
 # Unit tests: one program per module, on libcheck, linked with the floors below its module only.
 EXTRA_DIST += tests/unit/hello_builder.h tests/unit/openssl_hello.h tests/unit/pool_support.h \
-	tests/unit/problem_lines.h tests/unit/rules_support.h tests/unit/split.h tests/unit/suite.h
+	tests/unit/problem_lines.h tests/unit/rules_support.h tests/unit/split.h tests/unit/suite.h \
+	tests/unit/wire_kit.h
 
 if HAVE_CHECK
 # check_PROGRAMS += tests/unit/test_NAME

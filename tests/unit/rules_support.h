@@ -139,4 +139,25 @@ UNUSED static struct facts tls_facts(const char *sni, const char *alpn)
     return facts;
 }
 
+/* Below that; the same numbers on every run. */
+UNUSED static unsigned pick(unsigned below)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (unsigned)(state % below);
+}
+
+/* A rules_step that counts, in an unsigned, how many rules were asked. */
+UNUSED static void count_step(void *context, const struct rule *rule, enum verdict answer,
+                              const char *key)
+{
+    unsigned *steps = context;
+    (void)rule;
+    (void)answer;
+    (void)key;
+    (*steps)++;
+}
+
 #endif

@@ -8,16 +8,6 @@
 #define SOH    "\x01"
 #define ROUNDS 20000u
 
-/* The same numbers on every run. */
-static unsigned pick(unsigned below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)(state % below);
-}
-
 static unsigned char scratch[CLIENT_HELLO_MAX];
 
 static const char *const clients[] = {

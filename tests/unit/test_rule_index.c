@@ -10,16 +10,6 @@
     "8=FIX.4.4\0019=67\00135=A\00149=FIRM1\00156=VENUE\00134=1\00152=20260101-00:00:00\00198=0"    \
     "\001108=30\00110=000\001"
 
-/* The same numbers on every run. */
-static unsigned pick(unsigned below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)(state % below);
-}
-
 static const char *one_of(const char *const *words, size_t count)
 {
     return words[pick((unsigned)count)];
@@ -149,15 +139,6 @@ START_TEST(the_index_gives_what_asking_every_rule_gives)
     problems_free(problems);
 }
 END_TEST
-
-static void count_step(void *context, const struct rule *rule, enum verdict answer, const char *key)
-{
-    unsigned *steps = context;
-    (void)rule;
-    (void)answer;
-    (void)key;
-    (*steps)++;
-}
 
 /* A third each for a CompID, for a network and for a protocol nobody speaks; then the rest. */
 static struct model_rule *many_rules(void)

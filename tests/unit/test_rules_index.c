@@ -6,16 +6,6 @@
 
 #define MANY 10000u
 
-/* The same numbers on every run. */
-static unsigned pick(unsigned below)
-{
-    static uint64_t state = 88172645463325252u;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned)(state % below);
-}
-
 /* Few labels, so that names and patterns meet often. */
 static const char *random_name(bool pattern)
 {
@@ -117,15 +107,6 @@ static struct model_rule *many_rules(void)
     }
     models[MANY] = rule_of("rest", TLS_ACTION_TERMINATE, NULL);
     return models;
-}
-
-static void count_step(void *context, const struct rule *rule, enum verdict answer, const char *key)
-{
-    (void)key;
-    unsigned *steps = context;
-    (void)rule;
-    (void)answer;
-    (*steps)++;
 }
 
 START_TEST(ten_thousand_rules_cost_no_ten_thousand_questions)

@@ -1,7 +1,7 @@
 /* What OpenSSL gives away of its keys: what is noted, and that without a kernel nothing is. The
  * rest needs a kernel that has TLS: tests/e2e/test_kernel_tls.py. */
 #include "suite.h"
-#include "tls/wire.h"
+#include "wire_kit.h"
 
 #include <linux/tls.h>
 #include <string.h>
@@ -11,29 +11,10 @@
 /* OpenSSL's numbers of the controls of its own sockets. */
 enum { SET_KTLS = 72, GET_KTLS_SEND = 73, GET_KTLS_RECV = 76 };
 
-static struct tls_wire wire;
-static BIO *bio;
-static int peer;
-
 static void set_up(void)
 {
-    struct error error;
-    int fds[2];
-    ck_assert(tls_wire_start(&error));
     tls_kernel_start();
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    wire = (struct tls_wire){.fd = fds[0]};
-    peer = fds[1];
-    bio = tls_wire_bio(&wire);
-    ck_assert_ptr_nonnull(bio);
-}
-
-static void tear_down(void)
-{
-    BIO_free(bio);
-    tls_wire_release(&wire);
-    (void)close(wire.fd);
-    (void)close(peer);
+    wire_set_up();
 }
 
 static struct tls12_crypto_info_aes_gcm_128 keys(void)
@@ -122,7 +103,7 @@ int main(void)
     Suite *suite = suite_create("tls kernel");
     TCase *tests = tcase_create("kernel");
     suite_add_tcase(suite, tests);
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, set_up, wire_tear_down);
     tcase_add_test(tests, the_library_is_told_that_the_kernel_does_nothing);
     tcase_add_test(tests, keys_are_noted_for_sending_only_and_where_the_kernel_can);
     tcase_add_test(tests, what_the_kernel_is_not_known_to_do_is_not_noted);

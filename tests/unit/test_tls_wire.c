@@ -1,35 +1,11 @@
 /* What lies between OpenSSL and the socket: what is held back, and what is read beforehand. */
 #include "suite.h"
-#include "tls/wire.h"
+#include "wire_kit.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static struct tls_wire wire;
-static BIO *bio;
-static int peer;
-
-static void set_up(void)
-{
-    struct error error;
-    int fds[2];
-    ck_assert(tls_wire_start(&error));
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    wire = (struct tls_wire){.fd = fds[0]};
-    peer = fds[1];
-    bio = tls_wire_bio(&wire);
-    ck_assert_ptr_nonnull(bio);
-}
-
-static void tear_down(void)
-{
-    BIO_free(bio);
-    tls_wire_release(&wire);
-    (void)close(wire.fd);
-    (void)close(peer);
-}
 
 static void say(const char *text)
 {
@@ -141,7 +117,7 @@ int main(void)
     Suite *suite = suite_create("tls wire");
     TCase *tests = tcase_create("wire");
     suite_add_tcase(suite, tests);
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, wire_set_up, wire_tear_down);
     tcase_add_test(tests, what_is_fetched_is_read_first_and_not_asked_for_again);
     tcase_add_test(tests, an_end_is_not_lost_by_a_fetch);
     tcase_add_test(tests, what_is_held_goes_with_the_next_write);
