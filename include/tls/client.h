@@ -47,6 +47,11 @@ enum tls_refresh tls_client_refresh_authorities(struct tls_client *client, const
 enum tls_refresh tls_client_refresh_certificate(struct tls_client *client, const char **ret_file,
                                                 struct error *error);
 
+/* Calls `each` for the certificate that servers are shown, if there is one. Control thread. */
+void tls_client_each_certificate(const struct tls_client *client,
+                                 void (*each)(void *context, const struct tls_certificate *shown),
+                                 void *context);
+
 /* As tls_policy_pass_over(): our certificate stays as it is loaded. */
 const char *tls_client_pass_over(struct tls_client *client);
 

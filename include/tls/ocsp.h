@@ -12,7 +12,8 @@ struct tls_staple {
     atomic_uint references;
     unsigned char *der;
     size_t length;
-    int64_t this_update, next_update; /* seconds since 1970; good before next_update */
+    int64_t produced_at;              /* seconds since 1970, as all of them */
+    int64_t this_update, next_update; /* good before next_update */
 };
 
 struct tls_staple *tls_staple_ref(struct tls_staple *staple);

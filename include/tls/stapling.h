@@ -18,13 +18,14 @@ struct tls_plan {
     uint64_t due_us;                   /* monotonic; when to ask; TLS_PLAN_NEVER */
     unsigned failures;                 /* in a row */
     bool asked;                        /* a job is under way */
-    uint64_t told;                     /* the failure that was reported last; 0 for none */
+    char *told;                        /* owned; the failure that was reported last, since there
+                                          was a response; NULL: none */
 };
 
 struct tls_stapling {
     bool automatic, watch;
-    char *file;         /* owned; NULL: none */
-    uint64_t file_told; /* likewise */
+    char *file;      /* owned; NULL: none */
+    char *file_told; /* as of a plan */
     unsigned char file_digest[32];
     struct tls_store *of;   /* counted; whose certificates the plans are for */
     struct tls_plan *plans; /* sorted by the credentials' digests */
@@ -56,7 +57,9 @@ struct tls_plan *tls_stapling_find(const struct tls_stapling *stapling,
 void tls_stapling_set(struct tls_stapling *stapling, struct tls_plan *plan,
                       struct tls_staple *staple);
 /* Each failure is told once, until it was another or none. */
-void tls_stapling_note(struct tls_stapling *stapling, uint64_t *told, const struct error *reason);
+void tls_stapling_note(struct tls_stapling *stapling, char **told, const struct error *reason);
+/* It counts no more. */
+void tls_stapling_forget(char **told);
 /* What a line that says that there is no response ends with. */
 const char *tls_plan_insists(const struct tls_plan *plan);
 

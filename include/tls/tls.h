@@ -125,7 +125,18 @@ void tls_store_unref(struct tls_store *store); /* accepts NULL; any thread */
  * serial 1F, not after 2026-12-01 (and 2 more)". */
 void tls_store_describe(const struct tls_store *store, char *ret, size_t size);
 
-/* One certificate that is served now; texts and names live until the call returns. */
+/* What becomes of the OCSP response of a certificate. */
+struct tls_ocsp_state {
+    bool wanted;            /* by "ocsp_staple"; if not, nothing else is said */
+    bool stapled;           /* clients that ask for one get one */
+    const char *url, *file; /* whom it is fetched from, or what it is read from; both NULL: the
+                               certificate names nobody to ask */
+    int64_t produced_at, this_update, next_update; /* seconds since 1970; where it is stapled */
+    const char *last_error; /* why there is no newer one; NULL: nothing went wrong since the last */
+};
+
+/* One certificate that is served now, or shown to servers; texts and names live until the call
+ * returns. */
 struct tls_certificate {
     char *const *names; /* normal form */
     size_t name_count;
@@ -134,6 +145,7 @@ struct tls_certificate {
     char serial[64]; /* hexadecimal */
     char fingerprint_sha256[65];
     int64_t not_before, not_after; /* seconds since 1970 */
+    struct tls_ocsp_state ocsp;
 };
 /* Control thread. */
 void tls_policy_each_certificate(const struct tls_policy *policy,

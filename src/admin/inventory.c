@@ -1,22 +1,25 @@
 #include "inventory.h"
 
 #include "base/clock.h"
+#include "tls/client.h"
 
 #include <stdlib.h>
 
-/* A certificate as one listener has it. Texts are owned. */
+/* A certificate as one listener or pool has it. Texts are owned. */
 struct item {
-    char *file, *json; /* of the certificate, without its listeners */
+    char *file, *json; /* of the certificate, without who has it */
+    char *ocsp;        /* what becomes of its response; NULL: none is wanted here */
+    bool stapled;
     char **names;
     size_t name_count;
     int64_t not_after;
-    const char *listener; /* borrowed from the snapshot */
+    const char *listener, *pool; /* borrowed from the snapshot; one of them is NULL */
 };
 
 struct inventory {
     struct item *items;
     size_t count, room;
-    const char *listener; /* being looked at */
+    const char *listener, *pool; /* being looked at */
     bool failed;
 };
 
@@ -48,6 +51,29 @@ static char *describe(const struct tls_certificate *shown)
     return t.data;
 }
 
+static char *describe_ocsp(const struct tls_ocsp_state *ocsp)
+{
+    struct text t = {0};
+    text_format(&t, "{\"stapled\": %s", ocsp->stapled ? "true" : "false");
+    if (ocsp->url != NULL || ocsp->file != NULL) {
+        text_add(&t, ocsp->url != NULL ? ", \"responder\": " : ", \"file\": ");
+        text_add_json(&t, span_text(ocsp->url != NULL ? ocsp->url : ocsp->file));
+    }
+    if (ocsp->stapled) {
+        add_time(&t, "produced_at", ocsp->produced_at);
+        add_time(&t, "this_update", ocsp->this_update);
+        add_time(&t, "next_update", ocsp->next_update);
+    }
+    if (ocsp->last_error != NULL) {
+        text_add(&t, ", \"last_error\": ");
+        text_add_json(&t, span_text(ocsp->last_error));
+    }
+    text_add(&t, "}");
+    if (t.failed)
+        text_release(&t);
+    return t.data;
+}
+
 /* Those without a name in the form of one are known by their title. */
 static bool copy_names(struct item *item, const struct tls_certificate *shown)
 {
@@ -72,7 +98,7 @@ static struct item *add_item(struct inventory *inventory)
         inventory->room = room;
     }
     struct item *item = &inventory->items[inventory->count++];
-    *item = (struct item){.listener = inventory->listener};
+    *item = (struct item){.listener = inventory->listener, .pool = inventory->pool};
     return item;
 }
 
@@ -87,12 +113,15 @@ static void take_certificate(void *context, const struct tls_certificate *shown)
     item->not_after = shown->not_after;
     item->file = strdup(shown->file);
     item->json = describe(shown);
+    item->ocsp = shown->ocsp.wanted ? describe_ocsp(&shown->ocsp) : NULL;
+    item->stapled = shown->ocsp.stapled;
     inventory->failed = inventory->failed || item->file == NULL || item->json == NULL ||
-                        !copy_names(item, shown);
+                        (shown->ocsp.wanted && item->ocsp == NULL) || !copy_names(item, shown);
 }
 
-static void collect(struct inventory *inventory, const struct snapshot *snapshot)
+static void collect_served(struct inventory *inventory, const struct snapshot *snapshot)
 {
+    inventory->pool = NULL;
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         const struct listener *listener = &snapshot->listeners[i];
         inventory->listener = listener->model->name;
@@ -106,6 +135,18 @@ static void collect(struct inventory *inventory, const struct snapshot *snapshot
     }
 }
 
+/* Ours, for servers that ask who comes. */
+static void collect_shown(struct inventory *inventory, const struct snapshot *snapshot)
+{
+    inventory->listener = NULL;
+    for (unsigned i = 0; i < pool_set_count(snapshot->pools); i++) {
+        const struct pool *pool = pool_set_at(snapshot->pools, i);
+        inventory->pool = pool_name(pool);
+        if (pool_tls(pool) != NULL)
+            tls_client_each_certificate(pool_tls(pool), take_certificate, inventory);
+    }
+}
+
 static void release(struct inventory *inventory)
 {
     for (size_t i = 0; i < inventory->count; i++) {
@@ -115,11 +156,17 @@ static void release(struct inventory *inventory)
         free(item->names);
         free(item->file);
         free(item->json);
+        free(item->ocsp);
     }
     free(inventory->items);
 }
 
 /* --- the list --------------------------------------------------------------------------------- */
+
+static const char *user_of(const struct item *item)
+{
+    return item->pool != NULL ? item->pool : item->listener;
+}
 
 static int compare_items(const void *left, const void *right)
 {
@@ -127,33 +174,62 @@ static int compare_items(const void *left, const void *right)
     int order = strcmp(a->file, b->file);
     if (order == 0)
         order = strcmp(a->json, b->json);
-    return order != 0 ? order : strcmp(a->listener, b->listener);
+    if (order == 0)
+        order = (a->pool != NULL) - (b->pool != NULL);
+    return order != 0 ? order : strcmp(user_of(a), user_of(b));
 }
 
-/* The listeners of items that are the same certificate of the same file; returns their number. */
-static size_t add_group(struct text *ret, const struct item *first, size_t left)
+/* Those of a group, each once: the listeners or the pools. */
+static void add_users(struct text *ret, const char *key, const struct item *group, size_t count,
+                      bool pools)
 {
-    size_t count = 0;
     const char *before = NULL;
-    text_add(ret, "{");
-    text_add(ret, first->json);
-    text_add(ret, ", \"listeners\": [");
-    for (; count < left && strcmp(first[count].json, first->json) == 0; count++) {
-        const char *listener = first[count].listener;
-        if (before != NULL && strcmp(before, listener) == 0)
+    text_format(ret, ", \"%s\": [", key);
+    for (size_t i = 0; i < count; i++) {
+        const char *user = user_of(&group[i]);
+        if ((group[i].pool != NULL) != pools || (before != NULL && strcmp(before, user) == 0))
             continue;
         text_add(ret, before == NULL ? "" : ", ");
-        text_add_json(ret, span_text(listener));
-        before = listener;
+        text_add_json(ret, span_text(user));
+        before = user;
     }
-    text_add(ret, "]}");
+    text_add(ret, "]");
+}
+
+/* Of several listeners that want responses, one that has one speaks for all. */
+static void add_ocsp(struct text *ret, const struct item *group, size_t count)
+{
+    const struct item *best = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (group[i].ocsp != NULL && (best == NULL || group[i].stapled > best->stapled))
+            best = &group[i];
+    if (best == NULL)
+        return;
+    text_add(ret, ", \"ocsp\": ");
+    text_add(ret, best->ocsp);
+}
+
+/* Items that are the same certificate of the same file; returns their number. */
+static size_t add_group(struct text *ret, const struct item *first, size_t left)
+{
+    size_t count = 1;
+    while (count < left && strcmp(first[count].file, first->file) == 0 &&
+           strcmp(first[count].json, first->json) == 0)
+        count++;
+    text_add(ret, "{");
+    text_add(ret, first->json);
+    add_users(ret, "listeners", first, count, false);
+    add_users(ret, "pools", first, count, true);
+    add_ocsp(ret, first, count);
+    text_add(ret, "}");
     return count;
 }
 
 void inventory_describe(const struct snapshot *snapshot, struct text *ret)
 {
     struct inventory inventory = {0};
-    collect(&inventory, snapshot);
+    collect_served(&inventory, snapshot);
+    collect_shown(&inventory, snapshot);
     if (!inventory.failed && inventory.count > 1)
         qsort(inventory.items, inventory.count, sizeof *inventory.items, compare_items);
     text_add(ret, "[");
@@ -185,7 +261,8 @@ void inventory_each_name(const struct snapshot *snapshot,
                          void *context)
 {
     struct inventory inventory = {0};
-    collect(&inventory, snapshot);
+    collect_served(&inventory, snapshot);
+    collect_shown(&inventory, snapshot);
     size_t total = 0, at = 0;
     for (size_t i = 0; i < inventory.count; i++)
         total += inventory.items[i].name_count;

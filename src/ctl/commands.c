@@ -199,7 +199,7 @@ static const struct command commands[] = {
     {"sessions", 0, CTL_GENERATION | CTL_CONTAINS | CTL_LIMIT,
      "sessions [--generation N] [--contains TEXT] [--limit N]", "the live sessions", run_sessions},
     {"pools", 0, 0, "pools", "pools and their servers", run_pools},
-    {"certs", 0, 0, "certs", "the certificates that are served", run_certs},
+    {"certs", 0, 0, "certs", "the certificates that are served, or shown to servers", run_certs},
     {"ledger", 0, CTL_PLAIN, "ledger [--plain]", "who comes in plain, and who has moved to TLS",
      run_ledger},
     {"unknown", 0, 0, "unknown", "what no rule took, and a rule that would", run_unknown},

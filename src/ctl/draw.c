@@ -27,6 +27,28 @@ static void add_words(struct table *table, const json_t *list)
     text_release(&all);
 }
 
+static void add_words_or_dash(struct table *table, const json_t *list)
+{
+    if (json_array_size(list) == 0)
+        table_add(table, "-");
+    else
+        add_words(table, list);
+}
+
+static void add_or_dash(struct table *table, const char *text)
+{
+    table_add(table, text[0] == '\0' ? "-" : text);
+}
+
+/* "2026-11-21T08:34:59.123Z" → "2026-11-21T08:34Z" */
+static void add_minute(struct table *table, const char *time)
+{
+    if (time[0] == '\0')
+        table_add(table, "-");
+    else
+        table_add_format(table, "%.16sZ", time);
+}
+
 /* --- status ----------------------------------------------------------------------------------- */
 
 void command_draw_summary(const json_t *status, struct text *ret)
@@ -147,10 +169,33 @@ void command_draw_pools(const json_t *pools, struct text *ret)
 
 /* --- certificates ----------------------------------------------------------------------------- */
 
+/* Until when the response holds that goes out with it. */
+static void add_response(struct table *table, const json_t *ocsp)
+{
+    if (ocsp == NULL)
+        table_add(table, "-");
+    else if (json_is_true(json_object_get(ocsp, "stapled")))
+        add_minute(table, word(ocsp, "next_update"));
+    else
+        table_add(table, "none");
+}
+
+static void add_response_errors(const json_t *certificates, struct text *ret)
+{
+    for (size_t i = 0; i < json_array_size(certificates); i++) {
+        const json_t *ocsp = json_object_get(json_array_get(certificates, i), "ocsp");
+        const char *why = word(ocsp, "last_error");
+        if (why[0] == '\0')
+            continue;
+        table_add_visible(ret, why);
+        text_add_char(ret, '\n');
+    }
+}
+
 void command_draw_certificates(const json_t *certificates, struct text *ret)
 {
-    static const char *const titles[] = {"NAMES", ">DAYS",  "NOT AFTER", "LISTENERS",
-                                         "FILE",  "SERIAL", NULL};
+    static const char *const titles[] = {"NAMES", ">DAYS", "NOT-AFTER", "LISTENERS", "POOLS",
+                                         "OCSP",  "FILE",  "SERIAL",    NULL};
     struct table table;
     table_begin(&table, titles);
     for (size_t i = 0; i < json_array_size(certificates); i++) {
@@ -161,28 +206,17 @@ void command_draw_certificates(const json_t *certificates, struct text *ret)
         add_words(&table, json_object_get(certificate, "names"));
         table_add_format(&table, "%lld", left < 0 ? -((86399 - left) / 86400) : left / 86400);
         table_add_member(&table, certificate, "not_after");
-        add_words(&table, json_object_get(certificate, "listeners"));
+        add_words_or_dash(&table, json_object_get(certificate, "listeners"));
+        add_words_or_dash(&table, json_object_get(certificate, "pools"));
+        add_response(&table, json_object_get(certificate, "ocsp"));
         table_add_member(&table, certificate, "file");
         table_add_member(&table, certificate, "serial");
     }
     table_end(&table, ret);
+    add_response_errors(certificates, ret);
 }
 
 /* --- ledger ----------------------------------------------------------------------------------- */
-
-/* "2026-11-21T08:34:59.123Z" → "2026-11-21T08:34Z" */
-static void add_minute(struct table *table, const char *time)
-{
-    if (time[0] == '\0')
-        table_add(table, "-");
-    else
-        table_add_format(table, "%.16sZ", time);
-}
-
-static void add_or_dash(struct table *table, const char *text)
-{
-    table_add(table, text[0] == '\0' ? "-" : text);
-}
 
 static void add_ledger_row(struct table *table, const json_t *row)
 {

@@ -22,15 +22,20 @@ static size_t width_of(const char *text)
     return width;
 }
 
-void table_add(struct table *table, const char *text)
+void table_add_visible(struct text *ret, const char *text)
 {
-    size_t from = table->cells.length;
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
         bool c1 = *at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 to U+009F, in two bytes */
         bool control = *at < ' ' || *at == 0x7f || c1;
         at += c1;
-        text_format(&table->cells, control ? "\\x%02x" : "%c", *at);
+        text_format(ret, control ? "\\x%02x" : "%c", *at);
     }
+}
+
+void table_add(struct table *table, const char *text)
+{
+    size_t from = table->cells.length;
+    table_add_visible(&table->cells, text);
     text_add_char(&table->cells, '\0');
     if (table->cells.failed)
         return;

@@ -24,6 +24,9 @@ void table_add_format(struct table *table, const char *format, ...) PRINTF(2, 3)
  * not. */
 void table_add_member(struct table *table, const json_t *object, const char *key);
 
+/* Text outside of a table; what a terminal would obey is spelled out, as in cells. */
+void table_add_visible(struct text *ret, const char *text);
+
 /* Appends the table to `ret` and releases it. */
 void table_end(struct table *table, struct text *ret);
 

@@ -230,6 +230,8 @@ static enum tls_ocsp_verdict check_basic(struct tls_staple *staple, OCSP_BASICRE
     }
     if (!check_signature(basic, credential, issuer, error))
         return TLS_OCSP_BAD;
+    if (!read_time(&staple->produced_at, OCSP_resp_get0_produced_at(basic)))
+        staple->produced_at = 0; /* shown, and nothing else */
     return check_answer(staple, single, now, error);
 }
 

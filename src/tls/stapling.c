@@ -1,7 +1,6 @@
 #include "tls/stapling.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "tls/policy.h"
 #include "tls/report.h"
 
@@ -13,17 +12,26 @@
 #define US_PER_SECOND UINT64_C(1000000)
 
 /* Without memory it is told next time. */
-void tls_stapling_note(struct tls_stapling *stapling, uint64_t *told, const struct error *reason)
+void tls_stapling_note(struct tls_stapling *stapling, char **told, const struct error *reason)
 {
-    uint64_t failure = hash_bytes(span_text(reason->text)) | 1u;
-    if (*told == failure)
+    if (*told != NULL && strcmp(*told, reason->text) == 0)
         return;
     struct error *all = realloc(stapling->failures, (stapling->failure_count + 1) * sizeof *all);
     if (all == NULL)
         return;
     stapling->failures = all;
+    char *text = strdup(reason->text);
+    if (text == NULL)
+        return;
+    free(*told);
+    *told = text;
     all[stapling->failure_count++] = *reason;
-    *told = failure;
+}
+
+void tls_stapling_forget(char **told)
+{
+    free(*told);
+    *told = NULL;
 }
 
 /* --- plans ------------------------------------------------------------------------------------ */
@@ -55,6 +63,7 @@ static void release_plans(struct tls_plan *plans, size_t count)
         tls_credential_unref(plans[i].credential);
         tls_staple_unref(plans[i].staple);
         free(plans[i].url);
+        free(plans[i].told);
     }
     free(plans);
 }
@@ -70,7 +79,7 @@ static struct tls_plan make_plan(const struct tls_stapling *stapling,
     if (before == NULL)
         return plan;
     plan.staple = before->staple != NULL ? tls_staple_ref(before->staple) : NULL;
-    plan.told = before->told;
+    plan.told = before->told != NULL ? strdup(before->told) : NULL;
     if (plan.url != NULL && before->url != NULL) {
         plan.due_us = before->due_us;
         plan.failures = before->failures;
@@ -109,6 +118,8 @@ void tls_stapling_set(struct tls_stapling *stapling, struct tls_plan *plan,
     stapling->changed = stapling->changed || staple != plan->staple;
     tls_staple_unref(plan->staple);
     plan->staple = staple;
+    if (staple != NULL)
+        tls_stapling_forget(&plan->told);
 }
 
 const char *tls_plan_insists(const struct tls_plan *plan)
@@ -278,7 +289,7 @@ enum tls_refresh tls_stapling_refresh(struct tls_stapling *stapling, struct tls_
         memset(stapling->file_digest, 0, sizeof stapling->file_digest);
     bool look = stapling->file != NULL && stapling->watch;
     if (look && look_at_file(stapling, &reason) == TLS_OCSP_GOOD)
-        stapling->file_told = 0;
+        tls_stapling_forget(&stapling->file_told);
     else if (look)
         tls_stapling_note(stapling, &stapling->file_told, &reason);
     drop_stale(stapling);
@@ -388,4 +399,5 @@ void tls_stapling_release(struct tls_stapling *stapling)
     tls_staples_unref(stapling->current);
     free(stapling->failures);
     free(stapling->file);
+    free(stapling->file_told);
 }

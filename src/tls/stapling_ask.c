@@ -77,7 +77,7 @@ static void take_newer(struct tls_stapling *stapling, struct tls_plan *plan,
     else
         tls_stapling_set(stapling, plan, staple);
     plan->failures = 0;
-    plan->told = 0;
+    tls_stapling_forget(&plan->told);
     plan->due_us = next_renewal(plan->staple);
 }
 

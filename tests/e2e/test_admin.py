@@ -15,6 +15,7 @@ import pytest
 
 from harness import fix, net, servers, settings, tls, wait
 from harness.admin import Admin
+from harness.ctl import Ctl
 from harness.gate import run
 
 pytestmark = pytest.mark.tsan
@@ -263,6 +264,30 @@ def test_certificates_tell_their_names_and_their_end(start, authority):
     end = time.mktime(time.strptime(first["not_after"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert gate.admin.metric("certificate_not_after_seconds", name="b.example.com") == end
     assert gate.admin.metric("certificate_not_after_seconds", name="c.example.com") > time.time()
+
+
+def test_certificates_that_pools_show_to_their_servers_are_listed(start, authority, trusting):
+    served, own = authority.issue("a.example.com"), authority.issue("gateway.example.net")
+    tls = trusting(cert=str(own.cert), key=str(own.key))
+    pools = {name: {"servers": [servers.EchoServer()], "tls": tls} for name in ("one", "two")}
+    both = {"servers": [servers.EchoServer()], "tls": trusting(cert=str(served.cert), key=str(served.key))}
+    gate = start([{"tls": "terminate", "pool": "one"}, {"match": {"source": "10.0.0.0/8"}, "pool": "both"},
+                  {"pool": "two"}], {**pools, "both": both}, admin=True, tls={"certificates": [served]})
+    shown = {c["names"][0]: c for c in gate.admin.get("/v1/certificates")}
+    assert {name: (c["listeners"], c["pools"]) for name, c in shown.items()} == {
+        "a.example.com": (["combined"], ["both"]), "gateway.example.net": ([], ["one", "two"])}
+    assert shown["gateway.example.net"]["file"] == str(own.cert)
+    assert shown["gateway.example.net"]["fingerprint_sha256"] == hashlib.sha256(own.der()).hexdigest()
+    assert gate.admin.metric("certificate_not_after_seconds", name="gateway.example.net") > time.time()
+    lines = [" ".join(line.split()) for line in Ctl(gate.folder / "admin.sock").good("certs").splitlines()]
+    assert lines[0] == "NAMES DAYS NOT-AFTER LISTENERS POOLS OCSP FILE SERIAL"
+    assert f"{shown['gateway.example.net']['not_after']} - one two - {own.cert}" in lines[2]
+    renewed = authority.issue("gateway.example.net")
+    own.key.write_bytes(renewed.key.read_bytes())
+    own.cert.write_bytes(renewed.cert.read_bytes())
+    gate.event("cert.load", "pool=")
+    shown = {c["names"][0]: c for c in gate.admin.get("/v1/certificates")}
+    assert shown["gateway.example.net"]["fingerprint_sha256"] == hashlib.sha256(renewed.der()).hexdigest()
 
 
 # --- reload ---------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@
 
 import calendar
 import os
+import re
 import time
 
 import pytest
 
 from harness import certs, net, ocsp, servers, settings, tls, wait
+from harness.ctl import Ctl
 
 pytestmark = pytest.mark.tsan
 
@@ -259,3 +261,63 @@ def test_must_staple_is_kept_and_its_lack_is_warned_of(start, register, authorit
     gets(gate, command, "good", seconds=15)
     taken, said = visit(gate)
     assert taken, said
+
+
+# --- shown ----------------------------------------------------------------------------------------
+
+SHOWN = {"produced_at": "Produced At", "this_update": "This Update", "next_update": "Next Update"}
+
+
+def dates(command, file):
+    """What openssl reads in a response, as the admin interface writes it."""
+    _, out, err = command("openssl", "ocsp", "-respin", file, "-text", "-noverify")
+    found = {key: re.search(rf"{title}: (.* GMT)".encode(), out) for key, title in SHOWN.items()}
+    assert all(found.values()), out + err
+    moment = {key: time.strptime(match[1].decode(), "%b %d %H:%M:%S %Y GMT") for key, match in found.items()}
+    return {key: time.strftime("%Y-%m-%dT%H:%M:%SZ", when) for key, when in moment.items()}
+
+
+def shown(gate):
+    (certificate,) = gate.admin.get("/v1/certificates")
+    return certificate.get("ocsp")
+
+
+def test_the_admin_interface_shows_a_response_of_a_file_and_why_there_is_no_newer_one(start, register, authority,
+                                                                                      command, tmp_path):
+    pair, file = issue(authority, 9), tmp_path / "staple.der"
+    file.write_bytes(register.response(pair))
+    gate = launch(start, pair, str(file), admin=True)
+    good = {"stapled": True, "file": str(file), **dates(command, file)}
+    assert shown(gate) == good
+    ctl = Ctl(gate.folder / "admin.sock")
+    assert ctl.table("certs")[0]["OCSP"] == good["next_update"][:16] + "Z"
+    file.write_bytes(b"hello\n")
+    gate.event("ocsp.refuse", str(file))
+    refused = shown(gate)
+    why = refused.pop("last_error")
+    assert refused == good and str(file) in why and "no OCSP response in DER form" in why
+    assert ctl.good("certs").splitlines()[-1] == why
+
+
+def test_the_admin_interface_shows_what_a_responder_said_and_that_it_says_nothing(start, register, authority):
+    port = net.free_port()
+    pair = issue(authority, port)
+    register.say(pair)
+    gate = launch(start, pair, "auto", admin=True)
+    gate.event("ocsp.refuse", NAME)
+    url = f"http://127.0.0.1:{port}/ocsp"
+    missing = shown(gate)
+    why = missing.pop("last_error")
+    assert missing == {"stapled": False, "responder": url} and url in why and NAME in why
+    ctl = Ctl(gate.folder / "admin.sock")
+    assert ctl.table("certs")[0]["OCSP"] == "none" and ctl.good("certs").splitlines()[-1] == why
+    ocsp.Responder(register, port)
+    wait.until(lambda: shown(gate)["stapled"], "a response")
+    assert set(shown(gate)) == {"stapled", "responder", *SHOWN}
+    assert ctl.good("certs").count("\n") == 2
+
+
+def test_the_admin_interface_says_nothing_of_responses_that_nobody_wants(start, authority):
+    gate = launch(start, issue(authority, 9), False, admin=True)
+    assert shown(gate) is None
+    assert Ctl(gate.folder / "admin.sock").table("certs")[0]["OCSP"] == "-"

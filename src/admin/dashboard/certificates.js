@@ -1,4 +1,4 @@
-// certificates: what is served, and the days that are left.
+// certificates: what is served, or shown to servers, and the days that are left.
 
 import { find, h, setClass, setText, Table } from './dom.js';
 import { daysUntil } from './format.js';
@@ -15,6 +15,11 @@ function left(days) {
   return days === 1 ? '1 day' : `${days} days`;
 }
 
+function response(ocsp) {
+  if (!ocsp) return '';
+  return ocsp.stapled ? `until ${ocsp.next_update.slice(0, 10)}` : 'none';
+}
+
 export class Certificates {
   #table = new Table(find('certificates'), [
     { title: 'names', class: 'name', make: () => h('span', {}, h('b'), h('code', { class: 'muted' })),
@@ -22,7 +27,8 @@ export class Certificates {
     { title: 'left', make: () => h('span', { class: 'badge' }),
       update: (element, c) => { setText(element, left(c.days)); setClass(element, `badge ${urgency(c.days)}`); } },
     { title: 'until', class: 'muted date', text: (c) => c.not_after.slice(0, 10) },
-    { title: 'listeners', class: 'muted where', text: (c) => c.listeners.join(', ') },
+    { title: 'OCSP', class: 'muted date', text: (c) => response(c.ocsp) },
+    { title: 'for', class: 'muted where', text: (c) => [...c.listeners, ...c.pools.map((p) => `servers of ${p}`)].join(', ') },
   ], { empty: 'No certificate is served.', caption: 'Certificates', keyOf: (c) => c.fingerprint_sha256 + c.file });
 
   update(certificates) {
