@@ -27,6 +27,11 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
 bool endpoints_may_open(const struct model *model, const struct endpoints *previous,
                         struct error *error) MUST_CHECK;
 
+/* Whether those of `endpoints` that `kept` does not have could be opened again once they are
+ * closed, as far as rights go. */
+bool endpoints_may_return(const struct endpoints *endpoints, const struct endpoints *kept,
+                          struct error *error) MUST_CHECK;
+
 /* As the user who will have to read it again on a reload. */
 bool endpoints_read_token(struct endpoints *endpoints, const struct model_admin *model,
                           struct error *error) MUST_CHECK;

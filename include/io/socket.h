@@ -23,7 +23,7 @@ bool socket_look_up(struct address *ret, const char *name, uint16_t port,
 bool socket_listen(int *ret, const struct address *address, struct error *error) MUST_CHECK;
 
 /* Has this process the right to open a listening socket of this address, which one of its own has
- * now? (ports below 1024) */
+ * now? (ports below 1024; the folder of a UNIX path, and what the path holds) */
 bool socket_may_listen(const struct address *address, struct error *error) MUST_CHECK;
 
 /* Before a listening socket is closed, which resets the connections that are still in it: no new

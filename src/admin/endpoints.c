@@ -214,6 +214,22 @@ bool endpoints_may_open(const struct model *model, const struct endpoints *previ
     return false;
 }
 
+static bool may_return(const struct endpoint *endpoint, const struct endpoint *kept,
+                       struct error *error)
+{
+    if (endpoint == NULL || endpoint == kept || socket_may_listen(&endpoint->address, error))
+        return true;
+    error_prefix(error, "admin");
+    return false;
+}
+
+bool endpoints_may_return(const struct endpoints *endpoints, const struct endpoints *kept,
+                          struct error *error)
+{
+    return may_return(endpoints->http, kept->http, error) &&
+           may_return(endpoints->local, kept->local, error);
+}
+
 bool endpoints_create_none(struct endpoints **ret)
 {
     struct endpoints *e = calloc(1, sizeof *e);

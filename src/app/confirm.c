@@ -32,8 +32,11 @@ bool muxgate_keep_previous(struct muxgate *m, struct previous *ret, const struct
                            struct error *error)
 {
     *ret = (struct previous){0};
-    if (!binder_may_return(m->bindings, change->bindings, error))
+    if (!binder_may_return(m->bindings, change->bindings, error) ||
+        !endpoints_may_return(m->endpoints, change->endpoints, error)) {
+        error_prefix(error, "no way back from a trial");
         return false;
+    }
     *ret = (struct previous){.snapshot = snapshot_ref(m->snapshot),
                              .spare = binder_spare(m->bindings)};
     bool good = ret->spare != NULL && endpoints_create_none(&ret->endpoints);

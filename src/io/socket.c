@@ -1,10 +1,12 @@
 #include "io/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,18 +118,47 @@ static void share(int fd, const struct address *address)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr));
 }
 
-bool socket_may_listen(const struct address *address, struct error *error)
+/* unlink(2): in a folder with the sticky bit, only who owns the file or the folder. */
+static bool is_stuck(const char *folder, const char *path)
 {
-    if (!address_is_ip(address))
-        return true;
+    struct stat outer, inner;
+    uid_t self = geteuid();
+    return self != 0 && stat(folder, &outer) == 0 && (outer.st_mode & S_ISVTX) != 0 &&
+           outer.st_uid != self && lstat(path, &inner) == 0 && inner.st_uid != self;
+}
+
+/* Its file would have to be taken away, and another one be made. */
+static bool may_make_path(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path + 1];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    if (faccessat(AT_FDCWD, length == 0 ? "." : folder, W_OK | X_OK, AT_EACCESS) != 0)
+        return false;
+    errno = EPERM;
+    return !is_stuck(folder, path);
+}
+
+static bool may_share(const struct address *address)
+{
     int fd = open_socket(address);
     if (fd < 0)
-        return fail(error, fd, address, "cannot open a socket for");
+        return false;
     share(fd, address);
-    if (bind(fd, &address->any, address->length) != 0 && errno == EACCES)
-        return fail(error, fd, address, "could not listen again on");
+    bool good = bind(fd, &address->any, address->length) == 0 || errno != EACCES;
+    int number = errno;
     (void)close(fd);
-    return true;
+    errno = number;
+    return good;
+}
+
+bool socket_may_listen(const struct address *address, struct error *error)
+{
+    const char *path = address->any.sa_family == AF_UNIX ? address->local.sun_path : NULL;
+    bool good = path == NULL ? may_share(address) : path[0] == '\0' || may_make_path(path);
+    return good || fail(error, -1, address, "could not listen again on");
 }
 
 bool socket_listen(int *ret, const struct address *wanted, struct error *error)

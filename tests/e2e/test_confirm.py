@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import certs, net, servers, settings, tls, wait
+from harness.admin import Admin
 from harness.ctl import Ctl, run
 from harness.gate import Gate
 
@@ -304,29 +305,66 @@ def test_the_way_back_is_tried_until_it_is_free(launch, build, tmp_path):
     gate.rebase()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_port_that_could_not_be_opened_again_is_not_given_up_on_trial(build):
-    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) < 1024:
-        pytest.skip("everybody may open every port here")
+@pytest.fixture
+def shared_folder():
+    """One that other users may enter, and only root may write to."""
     folder = Path(tempfile.mkdtemp(prefix="muxgate-e2e-"))
     folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def only_root(what, folder):
+    """A listener, or a part of `admin`, that only root can make; with what has to be said of it."""
     low = next(port for port in range(700, 1024) if net.is_free(net.HOST, port))
-    before = build(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True, top={"user": "nobody"})
-    before["listeners"]["low"] = {"rules": PLAIN, "bind": f"127.0.0.1:{low}"}
-    after = {**before, "listeners": {"combined": before["listeners"]["combined"]}}
-    gate = Gate(folder, before)
+    listener = {"port": f"127.0.0.1:{low}", "path": f"unix:{folder}/low.sock", "sticky path": f"unix:{folder}/sticky/low.sock"}
+    admin = {"admin.http": {"http": f"127.0.0.1:{low}"}, "admin.socket": {"socket": f"{folder}/low.sock"}}
+    if what == "sticky path":
+        (folder / "sticky").mkdir()
+        (folder / "sticky").chmod(0o1777)
+    place = listener.get(what) or {"admin.socket": "unix:"}.get(what, "") + next(iter(admin[what].values()))
+    refusal = "Operation not permitted" if what == "sticky path" else "Permission denied"
+    return {"low": {"rules": PLAIN, "bind": listener[what]}} if what in listener else {}, admin.get(what, {}), (place, refusal)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("what", ["port", "path", "sticky path", "admin.http", "admin.socket"])
+def test_what_could_not_be_opened_again_is_not_given_up_on_trial(build, shared_folder, what):
+    """The way back would be stuck: what was opened as root cannot be had by whom the process has become."""
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) < 1024 and what in ("port", "admin.http"):
+        pytest.skip("everybody may open every port here")
+    (shared_folder / "own").mkdir()
+    shutil.chown(shared_folder / "own", "nobody")
+    listeners, admin, (place, refusal) = only_root(what, shared_folder)
+    always = {"http": "127.0.0.1:@admin", "token_file": str(shared_folder / "token")}
+    (shared_folder / "token").write_text("0123456789abcdef0123\n")
+    (shared_folder / "token").chmod(0o600)
+    shutil.chown(shared_folder / "token", "nobody")
+    after = build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "nobody"}, admin=always)
+    if what == "admin.http":
+        after["admin"] = {"socket": str(shared_folder / "own" / "admin.sock")}
+    before = {**after, "listeners": {**after["listeners"], **listeners}, "admin": {**after["admin"], **admin}}
+    gate = Gate(shared_folder, before)
+    asked = Admin(shared_folder / "own" / "admin.sock") if what == "admin.http" else gate.admin_http
+    token = {"Authorization": "Bearer 0123456789abcdef0123"}
+
+    def reload(how=""):
+        return asked.ask("POST", f"/v1/reload{how}", headers=token)
     gate.write(after)
     gate.file.chmod(0o644)
-    answer = gate.admin.ask("POST", "/v1/reload?confirm=1h")
-    assert answer.status == 422 and f"could not listen again on 127.0.0.1:{low}: Permission denied" in answer.json["errors"][0]
-    assert gate.admin.get("/v1/status")["generation"] == 1 and "confirm" not in gate.admin.get("/v1/status")
-    client = net.connect((net.HOST, low))
-    client.echo(b"x")
-    client.close()
-    assert gate.admin.ask("POST", "/v1/reload").status == 200, "for good it is"
+    answer = reload("?confirm=1h")
+    assert answer.status == 422, answer.text
+    assert len(answer.json["errors"]) == 1 and "no way back from a trial: " in answer.json["errors"][0]
+    assert f"could not listen again on {place}: {refusal}" in answer.json["errors"][0]
+    status = asked.get("/v1/status")
+    assert status["generation"] == 1 and "confirm" not in status
+    if what == "port":
+        client = net.connect((net.HOST, int(place.split(":")[1])))
+        client.echo(b"x")
+        client.close()
+    assert reload().status == 200, "for good it is"
     gate.rebase()
     gate.stop()
-    shutil.rmtree(folder)
 
 
 def test_an_admin_socket_that_was_taken_away_comes_back(launch, build):
