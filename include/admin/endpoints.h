@@ -23,9 +23,9 @@ void endpoints_check(const struct model_admin *model, struct problems *problems)
 bool endpoints_open(struct endpoints **ret, const struct model *model,
                     const struct endpoints *previous, struct error *error) MUST_CHECK;
 
-/* What endpoints_open() would fail on, as far as it shows without opening anything. */
-bool endpoints_may_open(const struct model *model, const struct endpoints *previous,
-                        struct error *error) MUST_CHECK;
+/* Would it go on with the one of `previous` (may be NULL)? */
+bool endpoints_keep_http(const struct endpoints *previous, const struct model_admin *model);
+bool endpoints_keep_local(const struct endpoints *previous, const struct model_admin *model);
 
 /* Whether those of `endpoints` that `kept` does not have could be opened again once they are
  * closed, as far as rights go. */

@@ -9,6 +9,9 @@
 
 #include "session/acceptor.h"
 
+/* Are there any? */
+bool activation_expects(void);
+
 /* *bindings: NULL, and stays so where there are none. Reads LISTEN_PID, LISTEN_FDS and
  * LISTEN_FDNAMES, and takes them out of the environment. What is no listening stream socket is
  * closed, and told as an event. */

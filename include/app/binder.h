@@ -23,8 +23,10 @@ bool binder_may_return(const struct bindings *bindings, const struct bindings *k
  * too: one reference to each. NULL: out of memory. */
 struct bindings *binder_spare(const struct bindings *bindings) MUST_CHECK;
 
-/* What binder_bind() would fail on, as far as it shows without listening. */
-bool binder_check(const struct snapshot *snapshot, const struct bindings *previous,
-                  struct error *error) MUST_CHECK;
+/* Is one of `bindings` (NULL: none) what a configuration calls so? */
+bool binder_has(const struct bindings *bindings, const char *text);
+
+/* Or does one of them have the address, or a part of it, which it would give up or share? */
+bool binder_gives_way(const struct bindings *bindings, const struct address *address);
 
 #endif

@@ -63,6 +63,9 @@ struct heir {
     struct predecessors *before; /* borrowed: those that were replaced before */
 };
 
+/* Is there anything to inherit? Before heir_open(). */
+bool heir_expects(void);
+
 /* Takes what there is to inherit, of a process before or of the service manager: sockets, for the
  * policies of `snapshot` the ticket keys, and what operators have set of its servers. Done it in
  * both cases. */

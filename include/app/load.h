@@ -3,6 +3,7 @@
 #define APP_LOAD_H
 
 #include "app/options.h"
+#include "app/surroundings.h"
 #include "session/snapshot.h"
 
 /* What a load is told besides the options. */
@@ -13,6 +14,9 @@ struct load_args {
     uint64_t descriptors;            /* the limit, for the warning about max_sessions */
     const char *demo_config;         /* --demo: its text; NULL otherwise */
     bool quiet;                      /* nothing is printed */
+    /* What is open already, where the rest is to be opened now; NULL: nothing is, or nobody knows
+     * yet what is (an heir). */
+    const struct surroundings_held *held;
     /* Is told each line that is printed, or would be; NULL: nobody. */
     void (*tell)(void *context, const char *line);
     void *context;

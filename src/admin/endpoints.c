@@ -138,31 +138,45 @@ static bool open_http(struct endpoint **ret, const struct model *model, struct e
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+bool endpoints_keep_http(const struct endpoints *previous, const struct model_admin *model)
+{
+    return previous != NULL && previous->http != NULL && model->has_http &&
+           strcmp(previous->http->text, model->http.text) == 0;
+}
+
+static bool has_local(const struct endpoints *previous, const struct model_admin *model)
+{
+    return previous != NULL && previous->local != NULL && model->socket != NULL &&
+           strcmp(previous->local->text, model->socket) == 0;
+}
+
+bool endpoints_keep_local(const struct endpoints *previous, const struct model_admin *model)
+{
+    return has_local(previous, model) && access(model->socket, F_OK) == 0;
+}
+
 static bool keep_or_open_local(struct endpoints *e, const struct model *model,
                                const struct endpoints *previous, struct error *error)
 {
-    struct endpoint *old = previous == NULL ? NULL : previous->local;
     if (model->admin.socket == NULL)
         return true;
-    if (old == NULL || strcmp(old->text, model->admin.socket) != 0)
-        return open_local(&e->local, model, error);
-    if (access(model->admin.socket, F_OK) != 0) {
-        old->lost = true;
+    if (!endpoints_keep_local(previous, &model->admin)) {
+        if (has_local(previous, &model->admin))
+            previous->local->lost = true;
         return open_local(&e->local, model, error);
     }
-    e->local = endpoint_ref(old);
-    return old->mode == model->admin.socket_mode || set_rights(old, model, error);
+    e->local = endpoint_ref(previous->local);
+    return e->local->mode == model->admin.socket_mode || set_rights(e->local, model, error);
 }
 
 static bool keep_or_open_http(struct endpoints *e, const struct model *model,
                               const struct endpoints *previous, struct error *error)
 {
-    struct endpoint *old = previous == NULL ? NULL : previous->http;
     if (!model->admin.has_http)
         return true;
-    if (old == NULL || strcmp(old->text, model->admin.http.text) != 0)
+    if (!endpoints_keep_http(previous, &model->admin))
         return open_http(&e->http, model, error);
-    e->http = endpoint_ref(old);
+    e->http = endpoint_ref(previous->http);
     return true;
 }
 
@@ -195,22 +209,6 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     if (good)
         error_prefix(error, "admin");
     endpoints_unref(e);
-    return false;
-}
-
-bool endpoints_may_open(const struct model *model, const struct endpoints *previous,
-                        struct error *error)
-{
-    const struct model_address *wanted = &model->admin.http;
-    const struct endpoint *old = previous == NULL ? NULL : previous->http;
-    struct address address = wanted->address;
-    if (!model->admin.has_http || (old != NULL && strcmp(old->text, wanted->text) == 0))
-        return true;
-    if ((wanted->kind != HOST_NAME ||
-         socket_look_up(&address, wanted->name, wanted->port, error)) &&
-        socket_probe_free(&address, error))
-        return true;
-    error_prefix(error, "admin");
     return false;
 }
 

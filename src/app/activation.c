@@ -55,6 +55,11 @@ static unsigned count_given(void)
     return ours && count <= FDS_MAX ? (unsigned)count : 0;
 }
 
+bool activation_expects(void)
+{
+    return getenv("LISTEN_FDS") != NULL;
+}
+
 bool activation_take(struct bindings **bindings, unsigned workers, struct error *error)
 {
     unsigned count = count_given();

@@ -155,28 +155,12 @@ struct bindings *binder_spare(const struct bindings *bindings)
 
 /* --- without listening ------------------------------------------------------------------------ */
 
-static bool check_one(const struct model_address *model, const struct bindings *previous,
-                      struct error *error)
+bool binder_has(const struct bindings *bindings, const char *text)
 {
-    struct address address = model->address;
-    if (find(previous, model->text) != NULL)
-        return true;
-    if (model->kind == HOST_NAME && !socket_look_up(&address, model->name, model->port, error))
-        return false;
-    return is_among(previous, &address, overlap) || socket_probe_free(&address, error);
+    return find(bindings, text) != NULL;
 }
 
-bool binder_check(const struct snapshot *snapshot, const struct bindings *previous,
-                  struct error *error)
+bool binder_gives_way(const struct bindings *bindings, const struct address *address)
 {
-    for (size_t i = 0; i < snapshot->listener_count; i++) {
-        const struct model_listener *model = snapshot->listeners[i].model;
-        for (size_t b = 0; b < model->bind_count; b++) {
-            if (check_one(&model->binds[b], previous, error))
-                continue;
-            error_prefix(error, "listener %s", model->name);
-            return false;
-        }
-    }
-    return true;
+    return is_among(bindings, address, overlap) || is_among(bindings, address, address_equal);
 }

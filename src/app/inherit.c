@@ -182,6 +182,11 @@ static bool receive_all(const struct receiver *r)
     return good;
 }
 
+bool heir_expects(void)
+{
+    return getenv(INHERIT_VARIABLE) != NULL || activation_expects();
+}
+
 bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned workers,
                struct predecessors *before, struct error *error)
 {

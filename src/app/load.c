@@ -158,8 +158,8 @@ static void check_log(const struct model_log *log, struct problems *problems)
     text_release(&folder);
 }
 
-/* What the start would fail on is told by a mere check, too, and at its place. */
-static void check_surroundings(const struct model *model, const struct options *options,
+/* What the start would fail on is told beforehand, as a whole, and each at its place. */
+static void check_surroundings(const struct model *model, const struct load_args *args,
                                struct problems *problems)
 {
     if (model->user != NULL && getpwnam(model->user) == NULL)
@@ -170,8 +170,8 @@ static void check_surroundings(const struct model *model, const struct options *
         check_origin(&model->pools[i], problems);
     endpoints_check(&model->admin, problems);
     check_log(&model->log, problems);
-    if (options->command == COMMAND_CHECK)
-        surroundings_check(model, problems);
+    if (args->options->command == COMMAND_CHECK || args->held != NULL)
+        surroundings_check(model, args->held, problems);
 }
 
 /* What is wrong in the rest of a file with errors is told in the same go. */
@@ -183,7 +183,7 @@ static void judge_draft(struct config *config, const struct load_args *args)
     if (draft.model == NULL)
         return;
     problems_set_partial(draft.problems);
-    check_surroundings(draft.model, args->options, draft.problems);
+    check_surroundings(draft.model, args, draft.problems);
     if (snapshot_compile(&snapshot, &draft, 1, args->previous)) {
         snapshot->config.problems = NULL; /* they stay config's */
         snapshot_unref(snapshot);
@@ -213,7 +213,7 @@ static bool compile(struct snapshot **ret, struct config *config, const struct l
     unsigned workers = args->workers != 0 ? args->workers : load_worker_count(config->model);
     struct snapshot *snapshot;
     warn_of_descriptors(config, args, workers);
-    check_surroundings(config->model, args->options, config->problems);
+    check_surroundings(config->model, args, config->problems);
     if (!snapshot_compile(&snapshot, config, workers, args->previous)) {
         print(config->problems, args);
         return false;

@@ -212,8 +212,11 @@ static bool start_demo(struct muxgate *m, struct error *error)
 
 static bool load_first(struct muxgate *m)
 {
-    struct load_args args = {
-        .options = m->options, .descriptors = m->descriptors, .demo_config = demo_config(m->demo)};
+    const struct surroundings_held none = {0};
+    struct load_args args = {.options = m->options,
+                             .descriptors = m->descriptors,
+                             .demo_config = demo_config(m->demo),
+                             .held = heir_expects() ? NULL : &none};
     if (!load_snapshot(&m->snapshot, &args))
         return false;
     pool_set_publish(m->snapshot->pools);

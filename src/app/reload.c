@@ -141,20 +141,23 @@ static bool take(struct muxgate *m, struct change *change, const struct reload *
     return true;
 }
 
-static struct load_args arguments_of(const struct muxgate *m, const struct reload *reload)
+static struct load_args arguments_of(const struct muxgate *m, const struct reload *reload,
+                                     const struct surroundings_held *held)
 {
     return (struct load_args){.options = m->options,
                               .workers = m->worker_count,
                               .previous = m->snapshot,
                               .descriptors = m->descriptors,
                               .demo_config = demo_config(m->demo),
+                              .held = held,
                               .tell = reload->tell,
                               .context = reload->context};
 }
 
 static bool load_and_take(struct muxgate *m, const struct reload *reload, struct error *error)
 {
-    const struct load_args args = arguments_of(m, reload);
+    const struct surroundings_held held = {m->bindings, m->endpoints};
+    const struct load_args args = arguments_of(m, reload, &held);
     struct change change;
     return prepare(m, &change, &args, error) && take(m, &change, reload, error);
 }
@@ -203,25 +206,13 @@ enum admin_reload muxgate_reload_for_admin(void *owner, uint64_t confirm_ms,
 
 /* --- a dry run -------------------------------------------------------------------------------- */
 
-static bool could_take(const struct muxgate *m, struct snapshot *snapshot, struct error *error)
+static struct snapshot *check(const struct muxgate *m, const struct reload *reload)
 {
-    const struct model *model = snapshot->config.model;
-    return binder_check(snapshot, m->bindings, error) &&
-           endpoints_may_open(model, m->endpoints, error) && ledger_check(&model->ledger, error);
-}
-
-static struct snapshot *check(const struct muxgate *m, const struct reload *reload,
-                              struct error *error)
-{
-    struct load_args args = arguments_of(m, reload);
+    const struct surroundings_held held = {m->bindings, m->endpoints};
+    struct load_args args = arguments_of(m, reload, &held);
     struct snapshot *snapshot;
     args.quiet = true;
-    if (!load_snapshot(&snapshot, &args))
-        return NULL;
-    if (could_take(m, snapshot, error))
-        return snapshot;
-    snapshot_unref(snapshot);
-    return NULL;
+    return load_snapshot(&snapshot, &args) ? snapshot : NULL;
 }
 
 struct snapshot *muxgate_check_for_admin(void *owner, void (*tell)(void *context, const char *line),
@@ -235,7 +226,7 @@ struct snapshot *muxgate_check_for_admin(void *owner, void (*tell)(void *context
     if (m->draining || m->ending)
         (void)error_input(&error, "the gateway is about to stop");
     else
-        snapshot = check(m, &reload, &error);
+        snapshot = check(m, &reload);
     if (snapshot != NULL)
         compare(m, snapshot, &summary, changes);
     else if (error.kind != ERROR_NONE)

@@ -1,5 +1,7 @@
 #include "app/surroundings.h"
 
+#include "admin/endpoints.h"
+#include "app/binder.h"
 #include "base/span.h"
 #include "base/text.h"
 #include "io/socket.h"
@@ -7,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +21,12 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* What is judged, and what it is reported to. */
+struct check {
+    const struct surroundings_held *held; /* NULL: for a start that is to come */
+    struct problems *problems;
+};
+
 /* Folders that whoever starts the service makes for it (RuntimeDirectory=, StateDirectory=). */
 static bool is_made_at_start(const char *folder)
 {
@@ -25,17 +34,17 @@ static bool is_made_at_start(const char *folder)
 }
 
 /* By the rights that count when files are made, not those of whoever called the program. */
-static bool check_folder(const char *path, const char *file, const char *what,
-                         struct problems *problems)
+static bool check_folder(const struct check *c, const char *path, const char *file, int rights,
+                         const char *what)
 {
     bool good = true;
     struct text folder = {0};
     const char *slash = strrchr(file, '/');
     text_add_span(&folder, span_of(file, slash == NULL ? 0 : (size_t)(slash - file)));
     text_add(&folder, "/");
-    if (!folder.failed && faccessat(AT_FDCWD, folder.data, W_OK | X_OK, AT_EACCESS) != 0 &&
-        !(errno == ENOENT && is_made_at_start(folder.data))) {
-        problems_error(problems, path, "cannot make %s in the folder %s: %s", what, folder.data,
+    if (!folder.failed && faccessat(AT_FDCWD, folder.data, rights, AT_EACCESS) != 0 &&
+        !(errno == ENOENT && c->held == NULL && is_made_at_start(folder.data))) {
+        problems_error(c->problems, path, "cannot make %s in the folder %s: %s", what, folder.data,
                        strerror(errno));
         good = false;
     }
@@ -44,22 +53,23 @@ static bool check_folder(const char *path, const char *file, const char *what,
 }
 
 /* One that another process has left behind is replaced; anything else is in the way. */
-static void check_socket(const char *path, const char *file, struct problems *problems)
+static bool check_socket(const struct check *c, const char *path, const char *file)
 {
     struct stat status;
-    if (lstat(file, &status) == 0 && !S_ISSOCK(status.st_mode))
-        problems_error(problems, path, "%s is there, and is no socket", file);
-    else
-        (void)check_folder(path, file, "a socket", problems);
+    if (lstat(file, &status) != 0 || S_ISSOCK(status.st_mode))
+        return check_folder(c, path, file, W_OK | X_OK, "a socket");
+    problems_error(c->problems, path, "%s is there, and is no socket", file);
+    return false;
 }
 
 /* What is there already has to be one. */
-static void check_ledger(const struct model_ledger *ledger, struct problems *problems)
+static void check_ledger(const struct check *c, const struct model_ledger *ledger)
 {
     struct error error = {.kind = ERROR_NONE};
-    if (ledger->file != NULL && check_folder("ledger.file", ledger->file, "files", problems) &&
+    if (ledger->file != NULL &&
+        check_folder(c, "ledger.file", ledger->file, R_OK | W_OK | X_OK, "files") &&
         !ledger_check_file(ledger, &error))
-        problems_error(problems, "ledger.file", "%s", error.text);
+        problems_error(c->problems, "ledger.file", "%s", error.text);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -71,35 +81,77 @@ static bool is_any(const struct address *a)
 }
 
 /* Any port will do to ask. */
-static void check_ip(const char *path, const struct address *wanted, struct problems *problems)
+static void warn_of_missing(const struct check *c, const char *path, const struct address *wanted)
 {
     struct address address = *wanted;
     address_set_port(&address, 0);
     if (!is_any(&address) && !socket_has_address(&address))
-        problems_warning(problems, path,
+        problems_warning(c->problems, path,
                          "this host has no such address now, and cannot start without it");
 }
 
-static void check_bind(const struct model_address *bind, struct problems *problems)
+static bool is_path(const struct address *a)
+{
+    return a->any.sa_family == AF_UNIX && a->local.sun_path[0] != '\0';
+}
+
+/* Somebody else may have it. `shares`: what has a part of it now would give way, or share it. */
+static void check_free(const struct check *c, const char *path, const struct address *address,
+                       bool shares)
+{
+    struct error error = {.kind = ERROR_NONE};
+    if (!(shares && binder_gives_way(c->held->bindings, address)) &&
+        !socket_probe_free(address, &error))
+        problems_error(c->problems, path, "%s", error.text);
+}
+
+static void check_address(const struct check *c, const char *path, const struct address *address,
+                          bool shares)
+{
+    if (is_path(address) && !check_socket(c, path, address->local.sun_path))
+        return;
+    if (c->held != NULL)
+        check_free(c, path, address, shares);
+    else if (address_is_ip(address))
+        warn_of_missing(c, path, address);
+}
+
+static void check_bind(const struct check *c, const struct model_address *bind, bool shares)
 {
     struct address address = bind->address;
     struct error error = {.kind = ERROR_NONE};
     if (bind->kind == HOST_NAME && !socket_look_up(&address, bind->name, bind->port, &error))
-        problems_error(problems, bind->path, "%s", error.text);
-    else if (address_is_ip(&address))
-        check_ip(bind->path, &address, problems);
-    else if (address.local.sun_path[0] != '\0') /* no abstract one */
-        check_socket(bind->path, address.local.sun_path, problems);
+        problems_error(c->problems, bind->path, "%s", error.text);
+    else
+        check_address(c, bind->path, &address, shares);
 }
 
-void surroundings_check(const struct model *model, struct problems *problems)
+static void check_listener(const struct check *c, const struct model_listener *listener)
 {
+    for (size_t i = 0; i < listener->bind_count; i++)
+        if (c->held == NULL || !binder_has(c->held->bindings, listener->binds[i].text))
+            check_bind(c, &listener->binds[i], true);
+}
+
+static void check_admin(const struct check *c, const struct model_admin *admin)
+{
+    const struct endpoints *held = c->held == NULL ? NULL : c->held->endpoints;
+    struct address address = {.length = sizeof address.local};
+    if (admin->has_http && !endpoints_keep_http(held, admin))
+        check_bind(c, &admin->http, false);
+    if (admin->socket == NULL || endpoints_keep_local(held, admin))
+        return;
+    address.local.sun_family = AF_UNIX;
+    (void)snprintf(address.local.sun_path, sizeof address.local.sun_path, "%s", admin->socket);
+    check_address(c, "admin.socket", &address, false);
+}
+
+void surroundings_check(const struct model *model, const struct surroundings_held *held,
+                        struct problems *problems)
+{
+    const struct check check = {held, problems};
     for (size_t i = 0; i < model->listener_count; i++)
-        for (size_t b = 0; b < model->listeners[i].bind_count; b++)
-            check_bind(&model->listeners[i].binds[b], problems);
-    if (model->admin.has_http)
-        check_bind(&model->admin.http, problems);
-    if (model->admin.socket != NULL)
-        check_socket("admin.socket", model->admin.socket, problems);
-    check_ledger(&model->ledger, problems);
+        check_listener(&check, &model->listeners[i]);
+    check_admin(&check, &model->admin);
+    check_ledger(&check, &model->ledger);
 }

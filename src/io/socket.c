@@ -75,13 +75,28 @@ static void overlook_hidden(int fd, const struct address *address)
         set_option(fd, SOL_SOCKET, SO_BINDTOIFINDEX, DEVICE_OF_A_PROBE);
 }
 
+/* Does anybody answer there, or lie in wait? */
+static bool probe_local(const struct address *address, struct error *error)
+{
+    int fd = open_socket(address);
+    if (fd < 0)
+        return fail(error, fd, address, "cannot open a socket for");
+    bool taken = connect(fd, &address->any, address->length) == 0 ||
+                 (errno != ECONNREFUSED && errno != ENOENT);
+    errno = EADDRINUSE;
+    if (taken)
+        return fail(error, fd, address, "cannot listen on");
+    (void)close(fd);
+    return true;
+}
+
 bool socket_probe_free(const struct address *wanted, struct error *error)
 {
     struct address address = *wanted;
     if (address_port(&address) == 0 && address_is_ip(&address))
         return true;
     if (address.any.sa_family == AF_UNIX)
-        return true; /* bind() itself refuses a path or name in use */
+        return probe_local(&address, error);
     int fd = open_socket(&address);
     if (fd < 0 && fall_back_to_v4(&address))
         fd = open_socket(&address);

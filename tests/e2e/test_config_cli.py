@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 
 import pytest
 
@@ -65,6 +66,54 @@ def test_t_tells_what_a_start_would_fail_on(check, monkeypatch, path, value, lin
     done = check(changed(path, value))
     assert done.returncode == (0 if line.startswith("warning") else 1)
     assert re.fullmatch(rf"\S*gate\.json:\d+:\d+: {line}.*\n", done.stderr), done.stderr
+
+
+def faulty(config, folder, taken):
+    """The same with what cannot be opened; and the places of that which -t cannot see."""
+    config = json.loads(json.dumps(config))
+    config["listeners"]["combined"]["bind"] = ["unix:/nowhere/gate.sock", f"127.0.0.1:{taken[0]}", f"unix:{taken[1]}"]
+    config["listeners"]["more"] = {"bind": f"unix:{folder}/gate.json", "rules": PLAIN}
+    config |= {"admin": {"socket": "/nowhere/admin.sock"}, "ledger": {"file": "/nowhere/ledger"}, "log": {"access": "/nowhere/log"}}
+    return config, ["listeners.combined.bind[1]: cannot listen on", "listeners.combined.bind[2]: cannot listen on"]
+
+
+@pytest.fixture
+def taken(tmp_path):
+    """A port and a path where somebody else listens."""
+    with socket.create_server((net.HOST, 0)) as port, socket.socket(socket.AF_UNIX) as path:
+        path.bind(str(tmp_path / "taken.sock"))
+        path.listen()
+        yield port.getsockname()[1], tmp_path / "taken.sock"
+
+
+def check_faults(told, checked, unseen):
+    """All that -t tells, in the same lines, and what only who is about to listen can see."""
+    assert [line for line in told if not any(words in line for words in unseen)] == checked, told
+    for words in unseen:
+        assert sum(words in line and "in use" in line for line in told) == 1, told
+    assert len(checked) == 5 and len(told) == 5 + len(unseen)
+
+
+def test_a_start_tells_all_that_a_check_tells(check, tmp_path, taken):
+    config, unseen = faulty(SMALL, tmp_path, taken)
+    checked = check(config).stderr.splitlines()
+    done = check(config, "--")
+    assert done.returncode == 1
+    check_faults(done.stderr.splitlines(), checked, unseen)
+
+
+def test_a_reload_and_a_dry_run_tell_all_that_a_check_tells(launch, build, tmp_path, taken):
+    gate = launch(build(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True))
+    config, unseen = faulty(gate.template, gate.folder, taken)
+    gate.write(config)
+    checked = run("-c", gate.file, "-t").stderr.splitlines()
+    for path in ("/v1/reload", "/v1/reload?dry_run=true"):
+        answer = gate.admin.ask("POST", path)
+        assert answer.status == 422
+        check_faults(answer.json["errors"], checked, unseen)
+    gate.write(gate.template)
+    for path in ("/v1/reload?dry_run=true", "/v1/reload"):
+        assert gate.admin.ask("POST", path).status == 200, "what it has already is its own"
 
 
 @pytest.mark.parametrize("folder", ["/run/of-a-service-that-never-ran", "/var/lib/of-a-service-that-never-ran"])

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -331,7 +332,9 @@ def test_a_reload_to_an_address_of_another_process_is_refused(launch, build):
     server, other = servers.EchoServer(), servers.Listener()
     gate = launch(build(PLAIN, {"app": server}, tls=None))
     gate.reload(build(PLAIN, {"app": server}, tls=None, bind=["127.0.0.1:@combined", str(other)]))
-    assert "in use" in gate.event("reload.refused")
+    gate.event("reload.refused")
+    (line,) = gate.events_with("in use")
+    assert re.match(rf"{gate.file}:\d+:\d+: listeners.combined.bind\[1\]: cannot listen on {other}: ", line)
     gate.connect().echo(b"as before")
 
 
