@@ -36,14 +36,11 @@ enum admin_reload {
     ADMIN_RELOAD_CONFLICT /* another one waits to be confirmed */
 };
 
-/* How long a configuration may wait to be confirmed. */
-#define ADMIN_CONFIRM_LEAST_MS UINT64_C(1000)
-#define ADMIN_CONFIRM_MOST_MS  (UINT64_C(24) * 3600 * 1000)
-
 /* What the control thread is asked for, with the owner of its mailbox. */
 struct admin_control {
     const struct snapshot *(*current)(void *owner);
-    /* Like HUP. Each line that was printed is told (of a conflict, why); when it is done, members
+    /* Like HUP. Each line that was printed is told (of a conflict, why); of one that is taken they
+     * are warnings, and when it is done, members
      * of a JSON object ("summary", "changes") are added to `changes`. The configuration before
      * comes back after `confirm_ms`, unless confirm() is called; 0: never. */
     enum admin_reload (*reload)(void *owner, uint64_t confirm_ms,

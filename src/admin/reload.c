@@ -1,6 +1,6 @@
 /* POST /v1/reload and what belongs to it. */
 #include "base/clock.h"
-#include "base/units.h"
+#include "base/confirm.h"
 #include "desk.h"
 #include "handlers.h"
 
@@ -13,7 +13,8 @@
 /* What the control thread says of a reload. */
 struct reload_job {
     uint64_t confirm_ms;
-    char last[512]; /* of the lines that were told */
+    size_t begun;   /* of the body: the lines that are told stand behind that */
+    char last[512]; /* of them */
 };
 
 static void tell_line(void *context, const char *line)
@@ -40,15 +41,20 @@ void reload_add_confirm(struct text *t, const struct admin_process *process)
                 atomic_load(&process->confirm_or));
 }
 
+/* What was told of a configuration that was taken, are warnings. */
 static void tell_done(struct control_job *job, void *owner, const struct text *changes)
 {
     const struct admin_args *args = &job->job.admin->args;
-    struct text *t = &job->body;
-    text_clear(t);
-    text_format(t, "{\"generation\": %" PRIu64, args->control.current(owner)->generation);
-    reload_add_confirm(t, args->process);
-    text_format(t, "%s%s}\n", changes->length > 0 ? ", " : "",
+    const struct reload_job *reload = job->extra;
+    struct text t = {.failed = job->body.failed};
+    bool warned = !t.failed && job->body.length > reload->begun;
+    text_format(&t, "{\"generation\": %" PRIu64, args->control.current(owner)->generation);
+    reload_add_confirm(&t, args->process);
+    text_format(&t, ", \"warnings\": [%s%s]%s%s}\n", warned ? job->body.data + reload->begun : "",
+                warned ? "\n" : "", changes->length > 0 ? ", " : "",
                 changes->length > 0 ? changes->data : "");
+    text_release(&job->body);
+    job->body = t;
 }
 
 static void tell_error(struct control_job *job, const char *why)
@@ -71,6 +77,7 @@ static void work_reload(struct control_job *job, const struct snapshot *snapshot
         job->status = 500;
         return;
     }
+    reload->begun = job->body.length;
     enum admin_reload result = control->reload(owner, reload->confirm_ms, tell_line, job, &changes);
     job->status = result == ADMIN_RELOAD_DONE ? 200 : result == ADMIN_RELOAD_REFUSED ? 422 : 409;
     if (result == ADMIN_RELOAD_DONE)
@@ -113,8 +120,7 @@ static bool read_confirm(struct http_request *request, uint64_t *ret_ms)
     const char *text = http_argument(request, "confirm");
     if (text == NULL)
         return true;
-    if (duration_parse(ret_ms, span_text(text)) && *ret_ms >= ADMIN_CONFIRM_LEAST_MS &&
-        *ret_ms <= ADMIN_CONFIRM_MOST_MS)
+    if (duration_parse(ret_ms, span_text(text)) && confirm_may_last(*ret_ms))
         return true;
     answer_error(request, 400, "confirm is a duration from 1s to 1d");
     return false;

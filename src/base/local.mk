@@ -5,6 +5,7 @@ src_libbase_a_SOURCES = \
 	include/base/cidr.h src/base/cidr.c \
 	include/base/clock.h src/base/clock.c \
 	include/base/compiler.h \
+	include/base/confirm.h \
 	include/base/error.h src/base/error.c \
 	include/base/hash.h \
 	include/base/keepalive.h \

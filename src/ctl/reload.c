@@ -1,13 +1,9 @@
 /* reload, confirm: another configuration. */
 #include "ask.h"
-#include "base/units.h"
+#include "base/confirm.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* As the gateway has it (docs/reference/admin.md). */
-#define CONFIRM_LEAST_MS UINT64_C(1000)
-#define CONFIRM_MOST_MS  (UINT64_C(24) * 3600 * 1000)
 
 /* The lines are what the gateway printed: they are shown as they are. */
 static void print_lines(const json_t *body)
@@ -23,10 +19,18 @@ static const char *word(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
+static void print_warnings(const json_t *body)
+{
+    const json_t *warnings = json_object_get(body, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        (void)fprintf(stderr, "%s\n", json_string_value(json_array_get(warnings, i)));
+}
+
 static void print_done(const json_t *body)
 {
     const char *summary = word(body, "summary");
     const json_t *confirm = json_object_get(body, "confirm");
+    print_warnings(body);
     (void)printf("reloaded%s%s\n", summary[0] == '\0' ? "" : "; changes: ", summary);
     if (confirm != NULL)
         (void)printf("generation %lld comes back at %s unless you confirm: muxgatectl confirm\n",
@@ -37,9 +41,7 @@ static void print_done(const json_t *body)
 static void print_preview(const json_t *body)
 {
     struct text text = {0};
-    const json_t *warnings = json_object_get(body, "warnings");
-    for (size_t i = 0; i < json_array_size(warnings); i++)
-        (void)fprintf(stderr, "%s\n", json_string_value(json_array_get(warnings, i)));
+    print_warnings(body);
     command_draw_preview(body, &text);
     if (!text.failed && text.length > 0)
         (void)fwrite(text.data, 1, text.length, stdout);
@@ -91,7 +93,7 @@ static bool is_understood(const struct ctl *ctl, struct error *error)
     if (!duration_parse(&ms, span_text(ctl->confirm)))
         return error_input(error, "--confirm takes a time like 60s or 10m, not \"%.40s\"",
                            ctl->confirm);
-    return (ms >= CONFIRM_LEAST_MS && ms <= CONFIRM_MOST_MS) ||
+    return confirm_may_last(ms) ||
            error_input(error, "--confirm takes a time from 1s to 1d, not \"%.40s\"", ctl->confirm);
 }
 

@@ -309,9 +309,27 @@ def test_a_refused_reload_answers_with_each_line(plain):
     gate.connect().echo(b"x")
 
 
+def test_a_reload_answers_with_the_warnings_of_what_it_takes(start, authority):
+    """An expired certificate is put in force, as a start does; who asked hears of it as from -t."""
+    expired = authority.issue("site.example.com", days=-1)
+    good = authority.issue("site.example.com")
+    gate = start([{"tls": "terminate", "pool": "app"}], {"app": servers.EchoServer()}, tls={"certificates": [good]}, admin=True)
+    assert gate.admin.ask("POST", "/v1/reload").json["warnings"] == []
+    template = copy.deepcopy(gate.template)
+    template["listeners"]["combined"]["tls"]["certificates"] = [{"cert": str(expired.cert), "key": str(expired.key)}]
+    gate.write(template)
+    checked = run("-c", gate.file, "-t")
+    answer = gate.admin.ask("POST", "/v1/reload")
+    assert answer.status == 200 and answer.json["generation"] == 3 and answer.json["changes"]
+    assert len(answer.json["warnings"]) == 1 and "expired" in answer.json["warnings"][0]
+    assert answer.json["warnings"] == checked.stderr.splitlines()
+    trial = gate.admin.ask("POST", "/v1/reload?confirm=1h").json
+    assert trial["warnings"] == answer.json["warnings"] and trial["confirm"]["otherwise"] == 3
+
+
 def test_a_reload_tells_what_is_different(plain):
     gate = plain()
-    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 2, "summary": "none", "changes": []}
+    assert gate.admin.ask("POST", "/v1/reload").json == {"generation": 2, "warnings": [], "summary": "none", "changes": []}
     other = copy.deepcopy(gate.template)
     (name, listener), (pool, target) = next(iter(other["listeners"].items())), next(iter(other["pools"].items()))
     listener["rules"] = [{"name": "new", "match": {"protocol": "fix"}, "pool": pool}, *listener["rules"]]
@@ -579,7 +597,7 @@ def test_a_dead_socket_is_replaced_and_nothing_else(plain, build, tmp_path):
     assert Admin(path).get("/v1/status")["pid"] == gate.pid
     precious = tmp_path / "precious"
     precious.write_text("keep me")
-    assert "in use" in fails_to_start(build, tmp_path, {"socket": str(precious)})
+    assert "precious is there, and is no socket" in fails_to_start(build, tmp_path, {"socket": str(precious)})
     assert precious.read_text() == "keep me"
 
 

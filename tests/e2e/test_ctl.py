@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -146,6 +147,15 @@ def test_kill(gate, ctl):
     assert (gone.returncode, gone.stdout, gone.stderr) == (1, "", "muxgatectl: no session has this id\n")
 
 
+def test_reload_tells_warnings_and_does_it(gate, ctl):
+    gate.write({**gate.template, "pools": {**gate.template["pools"], "spare": {"servers": ["127.0.0.1:9"]}}})
+    for words in ((), ("--confirm", "1h")):
+        done = ctl("reload", *words)
+        assert done.returncode == 0 and done.stdout.startswith("reloaded; changes: ")
+        assert re.fullmatch(rf"{gate.file}:\d+:\d+: warning: pools.spare: .*\n", done.stderr), done.stderr
+    ctl.good("confirm")
+
+
 def test_reload_tells_what_is_wrong(gate, ctl):
     gate.write_text(gate.file.read_text().replace('"pool": "app"', '"pool": "apps"').replace('"workers": 2', '"workers": 0'))
     refused = ctl("reload")
@@ -157,7 +167,7 @@ def test_reload_tells_what_is_wrong(gate, ctl):
     assert document.returncode == 1 and json.loads(document.stdout)["errors"] == lines[:2]
     gate.write(gate.template)
     assert ctl.good("reload") == "reloaded; changes: none\n"
-    assert json.loads(ctl.good("reload", "--json")) == {"generation": 3, "summary": "none", "changes": []}
+    assert json.loads(ctl.good("reload", "--json")) == {"generation": 3, "warnings": [], "summary": "none", "changes": []}
 
 
 # --- top ------------------------------------------------------------------------------------------

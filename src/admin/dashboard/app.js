@@ -96,7 +96,7 @@ find('reload').addEventListener('click', async (event) => {
   event.target.disabled = true;
   try {
     const answer = await change('POST', '/v1/reload');
-    if (answer) toast(`reloaded: generation ${answer.generation}${answer.summary ? ` (${answer.summary})` : ''}`);
+    if (answer) toast([`reloaded: generation ${answer.generation}${answer.summary ? ` (${answer.summary})` : ''}`, ...answer.warnings].join('\n'));
     certificatesAt = -Infinity;
   } catch (error) {
     toast([error.message, ...(error.lines ?? [])].join('\n'), 'bad');
