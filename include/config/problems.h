@@ -14,6 +14,7 @@
 
 struct problems;
 struct locations;
+struct place;
 
 bool problems_create(struct problems **ret, const char *file) MUST_CHECK;
 void problems_free(struct problems *problems); /* accepts NULL */
@@ -47,6 +48,10 @@ void problems_syntax(struct problems *p, int line, int column, const char *forma
 /* NULL stands for problems for which there was no memory: one error, "out of memory". */
 size_t problems_errors(const struct problems *p);
 size_t problems_warnings(const struct problems *p);
+
+/* Takes over the errors of `from` whose places are from `first` on and before `end`. */
+void problems_take_errors(struct problems *p, struct problems *from, struct place first,
+                          struct place end);
 
 /* In the order of their places. */
 void problems_print(const struct problems *p, FILE *stream);

@@ -43,9 +43,12 @@ static bool is_broken(struct pruning *p)
 
 static void prune(struct pruning *p, json_t *container);
 
-/* Whether the value at p->path is to be replaced; looks into it where it is not. */
+/* Whether the value at p->path is to be replaced; looks into it where it is not. What stands for a
+ * slip (form.h) is in no index, and null already. */
 static bool prune_value(struct pruning *p, json_t *value)
 {
+    if (json_is_null(value))
+        return false;
     if (is_broken(p))
         return true;
     if (json_is_object(value) || json_is_array(value))

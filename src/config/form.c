@@ -109,17 +109,25 @@ static struct suggestion suggest_key(enum object_kind kind, const char *name)
     return s;
 }
 
-bool form_has_slip(enum object_kind kind, const json_t *object, const char *meant)
+/* What was meant is there, and nobody knows what it is. */
+static void fill_slips(struct form *f, enum object_kind kind, json_t *object)
 {
     const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    json_t *value, *meant = json_object();
+    json_object_foreach(object, name, value)
     {
-        struct suggestion s = suggest_key(kind, name);
-        if (key_find(kind, name) == NULL && strcmp(s.best, meant) == 0)
-            return true;
+        struct suggestion s = {.word = ""};
+        if (key_find(kind, name) == NULL)
+            s = suggest_key(kind, name);
+        if (s.best[0] == '\0' || json_object_get(object, s.best) != NULL)
+            continue;
+        size_t back = form_enter_key(f, s.best);
+        draft_note(f->broken, path_of(f));
+        form_leave(f, back);
+        (void)json_object_set_new(meant, s.best, json_null());
     }
-    return false;
+    (void)json_object_update(object, meant);
+    json_decref(meant);
 }
 
 static void unknown_key(struct form *f, enum object_kind kind, const char *name)
@@ -139,7 +147,7 @@ static void unknown_key(struct form *f, enum object_kind kind, const char *name)
     text_release(&known);
 }
 
-static void check_object(struct form *f, enum object_kind kind, const json_t *object,
+static void check_object(struct form *f, enum object_kind kind, json_t *object,
                          const json_t *defaults, bool partial);
 
 /* What "defaults" has for this kind of object. */
@@ -187,7 +195,7 @@ static void check_certificate(struct form *f, const json_t *object)
     }
 }
 
-static void check_inner(struct form *f, const struct key *key, const json_t *value)
+static void check_inner(struct form *f, const struct key *key, json_t *value)
 {
     char shown[FORM_SHOWN_MAX];
     bool or_false = (key->flags & FLAG_OR_FALSE) != 0;
@@ -207,7 +215,7 @@ static bool is_told(const struct form *f, const json_t *value)
     return json_is_null(value) && draft_is_noted(f->broken, path_of(f));
 }
 
-static void check_one(struct form *f, const struct key *key, const json_t *value)
+static void check_one(struct form *f, const struct key *key, json_t *value)
 {
     if (is_told(f, value))
         return;
@@ -217,7 +225,7 @@ static void check_one(struct form *f, const struct key *key, const json_t *value
         form_check_scalar(f, key, value);
 }
 
-static void check_list(struct form *f, const struct key *key, const json_t *value)
+static void check_list(struct form *f, const struct key *key, json_t *value)
 {
     if (json_array_size(value) == 0 && (key->flags & FLAG_FILLED) != 0)
         form_error(f, "must not be empty");
@@ -228,7 +236,7 @@ static void check_list(struct form *f, const struct key *key, const json_t *valu
     }
 }
 
-static void check_map(struct form *f, const struct key *key, const json_t *value)
+static void check_map(struct form *f, const struct key *key, json_t *value)
 {
     char shown[FORM_SHOWN_MAX];
     const char *name;
@@ -240,7 +248,7 @@ static void check_map(struct form *f, const struct key *key, const json_t *value
     }
     if (json_object_size(value) == 0 && (key->flags & FLAG_FILLED) != 0)
         form_error(f, "must not be empty");
-    json_object_foreach((json_t *)(uintptr_t)value, name, entry)
+    json_object_foreach(value, name, entry)
     {
         size_t back = form_enter_key(f, name);
         if (name[0] == '\0')
@@ -262,7 +270,7 @@ static void expected_list(struct form *f, const json_t *value)
         form_error(f, "expected a list, got %s", shown);
 }
 
-static void check_value(struct form *f, const struct key *key, const json_t *value)
+static void check_value(struct form *f, const struct key *key, json_t *value)
 {
     bool list = json_is_array(value);
     if (is_told(f, value))
@@ -295,12 +303,13 @@ static void check_missing(struct form *f, enum object_kind kind, const json_t *o
 }
 
 /* Depth is bounded by the pass that made the index. */
-static void check_object(struct form *f, enum object_kind kind, const json_t *object,
+static void check_object(struct form *f, enum object_kind kind, json_t *object,
                          const json_t *defaults, bool partial)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    fill_slips(f, kind, object);
+    json_object_foreach(object, name, value)
     {
         const struct key *key = key_find(kind, name);
         size_t back = form_enter_key(f, name);
@@ -316,7 +325,7 @@ static void check_object(struct form *f, enum object_kind kind, const json_t *ob
         check_certificate(f, object);
 }
 
-void form_check(struct form *f, const json_t *root)
+void form_check(struct form *f, json_t *root)
 {
     char shown[FORM_SHOWN_MAX];
     form_show(root, shown);

@@ -20,8 +20,9 @@ struct form {
     struct text path;       /* of the value at hand */
 };
 
-/* Checks the whole file. */
-void form_check(struct form *f, const json_t *root);
+/* Checks the whole file. An unknown key that was taken for a slip stands for the one that was
+ * meant: where that is not there, it gets a null that counts as broken. */
+void form_check(struct form *f, json_t *root);
 
 /* One value that is no list and no object, against its key's type. */
 void form_check_scalar(struct form *f, const struct key *key, const json_t *value);
@@ -39,9 +40,6 @@ void form_error(struct form *f, const char *format, ...) PRINTF(2, 3);
 void form_conflict(struct form *f, const char *format, ...) PRINTF(2, 3);
 void form_error_key(struct form *f, const char *format, ...)
     PRINTF(2, 3); /* at the key, likewise */
-
-/* Has the object an unknown key that was taken for a slip in writing `meant`? */
-bool form_has_slip(enum object_kind kind, const json_t *object, const char *meant);
 
 /* A value as an error shows it: "2", "\"abc\"", "a list"; cut where it is long. */
 #define FORM_SHOWN_MAX 160

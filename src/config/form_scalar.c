@@ -1,3 +1,4 @@
+#include "fingerprint.h"
 #include "form.h"
 #include "host.h"
 #include "status.h"
@@ -242,10 +243,14 @@ static void check_ja4(struct form *f, const struct key *key, const json_t *value
     (void)key;
     const char *text = json_string_value(value);
     size_t length = json_string_length(value);
-    size_t word = text == NULL ? 0 : strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz_");
-    bool star = text != NULL && word + 1 == length && text[word] == '*';
-    if (text == NULL || length == 0 || word > 36 || (word != length && !star))
+    bool star = length > 0 && text[length - 1] == '*';
+    size_t begin = length - star;
+    if (begin > 0 && strchr("qd", text[0]) != NULL)
+        form_error(f, "never one of TLS over TCP: those begin with \"t\"");
+    else if (length == 0 || !fingerprint_begins(span_of(text, begin)))
         unexpected(f, "a JA4 fingerprint", value, "such as \"t13d1516h2_*\"");
+    else if (!star && begin < FINGERPRINT_LENGTH)
+        form_error(f, "a part of a JA4 fingerprint (write \"%s*\" for all that begin so)", text);
 }
 
 static void check_hex(struct form *f, const struct key *key, const json_t *value)

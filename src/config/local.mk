@@ -30,4 +30,5 @@ src_libconfig_a_SOURCES = \
 	src/config/relations_tls.c \
 	src/config/scan.c src/config/scan.h \
 	include/config/suggest.h src/config/suggest.c \
-	src/config/tlv.c src/config/tlv.h
+	src/config/tlv.c src/config/tlv.h \
+	src/config/fingerprint.c src/config/fingerprint.h

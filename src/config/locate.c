@@ -286,6 +286,39 @@ void locations_hidden(const struct locations *l,
     }
 }
 
+/* Nodes are in the order of the text. A container begins where no other value does. */
+static uint32_t find_value(const struct locations *l, size_t at)
+{
+    uint32_t low = 0, high = l->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (l->nodes[middle].value_at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < l->count && l->nodes[low].value_at == at ? low : NO_NODE;
+}
+
+void locations_rivals(const struct locations *l, size_t at,
+                      void (*each)(void *context, size_t key_at, size_t value_at), void *context)
+{
+    uint32_t own = find_value(l, at);
+    for (; own != NO_NODE && own != 0; own = l->nodes[own].parent) {
+        const struct node *n = &l->nodes[own];
+        if (l->nodes[n->parent].kind != NODE_OBJECT)
+            continue;
+        struct span key = locations_key(l, n);
+        uint32_t i = l->buckets[n->hash & (l->bucket_count - 1)];
+        for (; i != NO_NODE; i = l->nodes[i].chain) {
+            const struct node *other = &l->nodes[i];
+            if (i != own && other->hash == n->hash && other->parent == n->parent &&
+                span_equal(locations_key(l, other), key))
+                each(context, other->key_at, other->value_at);
+        }
+    }
+}
+
 void locations_free(struct locations *l)
 {
     if (l == NULL)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define LOCATE_MAX_BYTES  (64u * 1024u * 1024u)
 #define LOCATE_MAX_DEPTH  64u
@@ -60,5 +61,14 @@ void locations_too_large(const struct locations *l,
 /* Calls `each` for every value that a later one of the same key hides; it begins at byte `at`. */
 void locations_hidden(const struct locations *l,
                       void (*each)(void *context, const char *path, size_t at), void *context);
+
+/* Calls `each` for all that keeps the value at byte `at` hidden: the other members of its key, and
+ * of the keys of all that it lies in. Key and value begin at the bytes given, the key's with its
+ * quote. */
+void locations_rivals(const struct locations *l, size_t at,
+                      void (*each)(void *context, size_t key_at, size_t value_at), void *context);
+
+/* Line and column of a byte of the text. */
+struct place locations_place(const struct locations *l, uint32_t at);
 
 #endif

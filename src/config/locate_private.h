@@ -50,6 +50,4 @@ struct span locations_key(const struct locations *l, const struct node *member);
 uint32_t locations_member(const struct locations *l, uint32_t parent, struct span key,
                           uint64_t hash);
 
-struct place locations_place(const struct locations *l, uint32_t at);
-
 #endif

@@ -209,6 +209,28 @@ void problems_file(struct problems *p, const char *format, ...)
     va_end(arguments);
 }
 
+static int compare_places(struct place a, struct place b)
+{
+    if (a.line != b.line)
+        return a.line < b.line ? -1 : 1;
+    return (a.column > b.column) - (a.column < b.column);
+}
+
+void problems_take_errors(struct problems *p, struct problems *from, struct place first,
+                          struct place end)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct problem *problem = &from->list[i];
+        struct text line = {.data = problem->line};
+        if (problem->warning || compare_places(problem->place, first) < 0 ||
+            compare_places(problem->place, end) >= 0)
+            continue;
+        problem->line = NULL;
+        append(p, problem->place, false, &line);
+    }
+    p->lost = p->lost || from->lost;
+}
+
 size_t problems_errors(const struct problems *p)
 {
     return p == NULL ? 1 : p->errors;
@@ -220,13 +242,6 @@ size_t problems_warnings(const struct problems *p)
     for (size_t i = 0; i < p->count; i++)
         warnings += p->list[i].warning;
     return warnings;
-}
-
-static int compare_places(struct place a, struct place b)
-{
-    if (a.line != b.line)
-        return a.line < b.line ? -1 : 1;
-    return (a.column > b.column) - (a.column < b.column);
 }
 
 static int compare(const void *left, const void *right)

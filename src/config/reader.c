@@ -13,6 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Room for the problems, so that every other failure can be told. */
+static bool begin(struct config *ret, const char *file)
+{
+    *ret = (struct config){0};
+    return problems_create(&ret->problems, file);
+}
+
 static void out_of_memory(struct config *config)
 {
     problems_file(config->problems, "out of memory");
@@ -25,7 +32,7 @@ static void report_repeated(void *context, const char *path, struct place key, s
 }
 
 /* What the form leaves of the file, defaults merged in; NULL when memory is out. */
-static json_t *check_form(struct config *config, struct form *form, const json_t *root)
+static json_t *check_form(struct config *config, struct form *form, json_t *root)
 {
     locations_repeated(config->locations, report_repeated, config->problems);
     form_check(form, root);
@@ -36,7 +43,7 @@ static json_t *check_form(struct config *config, struct form *form, const json_t
 }
 
 /* What all checks of this floor leave: each looks at what is sound for the one before. */
-static json_t *check(struct config *config, struct form *form, const json_t *root)
+static json_t *check(struct config *config, struct form *form, json_t *root)
 {
     json_t *rest = check_form(config, form, root), *sound = NULL;
     if (rest != NULL && relations_check(form, rest, config->locations))
@@ -65,7 +72,7 @@ static void note_too_large(void *context, const char *path, size_t at)
 }
 
 static void check_and_build(struct config *config, const char *file, const char *folder,
-                            const json_t *root)
+                            json_t *root)
 {
     struct form form = {.problems = config->problems,
                         .folder = folder,
@@ -173,7 +180,7 @@ static json_t *parse(struct config *config, const char *text, size_t length)
     return root;
 }
 
-static void read_text(struct config *config, const char *file, const char *folder, const char *text,
+static void read_once(struct config *config, const char *file, const char *folder, const char *text,
                       size_t length)
 {
     struct place where;
@@ -193,6 +200,79 @@ static void read_text(struct config *config, const char *file, const char *folde
         check_and_build(config, file, folder, root);
     json_decref(root);
     free(own);
+}
+
+/* --- what repeated keys hide ------------------------------------------------------------------ */
+
+struct reading {
+    struct config *config;
+    const char *file, *folder, *text;
+    size_t length;
+    size_t budget; /* bytes that may still be read once more */
+};
+
+/* Where the value at byte `at` ends. */
+static size_t end_of_value(const char *text, size_t length, size_t at)
+{
+    json_error_t error;
+    json_t *value =
+        json_loadb(text + at, length - at, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+    size_t end = value == NULL ? at : at + (size_t)error.position;
+    json_decref(value);
+    return end;
+}
+
+/* Gets a key that nobody has, and a value that says nothing. Lines stay where they are. */
+static void blank_member(void *context, size_t key_at, size_t value_at)
+{
+    const struct reading *copy = context;
+    char *text = (char *)(uintptr_t)copy->text;
+    size_t end = end_of_value(text, copy->length, value_at);
+    for (size_t i = key_at + 1; text[i] != '"'; i++) {
+        if (text[i] == '\\')
+            text[i + 1] = '~';
+        text[i] = '~';
+    }
+    for (size_t i = value_at; i < end; i++)
+        if (text[i] != '\n')
+            text[i] = ' ';
+    text[value_at] = '0';
+}
+
+/* Reads the file as if the value at byte `at` were the one that counts, and takes over what is
+ * wrong in it. */
+static void judge_hidden(void *context, const char *path, size_t at)
+{
+    struct reading *r = context;
+    struct config other;
+    (void)path;
+    if (r->budget < r->length)
+        return;
+    r->budget -= r->length;
+    size_t end = end_of_value(r->text, r->length, at);
+    char *copy = strndup(r->text, r->length);
+    if (copy == NULL || !begin(&other, r->file)) {
+        free(copy);
+        out_of_memory(r->config);
+        return;
+    }
+    struct reading own = {.text = copy, .length = r->length};
+    locations_rivals(r->config->locations, at, blank_member, &own);
+    read_once(&other, r->file, r->folder, copy, r->length);
+    problems_take_errors(r->config->problems, other.problems,
+                         locations_place(r->config->locations, (uint32_t)at),
+                         locations_place(r->config->locations, (uint32_t)end));
+    config_free(&other);
+    free(copy);
+}
+
+static void read_text(struct config *config, const char *file, const char *folder, const char *text,
+                      size_t length)
+{
+    struct reading r = {config, file, folder, text, length, LOCATE_MAX_BYTES};
+    read_once(config, file, folder, text, length);
+    if (config->locations != NULL)
+        locations_hidden(config->locations, judge_hidden, &r);
 }
 
 /* The same folder wherever the process goes; symlinks on the way are kept, as they may be swapped.
@@ -217,13 +297,6 @@ static char *folder_of(const char *file)
     const char *slash = strrchr(file, '/');
     size_t length = slash == NULL ? 0 : slash == file ? 1 : (size_t)(slash - file);
     return strndup(slash == NULL ? "." : file, slash == NULL ? 1 : length);
-}
-
-/* Room for the problems, so that every other failure can be told. */
-static bool begin(struct config *ret, const char *file)
-{
-    *ret = (struct config){0};
-    return problems_create(&ret->problems, file);
 }
 
 bool config_read_text(struct config *ret, const char *file, const char *folder, const char *text,

@@ -10,6 +10,8 @@
 struct rule_list {
     struct relations *r;
     const json_t *listener;
+    json_t *names;          /* of the listener's rules: each leads to the first that has it */
+    size_t listener_length; /* of the form's path at the listener */
     bool nested;
 };
 
@@ -25,24 +27,60 @@ static bool has(const json_t *object, const char *key)
     return json_object_get(object, key) != NULL;
 }
 
-/* Where it goes: exactly one of the four. */
-static void check_actions(struct form *f, const json_t *rule)
+/* What forbids an action in this place; NULL: nothing. */
+static const char *misplaced(const json_t *rule, const char *action, bool nested)
 {
-    static const char *const actions[] = {"pool", "reject", "redirect", "rules"};
-    const char *first = NULL;
+    const char *tls = json_string_value(json_object_get(rule, "tls"));
+    bool unknown = draft_is_unknown(rule, "tls"),
+         terminate = tls != NULL && strcmp(tls, "terminate") == 0;
+    bool redirects = strcmp(action, "redirect") == 0, branches = strcmp(action, "rules") == 0;
+    if (nested && redirects)
+        return "not in a nested rule, which sees https already";
+    if (nested)
+        return branches ? "not in a nested rule: rules are nested once" : NULL;
+    if (branches && !terminate && !unknown)
+        return "needs \"tls\": \"terminate\"";
+    if (redirects && has(rule, "tls"))
+        return "only on a plain rule: with \"tls\" it is https already";
+    if (terminate && strcmp(action, "reject") == 0)
+        return "only in nested rules once TLS is terminated "
+               "(\"tls\": \"passthrough\" refuses TLS clients at once)";
+    return NULL;
+}
+
+static const char *const actions[] = {"pool", "reject", "redirect", "rules"};
+
+/* The one that the others have to make way for: the first in its place, else the first. */
+static const char *choose_action(const json_t *rule, bool nested)
+{
+    const char *chosen = NULL;
     for (size_t i = 0; i < COUNT_OF(actions); i++) {
         if (!has(rule, actions[i]))
             continue;
-        bool later = key_find(OBJECT_rule, actions[i])->type == TYPE_LATER; /* refused already */
-        if (first != NULL && !later) {
-            size_t back = form_enter_key(f, actions[i]);
-            form_conflict(f, "not together with \"%s\"", first);
-            form_leave(f, back);
-        }
-        first = first == NULL ? actions[i] : first;
+        if (misplaced(rule, actions[i], nested) == NULL)
+            return actions[i];
+        chosen = chosen == NULL ? actions[i] : chosen;
     }
-    if (first == NULL)
+    return chosen;
+}
+
+/* Where it goes: exactly one of the four, and each is told to go once. */
+static void check_actions(struct form *f, const json_t *rule, bool nested)
+{
+    const char *chosen = choose_action(rule, nested);
+    if (chosen == NULL) {
         form_conflict(f, "needs one of \"pool\", \"reject\", \"redirect\" or \"rules\"");
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(actions); i++) {
+        const char *why = misplaced(rule, actions[i], nested);
+        size_t back = form_enter_key(f, actions[i]);
+        if (strcmp(actions[i], chosen) == 0 && why != NULL)
+            form_conflict(f, "%s", why);
+        else if (strcmp(actions[i], chosen) != 0 && has(rule, actions[i]))
+            form_conflict(f, "not together with \"%s\"", chosen);
+        form_leave(f, back);
+    }
 }
 
 static void unknown_pool(struct form *f, const json_t *pools, const char *name)
@@ -112,18 +150,11 @@ static bool lacks_certificates(const json_t *object, const char *key)
     return !draft_is_unknown(object, key) && !has(json_object_get(object, key), "certificates");
 }
 
-/* Something is there, or was meant to be, and nobody knows what. */
-static bool is_tls_unknown(const json_t *rule)
-{
-    return draft_is_unknown(rule, "tls") ||
-           (!has(rule, "tls") && form_has_slip(OBJECT_rule, rule, "tls"));
-}
-
 static void check_outer_rule(struct rule_list *l, const json_t *rule, const char *tls)
 {
     struct form *f = l->r->form;
     bool terminate = tls != NULL && strcmp(tls, "terminate") == 0;
-    bool unknown = is_tls_unknown(rule), other = !terminate && !unknown;
+    bool unknown = draft_is_unknown(rule, "tls"), other = !terminate && !unknown;
     bool plain = !unknown && !has(rule, "tls");
     check_outer_match(f, rule);
     if (plain)
@@ -132,14 +163,6 @@ static void check_outer_rule(struct rule_list *l, const json_t *rule, const char
         error_at_key(f, "starttls", "needs \"tls\": \"terminate\" or \"passthrough\"");
     if (has(rule, "policy") && other)
         error_at_key(f, "policy", "needs \"tls\": \"terminate\"");
-    if (has(rule, "rules") && other && !has(rule, "pool")) /* else it was told to go */
-        error_at_key(f, "rules", "needs \"tls\": \"terminate\"");
-    if (has(rule, "reject") && terminate)
-        error_at_key(f, "reject",
-                     "only in nested rules once TLS is terminated "
-                     "(\"tls\": \"passthrough\" refuses TLS clients at once)");
-    if (has(rule, "redirect") && has(rule, "tls"))
-        error_at_key(f, "redirect", "only on a plain rule: with \"tls\" it is https already");
     if (terminate && lacks_certificates(l->listener, "tls") && lacks_certificates(rule, "policy"))
         error_at_key(f, "tls", "needs \"certificates\" in the listener's tls or the rule's policy");
 }
@@ -152,10 +175,6 @@ static void check_nested_rule(struct form *f, const json_t *rule)
         error_at_key(f, "policy", "not in a nested rule, whose bytes are decrypted already");
     if (has(rule, "starttls"))
         error_at_key(f, "starttls", "not in a nested rule, whose bytes are decrypted already");
-    if (has(rule, "redirect"))
-        error_at_key(f, "redirect", "not in a nested rule, which sees https already");
-    if (has(rule, "rules"))
-        error_at_key(f, "rules", "not in a nested rule: rules are nested once");
 }
 
 /* What the rule's policy does not say is the listener's. */
@@ -179,12 +198,12 @@ static void check_policy(struct rule_list *l, const json_t *rule)
 }
 
 /* Errors about what the policy lacks belong to where it takes it from. */
-static void inherit_policy(struct rule_list *l, size_t listener_length)
+static void inherit_policy(struct rule_list *l)
 {
     struct form *f = l->r->form;
     struct text path = {0}, tls = {0};
     text_format(&path, "%s.policy", f->path.data);
-    text_format(&tls, "%.*s.tls", (int)listener_length, f->path.data);
+    text_format(&tls, "%.*s.tls", (int)l->listener_length, f->path.data);
     if (!path.failed && !tls.failed) {
         struct location place;
         bool own = locations_find(l->r->locations, tls.data, &place);
@@ -205,14 +224,37 @@ static void check_dates(struct form *f, const json_t *rule)
         error_at_key(f, "until", "must be later than \"from\"");
 }
 
-static void check_list(struct rule_list *l, const json_t *holder, size_t listener_length);
+/* Without a name of its own a rule is called by its place. */
+static void warn_of_name(struct rule_list *l, const json_t *rule)
+{
+    struct form *f = l->r->form;
+    const char *own = json_string_value(json_object_get(rule, "name"));
+    const char *place = f->path.data + l->listener_length + 1;
+    const char *name = own != NULL ? own : place;
+    const char *first = json_string_value(json_object_get(l->names, name));
+    if (draft_is_unknown(rule, "name"))
+        return;
+    if (first == NULL) {
+        (void)json_object_set_new(l->names, name, json_string(place));
+        return;
+    }
+    size_t back = f->path.length;
+    if (own != NULL)
+        (void)form_enter_key(f, "name");
+    problems_warning(f->problems, f->path.data,
+                     "the same name as %s: log and metrics do not tell them apart", first);
+    form_leave(f, back);
+}
 
-static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_length)
+static void check_list(struct rule_list *l, const json_t *holder);
+
+static void check_rule(struct rule_list *l, const json_t *rule)
 {
     struct form *f = l->r->form;
     if (!json_is_object(rule))
         return;
-    check_actions(f, rule);
+    check_actions(f, rule, l->nested);
+    warn_of_name(l, rule);
     check_pool_name(l->r, rule);
     check_dates(f, rule);
     if (!l->nested) {
@@ -220,24 +262,25 @@ static void check_rule(struct rule_list *l, const json_t *rule, size_t listener_
         check_policy(l, rule);
         relations_warn_client_cert(l->r, json_object_get(l->listener, "tls"), rule);
         if (has(rule, "policy"))
-            inherit_policy(l, listener_length);
+            inherit_policy(l);
     } else {
         check_nested_rule(f, rule);
     }
     if (l->nested)
         return;
-    struct rule_list nested = {l->r, l->listener, true};
-    check_list(&nested, rule, listener_length);
+    struct rule_list nested = *l;
+    nested.nested = true;
+    check_list(&nested, rule);
 }
 
-static void check_list(struct rule_list *l, const json_t *holder, size_t listener_length)
+static void check_list(struct rule_list *l, const json_t *holder)
 {
     struct form *f = l->r->form;
     const json_t *rules = json_object_get(holder, "rules");
     size_t back = form_enter_key(f, "rules");
     for (size_t i = 0; i < json_array_size(rules); i++) {
         size_t list = form_enter_index(f, i);
-        check_rule(l, json_array_get(rules, i), listener_length);
+        check_rule(l, json_array_get(rules, i));
         form_leave(f, list);
     }
     form_leave(f, back);
@@ -245,6 +288,10 @@ static void check_list(struct rule_list *l, const json_t *holder, size_t listene
 
 void relations_check_rules(struct relations *r, const json_t *listener)
 {
-    struct rule_list list = {r, listener, false};
-    check_list(&list, listener, r->form->path.length);
+    struct rule_list list = {.r = r,
+                             .listener = listener,
+                             .names = json_object(),
+                             .listener_length = r->form->path.length};
+    check_list(&list, listener);
+    json_decref(list.names);
 }

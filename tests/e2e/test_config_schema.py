@@ -13,6 +13,7 @@ jsonschema = pytest.importorskip("jsonschema", reason="python3-jsonschema is not
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "config/muxgate.schema.json").read_text())
 
+FINGERPRINT = "t13d1516h2_8daaf6152771_02713d6af862"
 ADDRESSES = ["127.0.0.1:80", "[::1]:80", "[2001:db8::1:2]:65535", "[::ffff:1.2.3.4]:00080", "name.example.com:80", "*:80", "255.255.255.255:0",
              "unix:/run/a.sock", "unix:@a", "unix:a", "[1:2:3:4:5:6:7:8]:9", "[1::]:65536", "a_b-c.:1", "srv:_a._tcp.b", "10.0.0.5"]
 NETWORKS = ["0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32", "::/0", "2001:db8::/32", "::1", "[::1]", "::/128", "1.2.3.4", "::1.2.3.4", "::/129"]
@@ -30,7 +31,7 @@ KINDS = [
      None),
     ("host_name", "a0.*-_", NAMES, {"listeners": {"l": {"rules": [{"match": {"sni": "@"}}]}}}, r"listeners\.l\.rules\[0\]\.match\.sni\[(\d+)\]",
      None),
-    ("ja4", "t1d_*", ["t13d1516h2_*", "*", "a" * 36, "a" * 37, "a" * 36 + "*", "A"], {"listeners": {"l": {"rules": [{"match": {"ja4": "@"}}]}}},
+    ("ja4", "tqs01349dif_*h2A", ["t13d1516h2_*", "*", "t", "t1*", "ts3i0099a0_*", FINGERPRINT, FINGERPRINT, f"{FINGERPRINT}*", f"{FINGERPRINT}0", "q13d*"], {"listeners": {"l": {"rules": [{"match": {"ja4": "@"}}]}}},
      r"listeners\.l\.rules\[0\]\.match\.ja4\[(\d+)\]", None),
     ("hex", "0aF", ["0d0a", "0D", "0", "", "xy"], {"listeners": {"l": {"rules": [{"match": {"prefix_hex": "@"}}]}}},
      r"listeners\.l\.rules\[0\]\.match\.prefix_hex\[(\d+)\]", None),
