@@ -34,6 +34,9 @@ bool tls_ocsp_request(const struct tls_credential *credential, unsigned char **r
 /* Is the response, whatever it says, about this certificate? */
 bool tls_ocsp_is_about(const struct tls_credential *credential, struct span response);
 
+/* Is it a response at all, and one that is no failure? If not, `error` says what it is. */
+bool tls_ocsp_parses(struct span response, struct error *error) MUST_CHECK;
+
 enum tls_ocsp_verdict {
     TLS_OCSP_GOOD,    /* *ret is it */
     TLS_OCSP_STALE,   /* all is well but the time: it was good */

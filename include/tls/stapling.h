@@ -41,6 +41,8 @@ struct tls_stapling {
 bool tls_stapling_compile(struct tls_stapling *ret, const struct model_tls *model,
                           struct tls_store *store, const struct tls_stapling *previous,
                           struct problems *problems) MUST_CHECK;
+/* Where there are no certificates to ask of: is the file one? Returns false. */
+bool tls_stapling_judge(const struct model_tls *model, struct problems *problems);
 void tls_stapling_release(struct tls_stapling *stapling); /* accepts {0} */
 
 /* Looks at the file and at the certificates of `store`, and tells one thing, as

@@ -100,6 +100,23 @@ static void warn_encrypted(const struct match *match, enum match_place place,
     }
 }
 
+/* Of a draft keys may have been left out: what is empty there says nothing. */
+static void warn_never(const struct match *match, struct problems *problems)
+{
+    char path[PATH_MAX_LENGTH];
+    bool silent = match_has(match, MATCH_SILENT) && match->silent;
+    for (size_t i = 0; silent && i < COUNT_OF(byte_keys); i++) {
+        if (!match_has(match, byte_keys[i].key) || byte_keys[i].key == MATCH_REGEX)
+            continue; /* an expression may be content with nothing */
+        snprintf(path, sizeof path, "%s.%s", match->model->path, byte_keys[i].name);
+        problems_warning(problems, path,
+                         "never holds together with \"silent\": true, when there are no bytes");
+    }
+    if (match->negated != NULL && match->negated->keys == 0 && !problems_are_partial(problems))
+        problems_warning(problems, match->negated->model->path,
+                         "never holds: an empty \"not\" shuts everything out");
+}
+
 /* --- lists ----------------------------------------------------------------------------------- */
 
 static bool compile_source(struct match *match, struct problems *problems)
@@ -233,6 +250,7 @@ bool match_compile(struct match *match, const struct model_match *model, enum ma
     if (match_has(match, MATCH_NOT) && !compile_not(match, place, alpn, problems))
         ok = false;
     warn_encrypted(match, place, problems);
+    warn_never(match, problems);
     return ok;
 }
 

@@ -179,6 +179,20 @@ static bool check_crls(const struct tls_client_auth *auth, const struct model_tl
     return false;
 }
 
+/* They count for nobody now, but whoever turns the mode on again means them. */
+static void look_at_unused(const struct model_tls *model, struct problems *problems)
+{
+    struct tls_client_auth unused = {.ca = model->client_auth.ca, .crl = model->client_auth.crl};
+    struct error error = {.kind = ERROR_NONE};
+    struct tls_trust *trust = NULL;
+    unsigned char digest[32];
+    enum tls_trust_part part;
+    if (unused.ca != NULL && load(&unused, &trust, digest, &part, &error) == TLS_FILE_FAILED)
+        tls_report_warning(problems, model->path, key_of(part), "%s (not used with mode \"none\")",
+                           error.text);
+    tls_trust_unref(trust);
+}
+
 bool tls_client_auth_compile(struct tls_client_auth *ret, SSL_CTX *context,
                              const struct model_tls *model, struct problems *problems)
 {
@@ -186,8 +200,10 @@ bool tls_client_auth_compile(struct tls_client_auth *ret, SSL_CTX *context,
     unsigned char digest[32];
     enum tls_trust_part part;
     *ret = (struct tls_client_auth){.mode = model->client_auth.mode};
-    if (ret->mode == CLIENT_AUTH_NONE)
+    if (ret->mode == CLIENT_AUTH_NONE) {
+        look_at_unused(model, problems);
         return true;
+    }
     if (!copy(&ret->ca, model->client_auth.ca) || !copy(&ret->crl, model->client_auth.crl))
         return tls_report(problems, model->path, "client_auth", "out of memory");
     if (ret->ca == NULL) /* of a draft */

@@ -116,6 +116,15 @@ static OCSP_BASICRESP *parse(struct span response, struct error *error)
     return basic;
 }
 
+bool tls_ocsp_parses(struct span response, struct error *error)
+{
+    OCSP_BASICRESP *basic = parse(response, error);
+    bool good = basic != NULL;
+    OCSP_BASICRESP_free(basic);
+    ERR_clear_error();
+    return good;
+}
+
 /* The one answer about the certificate; NULL: there is none. Responders choose the hash. */
 static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, const struct tls_credential *credential,
                                     X509 *issuer)

@@ -153,12 +153,11 @@ static bool compile(struct tls_policy *policy, const struct model_tls *model, un
         return false;
     if (!tls_client_auth_compile(&policy->client_auth, policy->context, model, problems))
         context = false;
-    if (model->certificate_count == 0)
-        return false;
-    if (!tls_policy_load(policy, model, previous, problems) || !context)
-        return false;
+    if (model->certificate_count == 0 || !tls_policy_load(policy, model, previous, problems))
+        return tls_stapling_judge(model, problems);
     if (!tls_stapling_compile(&policy->stapling, model, policy->current,
-                              previous != NULL ? &previous->stapling : NULL, problems))
+                              previous != NULL ? &previous->stapling : NULL, problems) ||
+        !context)
         return false;
     if (policy->stapling.current != NULL)
         tls_staples_install(policy->context);
@@ -198,7 +197,8 @@ bool tls_policy_judge(const struct model_tls *model, struct problems *problems)
     struct model_tls said = *model;
     struct tls_policy *policy;
     said.certificate_count = 0;
-    said.client_auth.mode = CLIENT_AUTH_NONE; /* all that it says beyond its form is files */
+    said.client_auth = (struct model_client_auth){0}; /* beyond its form it is files; likewise: */
+    said.ocsp_file = NULL;
     said.tickets.off = said.tickets.off || said.tickets.keys != NULL;
     return tls_policy_compile(&policy, &said, 1, NULL, problems);
 }

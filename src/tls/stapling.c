@@ -156,6 +156,11 @@ static enum tls_ocsp_verdict take_response(struct tls_stapling *stapling,
     return any ? TLS_OCSP_GOOD : TLS_OCSP_BAD;
 }
 
+static void refuse_file(const char *file, struct error *error)
+{
+    error_prefix(error, "%s: the OCSP response is not taken", file);
+}
+
 /* Anything but TLS_OCSP_GOOD: it is not to be used, for a reason that is to be told. */
 static enum tls_ocsp_verdict look_at_file(struct tls_stapling *stapling, struct error *error)
 {
@@ -173,7 +178,7 @@ static enum tls_ocsp_verdict look_at_file(struct tls_stapling *stapling, struct 
         memcpy(stapling->file_digest, digest, sizeof digest);
         return verdict;
     }
-    error_prefix(error, "%s: the OCSP response is not taken", stapling->file);
+    refuse_file(stapling->file, error);
     memset(stapling->file_digest, 0, sizeof stapling->file_digest);
     return verdict;
 }
@@ -390,6 +395,23 @@ bool tls_stapling_compile(struct tls_stapling *ret, const struct model_tls *mode
         return false;
     return make_set(ret, &error) ||
            tls_report(problems, model->path, "ocsp_staple", "%s", error.text);
+}
+
+bool tls_stapling_judge(const struct model_tls *model, struct problems *problems)
+{
+    struct error error = {.kind = ERROR_NONE};
+    struct tls_file file;
+    if (model->ocsp_file == NULL)
+        return false;
+    enum tls_file_status status = tls_file_read(&file, model->ocsp_file, &error);
+    bool good = status == TLS_FILE_UNSTABLE;
+    if (status == TLS_FILE_OK) {
+        good = tls_ocsp_parses(span_of(file.bytes, file.length), &error);
+        tls_file_release(&file);
+        if (!good)
+            refuse_file(model->ocsp_file, &error);
+    }
+    return !good && tls_report(problems, model->path, "ocsp_staple", "%s", error.text);
 }
 
 void tls_stapling_release(struct tls_stapling *stapling)

@@ -371,6 +371,39 @@ def test_a_lowest_version_that_is_none_is_not_compared(check, least, inherited):
         assert len(told) == 1 and "combined.tls.min_version: expected" in told[0]
 
 
+NEVER = {
+    "silent": ({"match": {"silent": True, "prefix": "A", "protocol": "fix", "regex": "^$"}, "pool": "app"},
+               {".match.prefix: never holds together with \"silent\"", ".match.protocol: never holds together with \"silent\""}),
+    "not": ({"match": {"prefix": "A", "not": {}}, "pool": "app"}, {".match.not: never holds: an empty \"not\""}),
+    "not in not": ({"match": {"not": {"silent": True, "fix": {"valid": True}}}, "pool": "app"},
+                   {".match.not.fix: never holds together with \"silent\""}),
+    "sound": ({"match": {"silent": True, "source": "10.0.0.0/8", "not": {"source": "10.0.0.1"}}, "pool": "app"}, set()),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER)
+def test_a_rule_that_can_never_hold_is_warned_of(check, kind):
+    rule, expected = NEVER[kind]
+    done = check(changed(("listeners", "combined", "rules"), [rule, {"pool": "app"}]))
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert len(told) == len(expected) and all(": warning: " in line for line in told), told
+    assert all(any(f"rules[0]{end}" in line for line in told) for end in expected), told
+
+
+@pytest.mark.parametrize("key", ["ca", "crl"])
+def test_files_of_client_auth_are_looked_at_while_it_is_off(check, pair, authority, tmp_path, key):
+    auth = {"mode": "none", "ca": str(authority.cert), "crl": str(authority.crl(tmp_path / "a.crl"))}
+    config = with_tls()
+    config["listeners"]["combined"]["tls"] = {"certificates": [pair.config()], "client_auth": auth}
+    assert check(config).stderr == ""
+    auth[key] = "/nonexistent/file"
+    done = check(config)
+    line, = done.stderr.splitlines()
+    assert done.returncode == 0 and f"warning: listeners.combined.tls.client_auth.{key}: cannot read /nonexistent/file" in line
+    assert check(config, "--dump").stderr == "", "no file is looked at"
+
+
 SLIPS = {"sni": {"match": {"sni": "x.example.com"}, "pool": "app"}, "starttls": {"starttls": "postgres", "pool": "app"},
          "rules": {"rules": [{"match": {"alpn": "h2"}, "pool": "app"}]}, "policy": {"policy": {"alpn": ["h2"]}, "pool": "app"}}
 

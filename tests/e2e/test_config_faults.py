@@ -42,6 +42,7 @@ GOOD = """{
           { "cert": "%/good.crt",
             "key": "%/good.key" },
           { "pem": "%/good.pem" } ],
+        "ocsp_staple": "%/staple.der",
         "min_version": "1.2",
         "max_version": "1.3",
         "ciphers": "ECDHE+AESGCM",
@@ -166,8 +167,15 @@ FAULTS = [
     ('"key": "%/good.key" },', '"key": "%/nowhere.key" },'),
     ('"key": "%/good.key" },', '"key": "%/ca.crt" },'),
     ('"key": "%/good.key" },', '"kay": "%/good.key" },'),
+    ('"certificates": [', '"certifcates": [', '{ "cert": "%/good.crt",', '"key": "%/good.key" },', '{ "pem": "%/good.pem" } ],',
+     '"ocsp_staple": "%/staple.der",'),
+    ('"bind": "127.0.0.1:9018",', '"bnd": "127.0.0.1:9018",'),
+    ('"bind": "127.0.0.1:9018",', '"bind": "127.0.0.1", "bind": "127.0.0.1:9018",'),
+    ('{ "address": "127.0.0.1:9002",', '{ "adress": "127.0.0.1:9002",'),
     ('{ "pem": "%/good.pem" } ],', '{ "pem": "%/good.crt" } ],'),
     ('{ "pem": "%/good.pem" } ],', '{ "pam": "%/good.pem" } ],'),
+    ('"ocsp_staple": "%/staple.der",', '"ocsp_staple": "%/nowhere.der",'),
+    ('"ocsp_staple": "%/staple.der",', '"ocsp_staple": "%/good.crt",'),
     ('"min_version": "1.2",', '"min_version": 1.2,'),
     ('"max_version": "1.3",', '"max_version": "1.4",'),
     ('"max_version": "1.3",', '"max_version": "1.1",', '"min_version": "1.2",'),
@@ -246,13 +254,15 @@ FAULTS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    from harness import certs
+    from harness import certs, ocsp
     where = tmp_path_factory.mktemp("faults")
     authority = certs.Authority(where)
     pair = authority.issue("a.example.com")
-    (where / "good.crt").write_bytes(pair.cert.read_bytes())
+    chain = pair.cert.read_bytes() + authority.cert.read_bytes()
+    (where / "good.crt").write_bytes(chain)
+    (where / "staple.der").write_bytes(ocsp.Register(where, authority).response(pair))
     (where / "good.key").write_bytes(pair.key.read_bytes())
-    (where / "good.pem").write_bytes(pair.cert.read_bytes() + pair.key.read_bytes())
+    (where / "good.pem").write_bytes(chain + pair.key.read_bytes())
     for name in ("good.key", "good.pem"):
         (where / name).chmod(0o600)
     authority.crl(where / "ca.crl")
