@@ -27,10 +27,32 @@ enum stream_status {
 
 struct stream;
 
+/* What somebody else has read from the descriptor. */
+struct stream_lent {
+    const unsigned char *bytes;
+    size_t room; /* for so many bytes */
+    int got;     /* as recv() gives it, or minus an errno */
+};
+
+/* What somebody else is to send to the descriptor, in place of a write. */
+struct stream_parcel {
+    unsigned char *room; /* the caller's, for what differs from the bytes that are written */
+    size_t size;
+    const unsigned char *bytes; /* to be sent; */
+    size_t length;              /* 0: nothing */
+    int sent;                   /* as send() gives it, or minus an errno */
+};
+
 struct stream_ops {
     enum stream_status (*read)(struct stream *s, void *room, size_t size, size_t *ret_count);
     enum stream_status (*write)(struct stream *s, const void *bytes, size_t size,
                                 size_t *ret_count);
+    /* See stream_read_lent(), stream_pack(), stream_deliver(). */
+    enum stream_status (*read_lent)(struct stream *s, const struct stream_lent *lent, void *room,
+                                    size_t size, size_t *ret_count);
+    void (*pack)(struct stream *s, const void *bytes, size_t size, struct stream_parcel *parcel);
+    enum stream_status (*deliver)(struct stream *s, const void *bytes, size_t size,
+                                  struct stream_parcel *parcel, size_t *ret_count);
     /* Nothing more will be written: FIN, after a close_notify where there is one. STREAM_OK when it
      * is out, STREAM_AGAIN when it must be called again on write_waits. */
     enum stream_status (*finish)(struct stream *s);
@@ -75,6 +97,30 @@ static inline enum stream_status stream_write(struct stream *s, const void *byte
                                               size_t *ret_count)
 {
     return s->ops->write(s, bytes, size, ret_count);
+}
+
+/* A read whose call of recv() was made beforehand. `room` may be where the bytes lie only if the
+ * stream is plain. */
+static inline enum stream_status stream_read_lent(struct stream *s, const struct stream_lent *lent,
+                                                  void *room, size_t size, size_t *ret_count)
+{
+    return s->ops->read_lent(s, lent, room, size, ret_count);
+}
+
+/* A write whose call of send() the caller makes: pack, send what the parcel has, if anything, set
+ * `sent`, and deliver the same bytes. That is the write, with what it then says and leaves behind;
+ * nothing else may happen to the stream in between. */
+static inline void stream_pack(struct stream *s, const void *bytes, size_t size,
+                               struct stream_parcel *parcel)
+{
+    parcel->length = 0;
+    s->ops->pack(s, bytes, size, parcel);
+}
+
+static inline enum stream_status stream_deliver(struct stream *s, const void *bytes, size_t size,
+                                                struct stream_parcel *parcel, size_t *ret_count)
+{
+    return s->ops->deliver(s, bytes, size, parcel, ret_count);
 }
 
 static inline enum stream_status stream_finish(struct stream *s)

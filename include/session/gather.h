@@ -1,9 +1,10 @@
 /* gather: small messages that have come in the same turn of the loop are passed on together.
  *
- * Readiness is announced session by session; where several plain ones are ready, one system call
- * reads for all of them and one writes for all of them (io/batch.h), in place of two for each. Each
- * session then takes what was moved for it through the same code as if it had made the calls. A
- * session that is alone, or a kernel without io_uring, makes them.
+ * Readiness is announced session by session; where several are ready, one system call reads for all
+ * of them and one writes for all of them (io/batch.h), in place of two for each; decrypting and
+ * encrypting lie in between, so that nobody is woken before all are served. Each session then takes
+ * what was moved for it through the same code as if it had made the calls. A session that is alone,
+ * or a kernel without io_uring, makes them.
  *
  * One engine's. Sessions wait in their `queue`, from their event to gather_serve() in the same
  * turn, and leave by it where they end before. */

@@ -35,12 +35,13 @@ struct relay {
     struct relay_lane lane[2]; /* by direction */
 };
 
-/* What was read and written for one direction beforehand, together with others' (gather.h). Counts
- * as recv() and send() give them, or minus an errno; nothing was written where nothing was read. */
+/* What was read and written for one direction beforehand, together with others' (gather.h): what
+ * the streams said. Nothing was written where nothing was read. */
 struct relay_moved {
-    const unsigned char *bytes;
-    size_t room; /* for so many bytes */
-    int read, written;
+    unsigned char *bytes; /* not the scratch of the tools */
+    size_t room;          /* for so many bytes */
+    size_t count, written;
+    enum stream_status read, wrote;
 };
 
 /* What pumping needs of the worker. */

@@ -247,9 +247,12 @@ bool starttls_answer(struct session *s, struct span bytes, enum starttls dialect
  * they pass, for the log only. */
 void inspect_note_first_bytes(struct session *s, struct span bytes);
 
-/* Whether what this side has to say may be moved by the gather: a small message between plain
- * streams, with nothing held or in doubt. */
+/* Whether what this side has to say may be moved by the gather: a small message, with nothing
+ * held or in doubt. */
 bool phase_relay_may_gather(const struct session *s, enum side side);
+
+/* What the engine's `moved` has of it. */
+void phase_relay_take_moved(struct session *s, enum side side);
 
 /* RELAY, in the turn that was asked for: takes what lies inside the TLS layers. */
 void phase_relay_turn(struct session *s);

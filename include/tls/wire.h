@@ -6,20 +6,30 @@
  *   collecting  writes are held until the flush, so that a handshake's flight is one send
  *   later       ... and even longer: what is held goes out with the next write behind it
  *   more        what is written does not end a segment (MSG_MORE): more follows
- *   fetched     input that was read before the library asks for it, so that the socket is not
- *               ready again and again while its handshake waits for its turn
- *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
- *   kernel      the keys of the sending direction are noted; once the kernel encrypts, what the
- *               library writes is dropped
- * Nothing that was held is ever overtaken. No signal is raised by a broken pipe. */
+ *   errand      somebody else makes the system calls of one read or write: what he has read is
+ * taken from him; what is written is kept for him, and the library told to try again, which then
+ * finds what he has sent fetched     input that was read before the library asks for it, so that
+ * the socket is not ready again and again while its handshake waits for its turn eof, error  a FIN
+ * and a reset are told apart, whatever OpenSSL makes of them kernel      the keys of the sending
+ * direction are noted; once the kernel encrypts, what the library writes is dropped Nothing that
+ * was held is ever overtaken. No signal is raised by a broken pipe. */
 #ifndef TLS_WIRE_H
 #define TLS_WIRE_H
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "io/stream.h"
 #include "tls/kernel.h"
 
 #include <openssl/bio.h>
+
+/* Either a read or a write: the first two, or the last two. */
+struct tls_errand {
+    const struct stream_lent *lent;
+    size_t taken; /* of it */
+    struct stream_parcel *parcel;
+    bool sent; /* ... and now it is said what became of it */
+};
 
 struct tls_wire {
     int fd;    /* borrowed */
@@ -32,10 +42,11 @@ struct tls_wire {
     bool more;            /* more will be written at once; likewise */
     bool reset;           /* a write has met it; reading alone would show a clean end behind it */
     bool refused : 1;     /* ... and the library was told */
-    bool fetched_all : 1; /* ... and nothing was left in the socket */
+    bool fetched_all : 1; /* what was fetched emptied the socket */
     bool owing : 1;       /* the library has a rest of its last write to send */
     struct buffer held;   /* empty outside handshakes, but for what goes with the first answer */
     struct buffer fetched;
+    struct tls_errand *errand; /* its owner's, during one call of the library; else NULL */
     struct tls_kernel *kernel; /* owned; NULL: there is none, or it is of no use any more */
 };
 
@@ -55,6 +66,18 @@ bool tls_wire_is_reset(int number);
 
 /* Reads what is there. false: nothing new, or the end, which the next read will tell. */
 bool tls_wire_fetch(struct tls_wire *wire);
+
+/* Lends the wire what was read for it, until it is taken back: the wire keeps what the library has
+ * not asked for. */
+void tls_wire_lend(struct tls_wire *wire, struct tls_errand *errand,
+                   const struct stream_lent *lent);
+void tls_wire_take_back(struct tls_wire *wire);
+
+/* Whether what the library writes now would be all that the socket has to take. */
+static inline bool tls_wire_is_free(const struct tls_wire *wire)
+{
+    return !wire->owing && !wire->collecting && buffer_length(&wire->held) == 0;
+}
 
 /* Sends what is held as far as it goes now. A peer that has gone is told of by reading,
  * behind what it said before. */

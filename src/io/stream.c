@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,6 +47,40 @@ static enum stream_status plain_write(struct stream *s, const void *bytes, size_
     return STREAM_OK;
 }
 
+static enum stream_status plain_read_lent(struct stream *s, const struct stream_lent *lent,
+                                          void *room, size_t size, size_t *ret_count)
+{
+    (void)s;
+    (void)size;
+    if (lent->got < 0)
+        return stream_judge(-lent->got);
+    *ret_count = (size_t)lent->got;
+    if (room != lent->bytes)
+        memcpy(room, lent->bytes, (size_t)lent->got);
+    return lent->got == 0 ? STREAM_EOF : STREAM_OK;
+}
+
+static void plain_pack(struct stream *s, const void *bytes, size_t size,
+                       struct stream_parcel *parcel)
+{
+    if (s->nagle > 0)
+        end_nagle(s);
+    parcel->bytes = bytes;
+    parcel->length = size;
+}
+
+static enum stream_status plain_deliver(struct stream *s, const void *bytes, size_t size,
+                                        struct stream_parcel *parcel, size_t *ret_count)
+{
+    (void)s;
+    (void)bytes;
+    (void)size;
+    if (parcel->sent < 0)
+        return stream_judge(-parcel->sent);
+    *ret_count = (size_t)parcel->sent;
+    return STREAM_OK;
+}
+
 static enum stream_status plain_finish(struct stream *s)
 {
     s->finished = true;
@@ -56,6 +91,9 @@ static enum stream_status plain_finish(struct stream *s)
 static const struct stream_ops plain_ops = {
     .read = plain_read,
     .write = plain_write,
+    .read_lent = plain_read_lent,
+    .pack = plain_pack,
+    .deliver = plain_deliver,
     .finish = plain_finish,
 };
 

@@ -93,6 +93,8 @@ static bool has_more_inside(const struct relay_lane *lane, const struct stream *
 
 void phase_relay_come_back(struct session *s)
 {
+    if (s->readable != 0)
+        return; /* the gather has it, and comes back to this */
     if (has_more_inside(&s->relay.lane[DIRECTION_UP], &s->client) ||
         has_more_inside(&s->relay.lane[DIRECTION_DOWN], &s->server))
         engine_queue_again(s->engine, &s->queue);
@@ -245,14 +247,21 @@ static void pump_for(struct session *s, enum side side, int events)
         (void)pump(s, out);
 }
 
+/* Who speaks in a TLS session is looked for in the scratch, where its first bytes do not lie then.
+ */
+static bool is_looked_at(const struct session *s, enum side side)
+{
+    return side == SIDE_CLIENT && s->terminates && !s->inner_known &&
+           s->relay.lane[DIRECTION_UP].bytes == 0;
+}
+
 bool phase_relay_may_gather(const struct session *s, enum side side)
 {
     const struct relay_lane *lane =
         &s->relay.lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
     const struct stream *to = side == SIDE_CLIENT ? &s->server : &s->client;
-    return s->phase == PHASE_RELAY && !s->doubtful && !s->terminates && is_read_from(lane) &&
-           !lane->large && to->nagle == 0 && stream_is_plain(&s->client) &&
-           stream_is_plain(&s->server);
+    return s->phase == PHASE_RELAY && !s->doubtful && is_read_from(lane) && !lane->large &&
+           to->nagle == 0 && !is_looked_at(s, side);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */
@@ -297,18 +306,29 @@ void phase_relay_begin(struct session *s)
         (void)pump(s, DIRECTION_UP);
 }
 
-void phase_relay_step(struct session *s, int client_events, int server_events)
+static void after_pumps(struct session *s)
 {
-    if (client_events != 0)
-        pump_for(s, SIDE_CLIENT, client_events);
-    if (server_events != 0 && !session_is_over(s))
-        pump_for(s, SIDE_SERVER, server_events);
     if (session_is_over(s))
         return;
     if (s->doubtful && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         believe(s); /* the server has spoken first: it is what it was taken for */
     if (!s->resting)
         moved(s);
+}
+
+void phase_relay_step(struct session *s, int client_events, int server_events)
+{
+    if (client_events != 0)
+        pump_for(s, SIDE_CLIENT, client_events);
+    if (server_events != 0 && !session_is_over(s))
+        pump_for(s, SIDE_SERVER, server_events);
+    after_pumps(s);
+}
+
+void phase_relay_take_moved(struct session *s, enum side side)
+{
+    (void)pump(s, side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN);
+    after_pumps(s);
 }
 
 void phase_relay_settle(struct session *s)

@@ -126,11 +126,10 @@ static enum stream_status fill_scratch(struct pump *p, size_t *ret_filled)
 /* The same for what was written beforehand: how far it came. */
 static enum step write_rest(struct pump *p, const struct relay_moved *moved)
 {
-    size_t count = (size_t)moved->read;
-    if (moved->written >= 0)
-        return write_through(p, moved->bytes + moved->written, count - (size_t)moved->written);
-    enum step step = judge_write(p, stream_judge(-moved->written));
-    return step == STEP_FAILED ? step : hold(p, moved->bytes, count);
+    enum step step = judge_write(p, moved->wrote);
+    if (step == STEP_MORE)
+        return write_through(p, moved->bytes + moved->written, moved->count - moved->written);
+    return step == STEP_FAILED ? step : hold(p, moved->bytes, moved->count);
 }
 
 /* One read and its write, made now or beforehand. */
@@ -152,15 +151,10 @@ static struct portion move_now(struct pump *p)
 static struct portion take_moved(struct pump *p)
 {
     const struct relay_moved *moved = p->moved;
-    struct portion one = {.status = STREAM_EOF, .room = moved->room, .step = STEP_MORE};
+    struct portion one = {moved->read, moved->count, moved->room, STEP_MORE};
     p->moved = NULL;
-    if (moved->read < 0)
-        one.status = stream_judge(-moved->read);
-    if (moved->read <= 0)
-        return one;
-    one.status = STREAM_OK;
-    one.count = (size_t)moved->read;
-    one.step = write_rest(p, moved);
+    if (moved->count > 0)
+        one.step = write_rest(p, moved);
     return one;
 }
 

@@ -102,9 +102,12 @@ void session_take_events(struct session *s, int client_events, int server_events
 
 void session_take_moved(struct session *s, enum side side, const struct relay_moved *moved)
 {
+    if (session_is_over(s))
+        return;
     s->engine->moved = moved;
-    session_take_events(s, side == SIDE_CLIENT ? EV_READ : 0, side == SIDE_SERVER ? EV_READ : 0);
+    phase_relay_take_moved(s, side);
     s->engine->moved = NULL;
+    after_step(s);
 }
 
 void session_take_turn(struct session *s)

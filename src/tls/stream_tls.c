@@ -100,6 +100,47 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     return STREAM_OK;
 }
 
+/* --- with system calls that others make ------------------------------------------------------- */
+
+static enum stream_status tls_read_lent(struct stream *s, const struct stream_lent *lent,
+                                        void *room, size_t size, size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    struct tls_errand errand;
+    tls_wire_lend(&connection->wire, &errand, lent);
+    enum stream_status status = tls_read(s, room, size, ret_count);
+    tls_wire_take_back(&connection->wire);
+    return status;
+}
+
+/* Whatever the library says here, it says again. */
+static void tls_pack(struct stream *s, const void *bytes, size_t size, struct stream_parcel *parcel)
+{
+    struct tls_connection *connection = s->state;
+    struct tls_wire *wire = &connection->wire;
+    struct tls_errand errand = {.parcel = parcel};
+    size_t count = 0;
+    if (connection->outcome != STREAM_OK || tls_wire_is_engaged(wire) || !tls_wire_is_free(wire))
+        return;
+    tls_forget_errors();
+    wire->errand = &errand;
+    (void)SSL_write_ex(connection->ssl, bytes, size, &count);
+    wire->errand = NULL;
+}
+
+static enum stream_status tls_deliver(struct stream *s, const void *bytes, size_t size,
+                                      struct stream_parcel *parcel, size_t *ret_count)
+{
+    struct tls_wire *wire = &((struct tls_connection *)s->state)->wire;
+    struct tls_errand errand = {.parcel = parcel, .sent = true};
+    wire->errand = parcel->length > 0 ? &errand : NULL;
+    enum stream_status status = tls_write(s, bytes, size, ret_count);
+    wire->errand = NULL;
+    return status;
+}
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
 /* close_notify once; a further SSL_shutdown() would begin to read. */
 static enum stream_status notify(struct stream *s)
 {
@@ -167,6 +208,8 @@ static bool tls_pending(const struct stream *s)
         return true;
     if (connection->outcome != STREAM_OK)
         return false;
+    if (buffer_length(&connection->wire.fetched) > 0)
+        return true;
     /* SSL_has_pending() also counts the beginning of a record, which only the socket can complete.
      */
     return SSL_pending(connection->ssl) > 0 ||
@@ -208,6 +251,9 @@ static const char *tls_fault(const struct stream *s)
 const struct stream_ops tls_stream_ops = {
     .read = tls_read,
     .write = tls_write,
+    .read_lent = tls_read_lent,
+    .pack = tls_pack,
+    .deliver = tls_deliver,
     .finish = tls_finish,
     .pending = tls_pending,
     .unseal = tls_unseal,

@@ -1,5 +1,6 @@
 #include "tls/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,6 +30,49 @@ static int read_fetched(struct tls_wire *wire, char *room, size_t size)
     return (int)count;
 }
 
+static bool has_lent(const struct tls_wire *wire)
+{
+    return wire->errand != NULL && wire->errand->lent != NULL;
+}
+
+static int read_lent(struct tls_wire *wire, char *room, size_t size)
+{
+    struct tls_errand *errand = wire->errand;
+    size_t left = (size_t)errand->lent->got - errand->taken, count = left < size ? left : size;
+    memcpy(room, errand->lent->bytes + errand->taken, count);
+    errand->taken += count;
+    if (count == left) {
+        wire->dry = (size_t)errand->lent->got < errand->lent->room;
+        wire->errand = NULL;
+    }
+    return (int)count;
+}
+
+void tls_wire_lend(struct tls_wire *wire, struct tls_errand *errand, const struct stream_lent *lent)
+{
+    *errand = (struct tls_errand){.lent = lent};
+    bool none = lent->got == -EAGAIN || lent->got == -EINTR;
+    wire->dry = none;
+    if (lent->got > 0)
+        wire->errand = errand;
+    else if (lent->got < 0 && !none)
+        wire->error = -lent->got; /* is told once only; an end is told again */
+}
+
+void tls_wire_take_back(struct tls_wire *wire)
+{
+    struct tls_errand *errand = wire->errand;
+    wire->errand = NULL;
+    if (errand == NULL)
+        return;
+    const struct stream_lent *lent = errand->lent;
+    struct span left = span_of(lent->bytes + errand->taken, (size_t)lent->got - errand->taken);
+    wire->dry = false;
+    wire->fetched_all = (size_t)lent->got < lent->room;
+    if (!buffer_append(&wire->fetched, left))
+        wire->error = ENOMEM;
+}
+
 static int wire_read(BIO *bio, char *room, int size)
 {
     struct tls_wire *wire = BIO_get_data(bio);
@@ -37,6 +81,8 @@ static int wire_read(BIO *bio, char *room, int size)
         return -1;
     if (buffer_length(&wire->fetched) > 0)
         return read_fetched(wire, room, (size_t)size);
+    if (has_lent(wire))
+        return read_lent(wire, room, (size_t)size);
     if (wire->dry) {
         BIO_set_retry_read(bio);
         return -1;
@@ -134,6 +180,36 @@ static int send_with_held(BIO *bio, struct tls_wire *wire, const char *bytes, si
     return send_some(bio, wire, bytes, size);
 }
 
+/* The library keeps the record as well, and gives it again. */
+static int pack(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
+{
+    struct stream_parcel *parcel = wire->errand->parcel;
+    if (parcel->length == 0 && size <= parcel->size) {
+        memcpy(parcel->room, bytes, size);
+        parcel->bytes = parcel->room;
+        parcel->length = size;
+        wire->owing = true;
+    }
+    BIO_set_retry_write(bio);
+    return -1;
+}
+
+/* What was sent counts for this write, and the next one makes its own call; so does this one where
+ * nothing was. */
+static int deliver(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
+{
+    int sent = wire->errand->parcel->sent;
+    assert(wire->errand->parcel->length == size);
+    wire->errand = NULL;
+    if (sent == 0 || sent == -EAGAIN || sent == -EINTR)
+        return send_some(bio, wire, bytes, size);
+    wire->owing = sent != (int)size;
+    if (sent > 0)
+        return sent;
+    errno = -sent;
+    return refuse(bio, wire);
+}
+
 static int wire_write(BIO *bio, const char *bytes, int size)
 {
     struct tls_wire *wire = BIO_get_data(bio);
@@ -148,6 +224,8 @@ static int wire_write(BIO *bio, const char *bytes, int size)
     }
     if (buffer_length(&wire->held) > 0)
         return send_with_held(bio, wire, bytes, (size_t)size);
+    if (wire->errand != NULL && wire->errand->parcel != NULL)
+        return (wire->errand->sent ? deliver : pack)(bio, wire, bytes, (size_t)size);
     return send_some(bio, wire, bytes, (size_t)size);
 }
 

@@ -1,5 +1,5 @@
-"""Messages that come in the same turn of the loop are passed on together: every byte once, to whom it is meant
-for, in order, whatever becomes of the neighbours. The gateway is stopped while they are sent, so that one turn
+"""Messages that come in the same turn of the loop are passed on together, plain and by TLS: every byte once, to whom
+it is meant for, in order, whatever becomes of the neighbours. The gateway is stopped while they are sent, so that one turn
 finds them all."""
 
 import fcntl
@@ -7,14 +7,16 @@ import os
 import select
 import signal
 import socket
+import ssl
 import struct
 import termios
 import threading
 
 import pytest
 
-from harness import net, servers, wait
-from test_syscalls import Calls, quiet  # noqa: F401
+from harness import net, servers, tls, wait
+from test_reencrypt import Secure
+from test_syscalls import Calls
 
 CROWD = 100  # more than one round
 PLAIN = [{"pool": "app"}]
@@ -31,8 +33,9 @@ class Stopped:
         wait.until(self._stands_still, "the gateway stands still")
 
     def _stands_still(self):
-        """Of itself, or under a tracer."""
-        return open(f"/proc/{self.pid}/stat", encoding="ascii").read().rpartition(")")[2].split()[0] in "Tt"
+        """Every thread, of itself or under a tracer."""
+        tasks = f"/proc/{self.pid}/task"
+        return all(open(f"{tasks}/{task}/stat", encoding="ascii").read().rpartition(")")[2].split()[0] in "Tt" for task in os.listdir(tasks))
 
     def __exit__(self, *_):
         os.kill(self.pid, signal.SIGCONT)
@@ -48,6 +51,10 @@ def crowd(gate, count=CROWD):
     for number, client in enumerate(clients + clients):
         client.echo(message(number))
     return clients
+
+
+def secured(peer, context=None):
+    return tls.TlsPeer(peer, context or tls.client_context(), name="gateway.example.com")
 
 
 @pytest.fixture
@@ -265,16 +272,199 @@ def push(peer, data):
     return said
 
 
-def test_a_crowd_costs_a_few_calls(quiet, tmp_path):  # noqa: F811
-    """Two calls of the ring for up to 32 messages, in place of two calls for each."""
-    gate = quiet(PLAIN, tls=None)
-    clients = crowd(gate, 60)
-    with Calls(gate, tmp_path, units=1) as calls:
+# --- TLS ---------------------------------------------------------------------------------------------------
+
+
+def mixed_crowd(gate, count, plain_every=3):
+    """TLS clients, of both versions, and plain ones among them."""
+    contexts = [tls.client_context(version=version) for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2)]
+    clients = []
+    for number in range(count):
+        peer = gate.connect()
+        clients.append(peer if number % plain_every == 2 else secured(peer, contexts[number % 2]))
+    for number, client in enumerate(clients * 3):
+        client.echo(message(number))
+    return clients
+
+
+@pytest.fixture
+def both(start):
+    return start(pools={"app": servers.EchoServer()}, top={"workers": 1})
+
+
+def test_tls_and_plain_messages_of_one_turn_go_their_ways(both):
+    clients = mixed_crowd(both, 70)
+    for turn in range(5):
+        with Stopped(both):
+            for number, client in enumerate(clients):
+                client.send(message(number + turn, 1 + (number * 37 + turn) % 4000))
+        for number, client in enumerate(clients):
+            size = 1 + (number * 37 + turn) % 4000
+            assert client.recv(size) == message(number + turn, size)
+    for client in clients:
+        client.finish()
+        client.expect_eof()
+        assert not getattr(client, "truncated", False)
+    for client in clients:
+        line = both.ended(client, "client_closed")
+        assert line["bytes_in"] == line["bytes_out"]
+
+
+def test_many_records_and_parts_of_records_in_one_turn(both):
+    """What one read brings may be many records, the beginning of one, or its end."""
+    clients = mixed_crowd(both, 30)
+    secure = [client for client in clients if isinstance(client, tls.TlsPeer)]
+    rests = []
+    with Stopped(both):
+        for number, client in enumerate(clients):
+            if client not in secure:
+                client.send(message(number))
+                continue
+            for at in range(40):  # records of three bytes
+                client.tls.write(b"%03d" % at)
+            client.tls.write(message(number, 100 + 391 * number))
+            data = client.outgoing.read()
+            cut = 1 + number * 97 % (len(data) - 1)
+            client.peer.send(data[:cut])
+            rests.append((client, data[cut:]))
+    for client in clients:
+        if client not in secure:
+            assert client.recv(120) == message(clients.index(client))
+    with Stopped(both):
+        for client, rest in rests:
+            client.peer.send(rest)
+    for number, client in enumerate(clients):
+        if client in secure:
+            assert client.recv(120) == b"".join(b"%03d" % at for at in range(40))
+            assert client.recv(100 + 391 * number) == message(number, 100 + 391 * number)
+        client.echo(b"still here")
+
+
+def test_ends_resets_and_bad_records_among_tls_messages_are_their_own(both):
+    clients = mixed_crowd(both, 60, plain_every=7)
+    secure = [client for client in clients if isinstance(client, tls.TlsPeer)]
+    with Stopped(both):
+        for number, client in enumerate(secure):
+            if number % 6 == 0:
+                client.send(message(number)).finish()
+            elif number % 6 == 1:
+                client.finish()
+            elif number % 6 == 2:
+                client.reset()
+            elif number % 6 == 3:
+                client.peer.send(b"\x17\x03\x03\x00\x20" + b"?" * 32)
+            elif number % 6 == 4:
+                client.send(message(number)).peer.finish()  # cut off: no close_notify
+            else:
+                client.send(message(number))
+    for number, client in enumerate(secure):
+        if number % 6 in (0, 4, 5):
+            assert client.recv(120) == message(number)
+        if number % 6 in (0, 1):
+            client.expect_close_notify()
+        if number % 6 == 5:
+            client.echo(b"still here")
+    for client in set(clients) - set(secure):
+        client.echo(b"still here")
+    for number, client in enumerate(secure):
+        if number % 6 < 4:
+            gate_end = ["client_closed", "client_closed", "client_reset", "client_reset"][number % 6]
+            both.ended(client, gate_end)
+
+
+def test_a_servers_last_words_and_reset_reach_a_tls_client(start):
+    """A client's message and its server's, with the server's end or reset behind it, in one turn."""
+    server = servers.Listener()
+    gate = start(pools={"app": server}, top={"workers": 1})
+    pairs = [meet(secured(gate.connect()), server) for _ in range(30)]
+    with Stopped(gate):
+        for number, (client, peer) in enumerate(pairs):
+            client.send(message(number))
+            peer.send(message(1000 + number))
+            if number % 3 == 0:
+                peer.reset()
+            elif number % 3 == 1:
+                peer.finish()
+    for number, (client, peer) in enumerate(pairs):
+        assert client.recv(120) == message(1000 + number)
+        if number % 3 == 0:
+            client.expect_reset()
+            continue
+        assert peer.recv(120) == message(number)
+        if number % 3 == 1:
+            client.expect_close_notify()
+            client.send(b"and more")
+            assert peer.recv(8) == b"and more"
+
+
+def test_what_slow_tls_clients_do_not_take_now_they_get_later(start, tmp_path):
+    """Their sockets, which are small, fill up while others' messages go with theirs."""
+    path = str(tmp_path / "gate.sock")
+    server = servers.Listener()
+    gate = start(pools={"app": server}, top={"workers": 1}, bind=["127.0.0.1:@combined", f"unix:{path}"])
+    others = [meet(secured(gate.connect()), server) for _ in range(3)]
+    slow = []
+    for _ in range(3):
+        local = socket.socket(socket.AF_UNIX)
+        local.connect(path)
+        slow.append(meet(secured(net.Peer(local)), server))
+    for turn in range(200):  # a message of a thousand bytes takes twice as much of a socket's 200 KB
+        with Stopped(gate):
+            for number, (_, peer) in enumerate(slow):
+                peer.send(message(turn * 10 + number, 1000))
+            for number, (one, peer) in enumerate(others):
+                one.send(message(number))
+                peer.send(message(1000 + number))
+        for number, (one, peer) in enumerate(others):
+            assert peer.recv(120) == message(number)
+            assert one.recv(120) == message(1000 + number)
+    for number, (client, peer) in enumerate(slow):
+        for turn in range(200):
+            assert client.recv(1000) == message(turn * 10 + number, 1000)
+        client.send(b">")
+        assert peer.recv(1) == b">"
+        peer.finish()
+        client.expect_close_notify()
+
+
+def test_messages_between_tls_and_tls_go_together_too(start, authority, trusting):
+    server = Secure(authority.known("db.example.com"))
+    gate = start(pools={"app": {"servers": [server], "tls": trusting()}}, top={"workers": 1})
+    clients = mixed_crowd(gate, 40)
+    for turn in range(3):
         with Stopped(gate):
             for number, client in enumerate(clients):
-                client.send(message(number))
+                client.send(message(number + turn, 1 + (number * 71 + turn) % 2500))
         for number, client in enumerate(clients):
-            assert client.recv(120) == message(number)
-    if calls.of("io_uring_setup") == 0 and calls.of("io_uring_enter") == 0:
+            size = 1 + (number * 71 + turn) % 2500
+            assert client.recv(size) == message(number + turn, size)
+    for client in clients:
+        client.finish()
+        client.expect_eof()
+
+
+# --- what it is for ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_a_crowd_costs_a_few_calls(start, need, tmp_path, kind):
+    """Two calls of the ring for up to 32 messages, in place of two calls for each; no other is made."""
+    need("strace")
+    server = servers.Listener()
+    gate = start(pools={"app": server}, top={"workers": 1, "log": {"access": "off"}})
+    pairs = [meet(secured(gate.connect()) if kind == "tls" else gate.connect(), server) for _ in range(60)]
+
+    def everyone(speak, listen):
+        with Calls(gate, tmp_path, units=1) as calls:
+            with Stopped(gate):
+                for number, pair in enumerate(pairs):
+                    pair[speak].send(message(number))
+            for number, pair in enumerate(pairs):
+                assert pair[listen].recv(120) == message(number)
+        return calls
+    if everyone(0, 1).of("io_uring_setup") == 0:
         pytest.skip("no io_uring here: each call was made")
-    assert calls.of("recvfrom") + calls.of("sendto") < 30, str(calls)
+    for speak, listen in ((0, 1), (1, 0)):
+        calls = everyone(speak, listen)
+        assert calls.of("io_uring_enter") == 4, str(calls)
+        assert not {"recvfrom", "sendto", "sendmsg", "epoll_ctl"} & set(calls.counts), str(calls)

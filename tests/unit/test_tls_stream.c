@@ -1,6 +1,7 @@
 /* The stream behind the handshake: bytes both ways, every kind of end, and what a client may not.
  */
 #include "suite.h"
+#include "tls/connection.h"
 #include "tls_kit.h"
 
 #include <errno.h>
@@ -477,6 +478,169 @@ START_TEST(a_dry_socket_is_not_asked_again_before_it_is_ready)
 }
 END_TEST
 
+/* --- with system calls that others make ------------------------------------------------------- */
+
+#define LENT_ROOM 600u
+
+static enum stream_status read_for(void *room, size_t size, size_t *ret_count)
+{
+    unsigned char raw[LENT_ROOM];
+    struct stream_lent lent = {raw, sizeof raw, 0};
+    ssize_t count = recv(peers.server.fd, raw, sizeof raw, MSG_DONTWAIT);
+    lent.got = count < 0 ? -errno : (int)count;
+    return stream_read_lent(&peers.server, &lent, room, size, ret_count);
+}
+
+/* Sends at most `most` bytes of the parcel. */
+static enum stream_status write_for(const void *bytes, size_t size, size_t most, size_t *ret_count)
+{
+    unsigned char room[2048];
+    struct stream_parcel parcel = {.room = room, .size = sizeof room};
+    stream_pack(&peers.server, bytes, size, &parcel);
+    if (parcel.length > 0) {
+        ssize_t count = send(peers.server.fd, parcel.bytes, least(parcel.length, most),
+                             MSG_DONTWAIT | MSG_NOSIGNAL);
+        parcel.sent = count < 0 ? -errno : (int)count;
+    }
+    return stream_deliver(&peers.server, bytes, size, &parcel, ret_count);
+}
+
+START_TEST(a_message_is_read_and_written_by_calls_of_others)
+{
+    char room[64];
+    size_t count;
+    connect_with(versions[_i]);
+    kit_ping(&peers); /* the tickets are out */
+    for (int i = 0; i < 5; i++) {
+        kit_client_write(&peers, "question");
+        struct pollfd p = {.fd = peers.server.fd, .events = POLLIN};
+        ck_assert_int_eq(poll(&p, 1, 5000), 1);
+        ck_assert_int_eq(read_for(room, sizeof room, &count), STREAM_OK);
+        ck_assert_mem_eq(room, "question", count);
+        ck_assert(!stream_pending(&peers.server));
+        ck_assert_int_eq(read_for(room, sizeof room, &count), STREAM_AGAIN);
+        ck_assert_int_eq(write_for("answer", 6, (size_t)(7 * i), &count), STREAM_OK);
+        ck_assert_uint_eq(count, 6);
+        expect_client_bytes("answer");
+    }
+}
+END_TEST
+
+START_TEST(a_record_is_packed_and_not_sent)
+{
+    unsigned char room[256];
+    char heard[64];
+    struct stream_parcel parcel = {.room = room, .size = sizeof room};
+    size_t count = 0;
+    connect_with(versions[_i]);
+    kit_ping(&peers);
+    stream_pack(&peers.server, "answer", 6, &parcel);
+    ck_assert_uint_gt(parcel.length, 6);
+    ck_assert_int_lt(SSL_read(peers.client, heard, sizeof heard), 0);
+    ck_assert_int_eq(send(peers.server.fd, parcel.bytes, parcel.length, 0), (int)parcel.length);
+    expect_client_bytes("answer");
+    parcel.sent = (int)parcel.length;
+    ck_assert_int_eq(stream_deliver(&peers.server, "answer", 6, &parcel, &count), STREAM_OK);
+    ck_assert_uint_eq(count, 6);
+    ck_assert_int_lt(SSL_read(peers.client, heard, sizeof heard), 0);
+    kit_ping(&peers);
+}
+END_TEST
+
+/* What the library has to say before the data is what the first call sends. */
+START_TEST(a_key_update_of_ours_goes_before_the_message)
+{
+    struct tls_connection *connection;
+    size_t count;
+    connect_with(TLS1_3_VERSION);
+    kit_ping(&peers);
+    connection = peers.server.state;
+    ck_assert_int_eq(SSL_key_update(connection->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    ck_assert_int_eq(write_for("answer", 6, 10, &count), STREAM_OK);
+    expect_client_bytes("answer");
+    kit_client_write(&peers, "more");
+    struct pollfd p = {.fd = peers.server.fd, .events = POLLIN};
+    char room[64];
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+    ck_assert_int_eq(read_for(room, sizeof room, &count), STREAM_OK);
+    ck_assert_mem_eq(room, "more", count);
+    kit_ping(&peers);
+}
+END_TEST
+
+/* One try each way for the server, by calls that others make, of odd sizes. `due`: what a write
+ * that waits was for, which is gone on with. */
+static void write_odd(struct pump *out, unsigned round, size_t *due)
+{
+    size_t count;
+    if (*due == 0)
+        *due = least(BULK - out->written, 1 + round * 131 % 1900);
+    if (*due == 0)
+        return;
+    enum stream_status status =
+        write_for(out->bytes + out->written, *due, round * 37 % 800, &count);
+    if (status == STREAM_AGAIN) {
+        ck_assert_int_eq(peers.server.write_waits, EV_WRITE);
+        return;
+    }
+    ck_assert_int_eq(status, STREAM_OK);
+    out->written += count;
+    *due = 0;
+}
+
+static void read_odd(struct pump *in, unsigned round)
+{
+    size_t count;
+    if (in->read == BULK)
+        return;
+    enum stream_status status =
+        read_for(in->got + in->read, least(BULK - in->read, 1 + round * 53 % 5000), &count);
+    while (status == STREAM_OK) {
+        in->read += count;
+        if (in->read == BULK || !stream_pending(&peers.server))
+            return;
+        status =
+            stream_read(&peers.server, in->got + in->read, least(BULK - in->read, 700), &count);
+    }
+    ck_assert_int_eq(status, STREAM_AGAIN);
+}
+
+START_TEST(bulk_by_calls_of_others_arrives_whole)
+{
+    struct pump to_client, to_server;
+    size_t due = 0;
+    int narrow = 4096;
+    connect_with(versions[_i]);
+    SSL_set_mode(peers.client, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    setsockopt(peers.client_fd, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
+    setsockopt(peers.server.fd, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
+    pump_start(&to_client, 1);
+    pump_start(&to_server, 2);
+    for (unsigned round = 0; to_client.read < BULK || to_server.read < BULK; round++) {
+        write_odd(&to_client, round, &due);
+        read_odd(&to_server, round);
+        turn_client(&to_server, &to_client);
+    }
+    pump_stop(&to_client);
+    pump_stop(&to_server);
+    kit_ping(&peers);
+}
+END_TEST
+
+START_TEST(a_reset_that_others_have_met_is_a_reset)
+{
+    char room[64];
+    size_t count;
+    connect_with(versions[_i]);
+    kit_ping(&peers);
+    kit_close_client(&peers, true);
+    struct pollfd p = {.fd = peers.server.fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+    ck_assert_int_eq(read_for(room, sizeof room, &count), STREAM_RESET);
+    ck_assert_int_eq(stream_read(&peers.server, room, sizeof room, &count), STREAM_RESET);
+}
+END_TEST
+
 /* --- what a client may not -------------------------------------------------------------------- */
 
 static enum stream_status update_keys(unsigned times)
@@ -574,6 +738,11 @@ int main(void)
     tcase_add_loop_test(bytes, the_beginning_of_a_record_is_not_pending, 0, 2);
     tcase_add_loop_test(bytes, errors_that_others_left_behind_are_not_ours, 0, 2);
     tcase_add_loop_test(bytes, a_dry_socket_is_not_asked_again_before_it_is_ready, 0, 2);
+    tcase_add_loop_test(bytes, a_message_is_read_and_written_by_calls_of_others, 0, 2);
+    tcase_add_loop_test(bytes, a_record_is_packed_and_not_sent, 0, 2);
+    tcase_add_test(bytes, a_key_update_of_ours_goes_before_the_message);
+    tcase_add_loop_test(bytes, bulk_by_calls_of_others_arrives_whole, 0, 2);
+    tcase_add_loop_test(bytes, a_reset_that_others_have_met_is_a_reset, 0, 2);
     tcase_add_test(limits, a_few_key_updates_are_fine);
     tcase_add_test(limits, a_storm_of_key_updates_is_cut_off);
     tcase_add_test(limits, renegotiation_is_refused);

@@ -112,6 +112,158 @@ START_TEST(a_peer_that_has_gone_is_told_of_by_reading)
 }
 END_TEST
 
+/* --- with calls that others make -------------------------------------------------------------- */
+
+static void lend(struct tls_errand *errand, struct stream_lent *lent, const char *bytes,
+                 size_t room)
+{
+    *lent = (struct stream_lent){(const unsigned char *)bytes, room, (int)strlen(bytes)};
+    tls_wire_lend(&wire, errand, lent);
+}
+
+static const char *took(int size)
+{
+    static char room[64];
+    int count = BIO_read(bio, room, size);
+    room[count < 0 ? 0 : count] = '\0';
+    return room;
+}
+
+START_TEST(what_is_lent_is_read_and_the_socket_not_asked_if_it_was_all)
+{
+    struct tls_errand errand;
+    struct stream_lent lent;
+    say("later");
+    wire.dry = true;
+    lend(&errand, &lent, "hello", 6);
+    ck_assert_str_eq(took(2), "he");
+    ck_assert_str_eq(took(60), "llo");
+    ck_assert_str_eq(took(60), "");
+    ck_assert(BIO_should_read(bio));
+    tls_wire_take_back(&wire);
+    lend(&errand, &lent, "again", 5); /* no room was left: there may be more */
+    ck_assert_str_eq(took(60), "again");
+    ck_assert_str_eq(took(60), "later");
+    tls_wire_take_back(&wire);
+    ck_assert_ptr_null(wire.fetched.body);
+}
+END_TEST
+
+START_TEST(what_was_lent_and_not_read_is_kept_and_comes_first)
+{
+    struct tls_errand errand;
+    struct stream_lent lent;
+    say("!");
+    lend(&errand, &lent, "hello", 5);
+    ck_assert_str_eq(took(2), "he");
+    tls_wire_take_back(&wire);
+    lend(&errand, &lent, ", ", 2);
+    tls_wire_take_back(&wire); /* nothing of it was read */
+    lend(&errand, &lent, "world", 5);
+    ck_assert_str_eq(took(60), "llo, ");
+    ck_assert_str_eq(took(60), "world");
+    tls_wire_take_back(&wire);
+    ck_assert_str_eq(took(60), "!");
+    ck_assert_ptr_null(wire.fetched.body);
+}
+END_TEST
+
+START_TEST(what_reading_for_it_has_met_is_told_as_if_it_had_read)
+{
+    struct tls_errand errand;
+    struct stream_lent lent = {NULL, 5, -EAGAIN};
+    say("unasked");
+    tls_wire_lend(&wire, &errand, &lent);
+    ck_assert_str_eq(took(60), "");
+    ck_assert(BIO_should_read(bio));
+    tls_wire_take_back(&wire);
+    tls_wire_ready(&wire);
+    ck_assert_str_eq(took(60), "unasked");
+    (void)shutdown(peer, SHUT_WR);
+    lent.got = 0;
+    tls_wire_lend(&wire, &errand, &lent);
+    ck_assert_str_eq(took(60), "");
+    ck_assert(wire.eof);
+    tls_wire_take_back(&wire);
+    lent.got = -ECONNRESET;
+    tls_wire_lend(&wire, &errand, &lent);
+    ck_assert_str_eq(took(60), "");
+    ck_assert(!BIO_should_read(bio));
+    ck_assert_int_eq(wire.error, ECONNRESET);
+    tls_wire_take_back(&wire);
+}
+END_TEST
+
+static unsigned char parcel_room[16];
+
+/* The library's two tries: the first for the parcel, the second with what was sent of it. */
+static int write_packed(const char *record, int sent)
+{
+    struct stream_parcel parcel = {.room = parcel_room, .size = sizeof parcel_room};
+    struct tls_errand errand = {.parcel = &parcel};
+    int length = (int)strlen(record);
+    wire.errand = &errand;
+    ck_assert_int_lt(BIO_write(bio, record, length), 0);
+    ck_assert(BIO_should_write(bio));
+    ck_assert(!tls_wire_is_free(&wire));
+    ck_assert_str_eq(heard(), "");
+    ck_assert_int_lt(BIO_write(bio, "another", 7), 0); /* nothing passes it */
+    ck_assert_uint_eq(parcel.length, (size_t)length);
+    ck_assert_mem_eq(parcel.bytes, record, (size_t)length);
+    errand.sent = true;
+    parcel.sent = sent;
+    int result = BIO_write(bio, record, length);
+    ck_assert_ptr_null(wire.errand);
+    return result;
+}
+
+START_TEST(what_was_packed_and_sent_is_not_sent_again)
+{
+    ck_assert_int_eq(write_packed("record", 6), 6);
+    ck_assert(tls_wire_is_free(&wire));
+    ck_assert_str_eq(heard(), "");
+    ck_assert_int_eq(BIO_write(bio, "next", 4), 4);
+    ck_assert_str_eq(heard(), "next");
+}
+END_TEST
+
+START_TEST(what_was_not_sent_of_a_parcel_the_wire_sends)
+{
+    ck_assert_int_eq(write_packed("record", 2), 2);
+    ck_assert(!tls_wire_is_free(&wire));
+    ck_assert_int_eq(BIO_write(bio, "cord", 4), 4);
+    ck_assert(tls_wire_is_free(&wire));
+    ck_assert_str_eq(heard(), "cord");
+    ck_assert_int_eq(write_packed("record", -EAGAIN), 6);
+    ck_assert_str_eq(heard(), "record");
+    ck_assert_int_eq(write_packed("record", 0), 6);
+    ck_assert_str_eq(heard(), "record");
+}
+END_TEST
+
+START_TEST(a_parcel_that_met_a_reset_is_refused)
+{
+    ck_assert_int_lt(write_packed("record", -EPIPE), 0);
+    ck_assert(!BIO_should_write(bio));
+    ck_assert(wire.reset && wire.refused);
+    ck_assert_int_eq(wire.error, 0);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_into_the_parcel_is_sent_as_ever)
+{
+    struct stream_parcel parcel = {.room = parcel_room, .size = 3};
+    struct tls_errand errand = {.parcel = &parcel};
+    wire.errand = &errand;
+    ck_assert_int_lt(BIO_write(bio, "record", 6), 0);
+    ck_assert(BIO_should_write(bio));
+    wire.errand = NULL;
+    ck_assert_uint_eq(parcel.length, 0);
+    ck_assert_int_eq(BIO_write(bio, "record", 6), 6);
+    ck_assert_str_eq(heard(), "record");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls wire");
@@ -124,5 +276,12 @@ int main(void)
     tcase_add_test(tests, what_is_held_goes_alone_when_it_is_flushed);
     tcase_add_test(tests, what_is_held_is_never_overtaken);
     tcase_add_test(tests, a_peer_that_has_gone_is_told_of_by_reading);
+    tcase_add_test(tests, what_is_lent_is_read_and_the_socket_not_asked_if_it_was_all);
+    tcase_add_test(tests, what_was_lent_and_not_read_is_kept_and_comes_first);
+    tcase_add_test(tests, what_reading_for_it_has_met_is_told_as_if_it_had_read);
+    tcase_add_test(tests, what_was_packed_and_sent_is_not_sent_again);
+    tcase_add_test(tests, what_was_not_sent_of_a_parcel_the_wire_sends);
+    tcase_add_test(tests, a_parcel_that_met_a_reset_is_refused);
+    tcase_add_test(tests, what_does_not_fit_into_the_parcel_is_sent_as_ever);
     return suite_run(suite);
 }
