@@ -1,6 +1,7 @@
 #include "app/worker.h"
 
 #include "base/log.h"
+#include "base/slab.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -251,7 +252,9 @@ static void tell_trouble(void *context)
 static void *run(void *context)
 {
     struct worker *worker = context;
+    slab_enter();
     ev_run(worker->loop, 0);
+    slab_leave();
     pthread_mutex_lock(&worker->end_lock);
     worker->ended = true;
     pthread_cond_signal(&worker->end);

@@ -14,6 +14,7 @@ src_libbase_a_SOURCES = \
 	include/base/name.h src/base/name.c \
 	include/base/origin.h src/base/origin.c \
 	include/base/siphash.h src/base/siphash.c \
+	include/base/slab.h src/base/slab.c \
 	include/base/span.h \
 	include/base/text.h src/base/text.c \
 	include/base/units.h src/base/units.c

@@ -1,3 +1,6 @@
+#include "muxgate-config.h"
+
+#include "base/slab.h"
 #include "tls/kernel.h"
 #include "tls/tls.h"
 #include "tls/wire.h"
@@ -13,8 +16,47 @@
 /* Looked up once: OpenSSL's search by name costs more than to hash a few hundred bytes. */
 static EVP_MD *sha256;
 
+/* --- memory ----------------------------------------------------------------------------------- */
+
+#ifdef MUXGATE_SLAB
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return slab_allocate(size);
+}
+
+static void *resize(void *block, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return slab_resize(block, size);
+}
+
+static void give_back(void *block, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    slab_free(block);
+}
+
+/* Too late where the library has memory of malloc()'s already: it then goes on with that. */
+static void bring_memory(void)
+{
+    if (slab_start())
+        (void)CRYPTO_set_mem_functions(allocate, resize, give_back);
+}
+#else
+static void bring_memory(void)
+{
+}
+#endif
+
+/* --- start ------------------------------------------------------------------------------------ */
+
 bool tls_start(struct error *error)
 {
+    bring_memory();
     if (OpenSSL_version_num() < VERSION_LEAST)
         return error_tls(error, "%s is too old: OpenSSL 3.0 or newer is needed",
                          tls_library_version());

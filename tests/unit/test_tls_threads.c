@@ -1,6 +1,9 @@
 /* Renewals under load: workers shake hands while the control thread hands them new stores and
  * policies come and go. Built with --enable-sanitizers=thread this also shows that nothing races.
  */
+#include "muxgate-config.h"
+
+#include "base/slab.h"
 #include "suite.h"
 #include "tls_kit.h"
 
@@ -65,6 +68,7 @@ static SSL_CTX *client_of(const struct worker *worker)
 static void *work(void *context)
 {
     struct worker *worker = context;
+    slab_enter();
     SSL_CTX *client = client_of(worker);
     while (!atomic_load(&worker->stop)) {
         struct kit_link link;
@@ -79,6 +83,7 @@ static void *work(void *context)
     }
     SSL_CTX_free(client);
     tls_policy_unref(worker->policy);
+    slab_leave();
     return NULL;
 }
 
@@ -188,12 +193,32 @@ START_TEST(cas_and_ticket_keys_are_swapped_under_load)
 }
 END_TEST
 
+/* A sanitizer is to see each block by itself. */
+START_TEST(the_library_s_memory_is_the_worker_s_own)
+{
+    void *before = OPENSSL_malloc(100);
+    slab_enter();
+    void *block = OPENSSL_malloc(100), *large = OPENSSL_malloc(100000);
+    ck_assert(!slab_owns(before) && !slab_owns(large));
+#ifdef MUXGATE_SLAB
+    ck_assert(slab_owns(block));
+#else
+    ck_assert(!slab_owns(block));
+#endif
+    OPENSSL_free(before);
+    OPENSSL_free(block);
+    OPENSSL_free(large);
+    slab_leave();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls threads");
     TCase *all = tcase_create("threads");
     tcase_add_checked_fixture(all, kit_start, kit_stop);
     tcase_set_timeout(all, 120);
+    tcase_add_test(all, the_library_s_memory_is_the_worker_s_own);
     tcase_add_test(all, cas_and_ticket_keys_are_swapped_under_load);
     tcase_add_test(all, stores_are_swapped_under_load);
     suite_add_tcase(suite, all);
