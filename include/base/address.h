@@ -13,13 +13,15 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* IP only: 28 bytes, kept in every session. */
+/* IP only, and no more of it than tells two apart: 24 bytes, kept in every session. */
 struct ip_address {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
+    union { /* as in sockaddr_in and sockaddr_in6: in the network's order, like the port */
+        struct in_addr v4;
+        struct in6_addr v6;
     };
+    uint32_t scope; /* of a link-local IPv6 address */
+    in_port_t port;
+    sa_family_t family; /* AF_INET, AF_INET6, AF_UNSPEC */
 };
 
 struct address {

@@ -32,25 +32,26 @@ enum phase {
     PHASE_COUNT
 };
 
-/* What the log and the server want to know, beyond the session itself: most plain sessions have
- * none of it. Strings are owned. */
-struct notes {
-    char *sni, *alpn, *fix_sender, *fix_target;
-    char ja4[JA4_TEXT_MAX];
-    char detail[160];
-    bool has_destination;
-    bool sni_is_name;           /* `sni` is a name in normal form; else shown, but none to go by */
-    struct address destination; /* from a received PROXY header */
-    unsigned char *tlvs;        /* owned; its fields, until the server has been told */
-    uint32_t tlvs_length;
-    struct waiting *waiting; /* QUEUE: its place in the pool's queue; phase_queue.c's */
-};
-
 /* Servers already tried for this session, once the first try has failed. */
 struct tries {
     unsigned count, rounds;
     struct server
         *servers[]; /* one reference each: another server is never taken for one of them */
+};
+
+/* What the log and the server want to know, beyond the session itself: most plain sessions have
+ * none of it. What is pointed to is owned; NULL for none. */
+struct notes {
+    char *sni, *alpn, *fix_sender, *fix_target;
+    char *detail;                /* for the log: session_note_detail() */
+    struct address *destination; /* from a received PROXY header */
+    unsigned char *tlvs;         /* its fields, until the server has been told */
+    struct tries *tries;         /* CONNECT, QUEUE: from the second try on */
+    struct waiting *waiting;     /* QUEUE: its place in the pool's queue; phase_queue.c's */
+    uint32_t handshake_us;       /* UINT32_MAX: not reached */
+    uint16_t tlvs_length;
+    bool sni_is_name; /* `sni` is a name in normal form; else shown, but none to go by */
+    char ja4[JA4_TEXT_MAX];
 };
 
 _Static_assert(STARTTLS_COUNT <= 4, "two bits of a session tell the dialect");
@@ -73,12 +74,11 @@ struct session {
     struct relay relay;
 
     struct server *chosen; /* counted slot; NULL: none */
-    struct tries *tries;   /* owned; NULL before the second try */
     struct notes *notes;   /* owned; NULL for none */
 
     uint64_t id, started_ms, started_us;
     uint32_t phase_after_us; /* when the phase was entered: behind started_us, modulo 2^32 */
-    uint32_t inspect_us, handshake_us, connect_us; /* UINT32_MAX: not reached */
+    uint32_t inspect_us, connect_us; /* UINT32_MAX: not reached */
     struct ip_address client_ip;
     uint32_t peeked; /* bytes seen by the last look */
 
@@ -143,6 +143,9 @@ void session_update_watches(struct session *s);
 /* The notes, made on first use; NULL when memory is out. */
 struct notes *session_notes(struct session *s);
 void session_note_text(char **ret, struct span text);
+/* What the log is to say besides, cut at a length. Without memory for it the line has none. */
+#define SESSION_DETAIL_MAX 160
+void session_note_detail(struct session *s, const char *format, ...) PRINTF(2, 3);
 
 /* The id by which the log, servers and people know the session: "EPOCH-WORKER-NUMBER" in hex. */
 #define SESSION_ID_MAX 48
@@ -155,6 +158,12 @@ void session_set_deadline(struct session *s, uint64_t ms);
 static inline uint32_t session_phase_us(const struct session *s, uint64_t now_us)
 {
     return (uint32_t)(now_us - s->started_us) - s->phase_after_us;
+}
+
+/* UINT32_MAX: no client has ended a handshake with us. */
+static inline uint32_t session_handshake_us(const struct session *s)
+{
+    return s->notes == NULL ? UINT32_MAX : s->notes->handshake_us;
 }
 
 static inline bool session_is_over(const struct session *s)
@@ -269,7 +278,7 @@ void phase_relay_settle(struct session *s);
 /* Clients of a UNIX socket have no address: no limit per source is theirs. */
 static inline bool session_has_source(const struct session *s)
 {
-    return s->client_ip.any.sa_family != AF_UNSPEC;
+    return s->client_ip.family != AF_UNSPEC;
 }
 
 /* With the address that counts: allow and deny, then the listener's limits. false: it was refused.

@@ -64,7 +64,7 @@ static void add_match(struct text *t, const struct unknown *u)
     } else if (!is(u, "tls") && u->bytes.kept_length > 0) {
         text_add(t, "\"prefix_hex\": ");
         add_hex(t, &u->bytes);
-    } else if (u->source.any.sa_family != AF_UNSPEC) {
+    } else if (u->source.family != AF_UNSPEC) {
         text_format(t, "\"source\": \"%s\"", source);
     }
 }

@@ -203,20 +203,28 @@ struct ip_address address_to_ip(const struct address *a)
 {
     struct ip_address ip = {0};
     if (a->length > 0 && a->any.sa_family == AF_INET)
-        ip.v4 = a->v4;
+        ip = (struct ip_address){.v4 = a->v4.sin_addr, .port = a->v4.sin_port, .family = AF_INET};
     else if (a->length > 0 && a->any.sa_family == AF_INET6)
-        ip.v6 = a->v6;
+        ip = (struct ip_address){.v6 = a->v6.sin6_addr,
+                                 .scope = a->v6.sin6_scope_id,
+                                 .port = a->v6.sin6_port,
+                                 .family = AF_INET6};
     return ip;
 }
 
 struct address address_from_ip(const struct ip_address *ip)
 {
     struct address a = {0};
-    if (ip->any.sa_family == AF_INET) {
-        a.v4 = ip->v4;
+    if (ip->family == AF_INET) {
+        a.v4.sin_family = AF_INET;
+        a.v4.sin_addr = ip->v4;
+        a.v4.sin_port = ip->port;
         a.length = sizeof a.v4;
-    } else if (ip->any.sa_family == AF_INET6) {
-        a.v6 = ip->v6;
+    } else if (ip->family == AF_INET6) {
+        a.v6.sin6_family = AF_INET6;
+        a.v6.sin6_addr = ip->v6;
+        a.v6.sin6_port = ip->port;
+        a.v6.sin6_scope_id = ip->scope;
         a.length = sizeof a.v6;
     }
     return a;

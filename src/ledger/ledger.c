@@ -114,9 +114,9 @@ static void tell(struct ledger *l, enum ledger_event event, const char *text)
 static void format_source(const struct ip_address *source, char ret[ADDRESS_TEXT_MAX + 4])
 {
     struct ip_address masked = *source;
-    bool wide = source->any.sa_family == AF_INET6;
+    bool wide = source->family == AF_INET6;
     if (wide)
-        memset(&masked.v6.sin6_addr.s6_addr[8], 0, 8);
+        memset(&masked.v6.s6_addr[8], 0, 8);
     struct address address = address_from_ip(&masked);
     (void)snprintf(ret, ADDRESS_TEXT_MAX, "unix:");
     if (address.length != 0)

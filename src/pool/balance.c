@@ -138,10 +138,10 @@ static struct member *draw_two(struct view *view, uint64_t *random)
 static struct span source_of(const struct pool_key *key)
 {
     const struct ip_address *source = key->source;
-    if (source != NULL && source->any.sa_family == AF_INET)
-        return span_of(&source->v4.sin_addr, sizeof source->v4.sin_addr);
-    if (source != NULL && source->any.sa_family == AF_INET6)
-        return span_of(&source->v6.sin6_addr, sizeof source->v6.sin6_addr);
+    if (source != NULL && source->family == AF_INET)
+        return span_of(&source->v4, sizeof source->v4);
+    if (source != NULL && source->family == AF_INET6)
+        return span_of(&source->v6, sizeof source->v6);
     return span_of(NULL, 0);
 }
 

@@ -131,7 +131,7 @@ static void recall_handshake(struct sight *sight, const struct model_tls *other)
     const struct session *s = sight->s;
     struct facts *facts = sight->facts;
     const struct model_tls *own = policy_of(s->listener, sight->outer);
-    bool shaken = s->handshake_us != UINT32_MAX;
+    bool shaken = session_handshake_us(s) != UINT32_MAX;
     bool asks = other->client_auth.mode != CLIENT_AUTH_NONE;
     bool asked = shaken && own->client_auth.mode != CLIENT_AUTH_NONE;
     sight->recalled.cert_unknown =

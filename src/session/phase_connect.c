@@ -42,15 +42,31 @@ struct pool_key connect_key(const struct session *s)
 
 /* --- tries ------------------------------------------------------------------------------------ */
 
+/* NULL before the second one. */
+static struct tries *tries_of(const struct session *s)
+{
+    return s->notes == NULL ? NULL : s->notes->tries;
+}
+
+static struct tries *make_tries(struct session *s)
+{
+    struct notes *notes = session_notes(s);
+    if (notes == NULL)
+        return NULL;
+    if (notes->tries == NULL)
+        notes->tries =
+            calloc(1, sizeof *notes->tries + tries_of_a_round(s) * sizeof(struct server *));
+    return notes->tries;
+}
+
 static bool remember_try(struct session *s)
 {
-    if (s->tries == NULL)
-        s->tries = calloc(1, sizeof *s->tries + tries_of_a_round(s) * sizeof(struct server *));
-    if (s->tries == NULL)
+    struct tries *tries = make_tries(s);
+    if (tries == NULL)
         return false;
-    if (s->tries->count < tries_of_a_round(s)) {
+    if (tries->count < tries_of_a_round(s)) {
         server_ref(s->chosen);
-        s->tries->servers[s->tries->count++] = s->chosen;
+        tries->servers[tries->count++] = s->chosen;
     }
     return true;
 }
@@ -63,10 +79,12 @@ static void begin_anew(struct tries *tries)
 
 void connect_forget_tries(struct session *s)
 {
-    if (s->tries != NULL)
-        begin_anew(s->tries);
-    free(s->tries);
-    s->tries = NULL;
+    struct tries *tries = tries_of(s);
+    if (tries == NULL)
+        return;
+    begin_anew(tries);
+    free(tries);
+    s->notes->tries = NULL;
 }
 
 static void give_slot_back(struct session *s)
@@ -81,14 +99,14 @@ static void give_up(struct session *s)
     session_end(s, END_connect_failed);
 }
 
-static void end_round(struct session *s)
+static void end_round(struct session *s, struct tries *tries)
 {
     unsigned rounds = tries_of_a_round(s) > 1 ? 2 : 1; /* who asks for no retries gets none */
-    if (++s->tries->rounds >= rounds) {
+    if (++tries->rounds >= rounds) {
         give_up(s);
         return;
     }
-    begin_anew(s->tries);
+    begin_anew(tries);
     session_set_deadline(s, ROUND_PAUSE_MS); /* no server is chosen: expiry begins the round */
 }
 
@@ -96,10 +114,7 @@ static void try_next(struct session *s);
 
 static void note_detail(struct session *s, const char *why)
 {
-    struct notes *notes = session_notes(s);
-    if (notes != NULL)
-        (void)snprintf(notes->detail, sizeof notes->detail, "%.60s: %.90s", server_name(s->chosen),
-                       why);
+    session_note_detail(s, "%.60s: %.90s", server_name(s->chosen), why);
 }
 
 /* A fault of ours says nothing about the server; `why` then says more than the number. */
@@ -115,8 +130,9 @@ static void note_failure(struct session *s, int number, const char *why)
 
 static void go_on_trying(struct session *s)
 {
-    if (s->tries != NULL && s->tries->count >= tries_of_a_round(s))
-        end_round(s);
+    struct tries *tries = tries_of(s);
+    if (tries != NULL && tries->count >= tries_of_a_round(s))
+        end_round(s, tries);
     else
         try_next(s);
 }
@@ -204,7 +220,7 @@ static void connect_to_chosen(struct session *s)
 
 static void try_next(struct session *s)
 {
-    struct tries *tries = s->tries;
+    struct tries *tries = tries_of(s);
     struct pool_key key = connect_key(s);
     s->chosen = pool_pick(connect_pool(s), &key, tries == NULL ? NULL : tries->servers,
                           tries == NULL ? 0 : tries->count);
@@ -214,7 +230,7 @@ static void try_next(struct session *s)
     else if (joined)
         session_enter(s, PHASE_QUEUE);
     else if (tries != NULL)
-        end_round(s);
+        end_round(s, tries);
     else
         session_end(s, END_no_server);
 }
@@ -225,8 +241,8 @@ void connect_has_settled(struct session *s)
 {
     server_note_connected(s->chosen);
     connect_forget_tries(s);
-    if (s->notes != NULL)
-        s->notes->detail[0] = '\0'; /* earlier tries do not matter any more */
+    if (s->notes != NULL) /* earlier tries do not matter any more */
+        session_note_text(&s->notes->detail, span_of(NULL, 0));
     proxy_out_forget(s);
     session_enter(s, PHASE_RELAY);
 }

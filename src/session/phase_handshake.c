@@ -42,14 +42,16 @@ static bool start(struct session *s)
 static void finish(struct session *s)
 {
     handshakes_leave(s);
-    s->handshake_us = session_phase_us(s, clock_monotonic_us());
+    uint32_t took_us = session_phase_us(s, clock_monotonic_us());
     struct tls_facts facts;
     tls_get_facts(&s->client, &facts);
-    tally_count_time(s->engine->tally, TALLY_HANDSHAKE, s->handshake_us);
+    tally_count_time(s->engine->tally, TALLY_HANDSHAKE, took_us);
     tally_count_handshake(s->engine->tally, facts.version, facts.resumed, TALLY_DONE);
     struct notes *notes = session_notes(s);
-    if (notes != NULL)
+    if (notes != NULL) {
+        notes->handshake_us = took_us;
         session_note_text(&notes->alpn, facts.alpn);
+    }
     s->decrypted = s->rule->nested != NULL || connect_goes_by_sender(s, s->rule);
     if (s->decrypted)
         tls_flush(&s->client); /* an answer may not come: the nested rules may say no */

@@ -20,8 +20,10 @@ static void take_addresses(struct session *s, const struct proxy_header *header)
     struct notes *notes = session_notes(s);
     if (notes == NULL)
         return;
-    notes->has_destination = true;
-    notes->destination = header->destination;
+    free(notes->destination);
+    notes->destination = malloc(sizeof *notes->destination);
+    if (notes->destination != NULL)
+        *notes->destination = header->destination;
 }
 
 /* Only where a pool of this listener passes fields on; at most PROXY_HEADER_MAX bytes. */
@@ -36,7 +38,7 @@ static void keep_fields(struct session *s, const struct proxy_header *header)
     memcpy(tlvs, header->tlvs.data, header->tlvs.length);
     free(notes->tlvs);
     notes->tlvs = tlvs;
-    notes->tlvs_length = (uint32_t)header->tlvs.length;
+    notes->tlvs_length = (uint16_t)header->tlvs.length;
 }
 
 static void take_header(struct session *s, const struct proxy_header *header)

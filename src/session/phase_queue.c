@@ -47,8 +47,8 @@ static struct waiting *create(struct session *s)
     if (w == NULL)
         return NULL;
     w->waiter.key = connect_key(s);
-    w->waiter.tried = s->tries == NULL ? NULL : s->tries->servers;
-    w->waiter.tried_count = s->tries == NULL ? 0 : s->tries->count;
+    w->waiter.tried = notes->tries == NULL ? NULL : notes->tries->servers;
+    w->waiter.tried_count = notes->tries == NULL ? 0 : notes->tries->count;
     w->waiter.granted = granted;
     w->mail.deliver = deliver;
     w->mailbox = s->engine->args.mailbox;

@@ -27,15 +27,12 @@ void phase_redirect_begin(struct session *s)
 static bool make_answer(struct session *s, const struct http_head *head)
 {
     struct relay_lane *down = &s->relay.lane[DIRECTION_DOWN];
-    struct notes *notes = session_notes(s);
     struct text answer = {0};
     http_head_add_redirect(&answer, head, (uint64_t)ev_now(s->engine->loop));
-    bool good = !answer.failed && notes != NULL &&
-                buffer_append(&down->held, span_of(answer.data, answer.length));
+    bool good = !answer.failed && buffer_append(&down->held, span_of(answer.data, answer.length));
     if (good) {
         down->bytes += answer.length;
-        (void)snprintf(notes->detail, sizeof notes->detail, "redirected to https://%.120s",
-                       head->host);
+        session_note_detail(s, "redirected to https://%.120s", head->host);
     } else {
         session_fail(s, END_internal, "out of memory");
     }

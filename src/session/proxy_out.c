@@ -8,8 +8,8 @@
 static struct address destination_of(const struct session *s)
 {
     struct address destination = {0};
-    if (s->notes != NULL && s->notes->has_destination)
-        return s->notes->destination;
+    if (s->notes != NULL && s->notes->destination != NULL)
+        return *s->notes->destination;
     if (!socket_local(s->client.fd, &destination))
         destination.length = 0;
     return destination;

@@ -89,7 +89,7 @@ static void add_tls(struct log_values *l, const struct session *s)
         add_string(l, LOG_FIELD_sni, s->notes->sni);
         add_string(l, LOG_FIELD_alpn, s->notes->alpn);
     }
-    if (s->handshake_us != UINT32_MAX) {
+    if (session_handshake_us(s) != UINT32_MAX) {
         struct tls_facts facts;
         tls_get_facts(&s->client, &facts);
         add_string(l, LOG_FIELD_tls_version, facts.version);
@@ -117,7 +117,7 @@ static void add_server(struct log_values *l, const struct session *s)
 static void add_measures(struct log_values *l, const struct session *s)
 {
     add_ms_if_known(l, LOG_FIELD_inspect_ms, s->inspect_us);
-    add_ms_if_known(l, LOG_FIELD_handshake_ms, s->handshake_us);
+    add_ms_if_known(l, LOG_FIELD_handshake_ms, session_handshake_us(s));
     add_ms_if_known(l, LOG_FIELD_connect_ms, s->connect_us);
     add_ms(l, LOG_FIELD_duration_ms, clock_monotonic_us() - s->started_us);
     add_number(l, LOG_FIELD_bytes_in, s->relay.lane[DIRECTION_UP].bytes);
@@ -128,9 +128,9 @@ static void add_measures(struct log_values *l, const struct session *s)
 static void add_outcome(struct log_values *l, const struct session *s, enum end_reason end)
 {
     add_string(l, LOG_FIELD_end, end_reason_name(end));
-    const char *told = s->notes == NULL ? "" : s->notes->detail;
+    const char *told = s->notes == NULL || s->notes->detail == NULL ? "" : s->notes->detail;
     const char *cut = s->truncated ? "truncated" : s->server_truncated ? "server truncated" : "";
-    char both[sizeof s->notes->detail + 32];
+    char both[SESSION_DETAIL_MAX + 32];
     both[0] = '\0';
     if (told[0] != '\0' && cut[0] != '\0')
         (void)snprintf(both, sizeof both, "%s, %s", told, cut);
@@ -267,7 +267,7 @@ void record_enter(struct session *s)
         note.sni = span_text(s->is_tls ? s->notes->sni : NULL);
         note.sender = span_text(s->notes->fix_sender);
     }
-    if (s->handshake_us != UINT32_MAX) {
+    if (session_handshake_us(s) != UINT32_MAX) {
         tls_get_facts(&s->client, &facts);
         note.tls_version = facts.version;
         note.name = span_text(facts.client_cert == NULL ? NULL : facts.client_cert->cn);

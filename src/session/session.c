@@ -275,7 +275,7 @@ static struct session *create(struct engine *engine, struct generation *generati
     s->id = engine->next_id++;
     s->started_ms = clock_wall_ms();
     s->started_us = clock_monotonic_us();
-    s->inspect_us = s->handshake_us = s->connect_us = UINT32_MAX;
+    s->inspect_us = s->connect_us = UINT32_MAX;
     s->client_ip = address_to_ip(peer);
     s->protocol = s->inner_protocol = PROTOCOL_UNKNOWN;
     return s;
@@ -299,6 +299,41 @@ bool session_start(struct engine *engine, struct generation *generation,
     session_enter(s, s->trusted_proxy ? PHASE_PROXY_HEADER : PHASE_INSPECT);
     after_step(s);
     return true;
+}
+
+/* --- notes ------------------------------------------------------------------------------------ */
+
+struct notes *session_notes(struct session *s)
+{
+    if (s->notes != NULL)
+        return s->notes;
+    s->notes = calloc(1, sizeof *s->notes);
+    if (s->notes != NULL)
+        s->notes->handshake_us = UINT32_MAX;
+    return s->notes;
+}
+
+void session_note_text(char **ret, struct span text)
+{
+    free(*ret);
+    *ret = text.length == 0 ? NULL : strndup((const char *)text.data, text.length);
+}
+
+static void note_detail(struct session *s, const char *format, va_list arguments)
+{
+    char text[SESSION_DETAIL_MAX];
+    struct notes *notes = session_notes(s);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    if (notes != NULL)
+        session_note_text(&notes->detail, span_text(text));
+}
+
+void session_note_detail(struct session *s, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note_detail(s, format, arguments);
+    va_end(arguments);
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -380,13 +415,10 @@ void session_end(struct session *s, enum end_reason reason)
 
 void session_fail(struct session *s, enum end_reason reason, const char *format, ...)
 {
-    struct notes *notes = session_notes(s);
-    if (notes != NULL) {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(notes->detail, sizeof notes->detail, format, arguments);
-        va_end(arguments);
-    }
+    va_list arguments;
+    va_start(arguments, format);
+    note_detail(s, format, arguments);
+    va_end(arguments);
     session_end(s, reason);
 }
 
@@ -396,37 +428,28 @@ void session_tell_trouble(struct session *s, bool worth)
         s->engine->args.on_trouble(s->engine->args.context);
 }
 
-/* --- notes ------------------------------------------------------------------------------------ */
-
-struct notes *session_notes(struct session *s)
-{
-    if (s->notes == NULL)
-        s->notes = calloc(1, sizeof *s->notes);
-    return s->notes;
-}
-
-void session_note_text(char **ret, struct span text)
-{
-    free(*ret);
-    *ret = text.length == 0 ? NULL : strndup((const char *)text.data, text.length);
-}
-
 void session_format_id(const struct session *s, char text[SESSION_ID_MAX])
 {
     (void)snprintf(text, SESSION_ID_MAX, "%" PRIx64 "-%x-%" PRIx64, s->engine->args.epoch,
                    s->engine->args.index, s->id);
 }
 
+static void free_notes(struct notes *notes)
+{
+    free(notes->sni);
+    free(notes->alpn);
+    free(notes->fix_sender);
+    free(notes->fix_target);
+    free(notes->detail);
+    free(notes->destination);
+    free(notes->tlvs);
+    free(notes);
+}
+
 void session_free(struct session *s)
 {
-    if (s->notes != NULL) {
-        free(s->notes->tlvs);
-        free(s->notes->sni);
-        free(s->notes->alpn);
-        free(s->notes->fix_sender);
-        free(s->notes->fix_target);
-        free(s->notes);
-    }
     connect_forget_tries(s);
+    if (s->notes != NULL)
+        free_notes(s->notes);
     free(s);
 }

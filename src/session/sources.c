@@ -12,12 +12,12 @@ struct source_key source_key_of(const struct ip_address *source)
 {
     struct source_key key = {0};
     uint32_t v4;
-    if (source->any.sa_family == AF_INET) {
-        memcpy(&v4, &source->v4.sin_addr, sizeof v4);
+    if (source->family == AF_INET) {
+        memcpy(&v4, &source->v4, sizeof v4);
         key = (struct source_key){AF_INET, v4};
-    } else if (source->any.sa_family == AF_INET6) {
+    } else if (source->family == AF_INET6) {
         key.family = AF_INET6;
-        memcpy(&key.bits, &source->v6.sin6_addr, sizeof key.bits);
+        memcpy(&key.bits, &source->v6, sizeof key.bits);
     }
     return key;
 }

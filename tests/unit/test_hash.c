@@ -298,7 +298,7 @@ START_TEST(each_pool_goes_by_its_own_fact)
         char text[32];
         snprintf(text, sizeof text, "other%u", i);
         struct ip_address moved = source;
-        moved.v4.sin_addr.s_addr += i + 1;
+        moved.v4.s_addr += i + 1;
         struct pool_key changed[] = {key, key, key};
         changed[HASH_ON_SOURCE].source = &moved;
         changed[HASH_ON_SNI].sni = span_text(text);
@@ -319,11 +319,11 @@ START_TEST(without_its_fact_the_source_counts)
     unsigned different = 0;
     for (unsigned i = 0; i < 100; i++) {
         struct ip_address source = ip("192.0.2.0");
-        source.v4.sin_addr.s_addr += htonl(i);
-        source.v4.sin_port = htons(4711);
+        source.v4.s_addr += htonl(i);
+        source.port = htons(4711);
         struct pool_key key = {.source = &source};
         struct server *first = pick_for(pool, &key);
-        source.v4.sin_port = htons(4712); /* another connection of the same client */
+        source.port = htons(4712); /* another connection of the same client */
         ck_assert_ptr_eq(pick_for(pool, &key), first);
         different += first != pool_server_at(pool, 0);
     }
@@ -339,7 +339,7 @@ START_TEST(of_an_ipv6_source_the_whole_address_counts)
     struct server *first = pick_for(pool, &key);
     unsigned different = 0;
     for (unsigned char i = 2; i < 100; i++) {
-        source.v6.sin6_addr.s6_addr[15] = i;
+        source.v6.s6_addr[15] = i;
         different += pick_for(pool, &key) != first;
     }
     ck_assert_uint_gt(different, 50);

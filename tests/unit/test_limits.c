@@ -99,7 +99,7 @@ END_TEST
 static struct ip_address numbered(uint32_t number)
 {
     struct ip_address a = source_of("10.0.0.0");
-    a.v4.sin_addr.s_addr = htonl(0x0a000000u + number);
+    a.v4.s_addr = htonl(0x0a000000u + number);
     return a;
 }
 
