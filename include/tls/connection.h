@@ -17,15 +17,20 @@
 #define TLS_STORM_LIMIT     32u
 #define TLS_STORM_WINDOW_US UINT64_C(10000000)
 
+/* What only a connection to a server has. */
+struct tls_visit {
+    struct tls_client *client;     /* counted */
+    struct tls_sessions *sessions; /* borrowed; where the server's sessions go; NULL: nowhere */
+    unsigned char session_key[TLS_SESSION_KEY_BYTES];
+    uint64_t verified_us; /* when the server was, if the session that was offered is resumed */
+};
+
 struct tls_connection {
     SSL *ssl;
     struct tls_wire wire;
-    struct tls_client *client;     /* counted; NULL: the peer is a client, and we are the server */
-    struct tls_sessions *sessions; /* borrowed; where the server's sessions go; NULL: nowhere */
-    unsigned char session_key[TLS_SESSION_KEY_BYTES];
-    uint64_t verified_us;    /* when the server was, if the session that was offered is resumed */
-    char *expected_sni;      /* owned; normal form; NULL: no name may come */
-    struct tls_trust *trust; /* counted, in the handshake; NULL: no client certificate */
+    struct tls_visit *visit;         /* owned; NULL: the peer is a client, and we are the server */
+    char *expected_sni;              /* owned; normal form; NULL: no name may come */
+    struct tls_trust *trust;         /* counted, in the handshake; NULL: no client certificate */
     struct tls_staples *staples;     /* counted, in the handshake; NULL: nothing is stapled */
     char *fault;                     /* owned; a person's words; NULL for none */
     struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
@@ -55,6 +60,9 @@ void tls_connection_prepare(SSL_CTX *context);
 
 /* For clients only: towards a server, too, OpenSSL would ask. */
 void tls_connection_check_names(SSL_CTX *context);
+
+/* Within the library's callbacks; found by its wire, as data of a user's own cost 96 bytes. */
+struct tls_connection *tls_connection_of(const SSL *ssl);
 
 /* The library's own part of a connection, over its wire; false: out of memory. */
 bool tls_connection_open(struct tls_connection *connection, SSL_CTX *context) MUST_CHECK;

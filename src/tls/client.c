@@ -289,7 +289,7 @@ static void make_session_key(struct tls_connection *connection, const unsigned c
     SHA256((const unsigned char *)connection->expected_sni, strlen(connection->expected_sni),
            all + SHA256_DIGEST_LENGTH);
     SHA256((const unsigned char *)address, strlen(address), all + 2 * SHA256_DIGEST_LENGTH);
-    SHA256(all, sizeof all, connection->session_key);
+    SHA256(all, sizeof all, connection->visit->session_key);
 }
 
 static void offer_session(struct tls_connection *connection, const unsigned char demands[32],
@@ -298,9 +298,10 @@ static void offer_session(struct tls_connection *connection, const unsigned char
     if (target->sessions == NULL)
         return;
     make_session_key(connection, demands, target);
-    connection->sessions = target->sessions;
-    SSL_SESSION *session = tls_sessions_take(target->sessions, connection->session_key,
-                                             clock_monotonic_us(), &connection->verified_us);
+    struct tls_visit *visit = connection->visit;
+    visit->sessions = target->sessions;
+    SSL_SESSION *session = tls_sessions_take(target->sessions, visit->session_key,
+                                             clock_monotonic_us(), &visit->verified_us);
     if (session == NULL)
         return;
     (void)SSL_set_session(connection->ssl, session); /* refused: a full handshake */
@@ -322,6 +323,10 @@ static bool begin(struct tls_connection *connection, struct tls_client *client,
                   const struct tls_target *target)
 {
     unsigned char demands[32];
+    connection->visit = calloc(1, sizeof *connection->visit);
+    if (connection->visit == NULL)
+        return false;
+    connection->visit->client = tls_client_ref(client);
     SSL_CTX *context = take_means(client, demands);
     bool opened = tls_connection_open(connection, context);
     SSL_CTX_free(context);
@@ -343,7 +348,6 @@ bool tls_connect(struct stream *ret, struct tls_client *client, int fd,
         return error_memory(error);
     connection->wire.fd = fd;
     connection->wire.collecting = true;
-    connection->client = tls_client_ref(client);
     ERR_clear_error();
     if (!begin(connection, client, target)) {
         tls_connection_free(connection);

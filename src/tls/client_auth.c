@@ -24,7 +24,7 @@ static int verify_client(X509_STORE_CTX *context, void *unused)
 {
     (void)unused;
     SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct tls_connection *connection = SSL_get_app_data(ssl);
+    struct tls_connection *connection = tls_connection_of(ssl);
     char words[320];
     if (connection->trust == NULL) {
         X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);

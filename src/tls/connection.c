@@ -24,7 +24,7 @@ static const char *shown(const char *name)
 static int check_name(SSL *ssl, int *alert, void *context)
 {
     (void)context;
-    struct tls_connection *connection = SSL_get_app_data(ssl);
+    struct tls_connection *connection = tls_connection_of(ssl);
     const char *raw = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     const char *expected = connection->expected_sni, *seen = NULL;
     char normal[NAME_MAX_LENGTH + 1];
@@ -88,7 +88,7 @@ static void on_message(int ours, int version, int type, const void *bytes, size_
                        void *context)
 {
     (void)context;
-    struct tls_connection *connection = SSL_get_app_data(ssl);
+    struct tls_connection *connection = tls_connection_of(ssl);
     if (type == SSL3_RT_HEADER && ours) {
         if (connection->wire.kernel != NULL && !tls_wire_is_engaged(&connection->wire))
             tls_kernel_count(connection->wire.kernel); /* once engaged, it makes the records */
@@ -176,12 +176,16 @@ static bool use_trust(struct tls_connection *connection, struct tls_trust *trust
     return true;
 }
 
+/* In a handshake the library puts a buffer of its own in front of the BIO that it writes to. */
+struct tls_connection *tls_connection_of(const SSL *ssl)
+{
+    return CONTAINER_OF(BIO_get_data(SSL_get_rbio(ssl)), struct tls_connection, wire);
+}
+
 bool tls_connection_open(struct tls_connection *connection, SSL_CTX *context)
 {
     connection->ssl = SSL_new(context);
-    if (connection->ssl == NULL || SSL_set_app_data(connection->ssl, connection) != 1)
-        return false;
-    BIO *bio = tls_wire_bio(&connection->wire);
+    BIO *bio = connection->ssl == NULL ? NULL : tls_wire_bio(&connection->wire);
     if (bio == NULL)
         return false;
     SSL_set_bio(connection->ssl, bio, bio);
@@ -195,7 +199,9 @@ void tls_connection_free(struct tls_connection *connection)
     if (connection->ssl != NULL)
         SSL_set_shutdown(connection->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(connection->ssl); /* and the BIO */
-    tls_client_unref(connection->client);
+    if (connection->visit != NULL)
+        tls_client_unref(connection->visit->client);
+    free(connection->visit);
     tls_wire_release(&connection->wire);
     if (connection->client_cert != NULL)
         client_cert_release(connection->client_cert);
@@ -300,6 +306,34 @@ bool tls_fetch(const struct stream *stream)
     return tls_wire_fetch(&connection->wire);
 }
 
+/* The library keeps both ends' keys of the exchange for as long as the connection lasts, ours with
+ * its private half. To give a key a type takes away what it held; the library notes the group
+ * elsewhere, and looks at the keys no more. */
+static void wipe_exchange(SSL *ssl)
+{
+    EVP_PKEY *keys[2] = {NULL, NULL};
+    (void)SSL_get_tmp_key(ssl, &keys[0]);
+    (void)SSL_get_peer_tmp_key(ssl, &keys[1]);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        if (keys[i] != NULL)
+            (void)EVP_PKEY_set_type(keys[i], EVP_PKEY_X25519);
+        EVP_PKEY_free(keys[i]);
+    }
+}
+
+/* There is no second handshake: what only a handshake needs is not held. */
+static void drop_means(const struct tls_connection *connection)
+{
+    SSL *ssl = connection->ssl;
+    wipe_exchange(ssl);
+    if (connection->trust != NULL)
+        SSL_set0_CA_list(ssl, NULL);
+    if (connection->visit != NULL)
+        return;
+    (void)SSL_clear_chain_certs(ssl);
+    (void)SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), NULL, 0); /* its ticket is made */
+}
+
 enum tls_progress tls_handshake(struct stream *stream)
 {
     struct tls_connection *connection = stream->state;
@@ -308,10 +342,9 @@ enum tls_progress tls_handshake(struct stream *stream)
     int result = SSL_do_handshake(connection->ssl);
     if (result != 1)
         return handshake_failed(stream, result);
-    if (connection->client == NULL && !recall_client(connection))
+    if (connection->visit == NULL && !recall_client(connection))
         return TLS_FAILED;
-    if (connection->trust != NULL)
-        SSL_set0_CA_list(connection->ssl, NULL);
+    drop_means(connection);
     tls_trust_unref(connection->trust);
     connection->trust = NULL;
     tls_staples_unref(connection->staples);

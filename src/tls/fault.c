@@ -134,7 +134,7 @@ static unsigned long take_error(void)
 static enum stream_status condemn(struct tls_connection *connection)
 {
     unsigned long code = take_error();
-    if (connection->client != NULL && tls_blame_server(connection, code))
+    if (connection->visit != NULL && tls_blame_server(connection, code))
         return STREAM_BROKEN;
     if (connection->alert != 0)
         blame_client(connection);

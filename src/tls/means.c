@@ -38,11 +38,11 @@ enum tls_file_status tls_means_load_credential(const struct tls_client *client,
 /* Called by the library in the worker that reads: a session came, in or behind the handshake. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
-    struct tls_connection *connection = SSL_get_app_data(ssl);
-    if (connection->sessions == NULL)
+    const struct tls_visit *visit = tls_connection_of(ssl)->visit;
+    if (visit->sessions == NULL)
         return 0;
-    tls_sessions_put(connection->sessions, connection->session_key, session,
-                     SSL_session_reused(ssl) ? connection->verified_us : clock_monotonic_us());
+    tls_sessions_put(visit->sessions, visit->session_key, session,
+                     SSL_session_reused(ssl) ? visit->verified_us : clock_monotonic_us());
     return 1; /* the reference is ours now */
 }
 

@@ -78,7 +78,7 @@ const struct tls_staple *tls_staples_find(const struct tls_staples *staples, con
 static int on_status(SSL *ssl, void *context)
 {
     (void)context;
-    const struct tls_connection *connection = SSL_get_app_data(ssl);
+    const struct tls_connection *connection = tls_connection_of(ssl);
     if (connection->staples == NULL)
         return SSL_TLSEXT_ERR_NOACK;
     int64_t now = clock_wall_s();

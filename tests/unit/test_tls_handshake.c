@@ -1,5 +1,6 @@
 /* The handshake: which certificate, which protocol, who is refused and with what words. */
 #include "suite.h"
+#include "tls/connection.h"
 #include "tls_kit.h"
 
 #include <openssl/evp.h>
@@ -427,6 +428,40 @@ START_TEST(a_flight_is_one_send)
 }
 END_TEST
 
+static bool holds_key(EVP_PKEY *key)
+{
+    unsigned char bytes[64];
+    size_t length = sizeof bytes;
+    bool holds = EVP_PKEY_get_raw_public_key(key, bytes, &length) == 1;
+    EVP_PKEY_free(key);
+    return holds;
+}
+
+START_TEST(the_keys_of_the_exchange_and_the_chain_are_not_kept)
+{
+    struct tls_policy *policy = policy_of_two();
+    struct kit_link link;
+    EVP_PKEY *own = NULL, *peer = NULL, *theirs = NULL;
+    STACK_OF(X509) *chain = NULL;
+    kit_open(&link, policy, NULL, client, NULL);
+    kit_handshake(&link);
+    SSL *ssl = ((struct tls_connection *)link.server.state)->ssl;
+    ck_assert_int_eq(SSL_get_tmp_key(link.client, &theirs), 1);
+    ck_assert(holds_key(theirs)); /* so would ours */
+    ck_assert_int_eq(SSL_get_tmp_key(ssl, &own), 1);
+    ck_assert(!holds_key(own));
+    ck_assert_int_eq(SSL_get_peer_tmp_key(ssl, &peer), 1);
+    ck_assert(!holds_key(peer));
+    ck_assert_int_eq(SSL_get0_chain_certs(ssl, &chain), 1);
+    ck_assert_ptr_null(chain);
+    ck_assert_int_eq(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    kit_ping(&link); /* later keys come from the secrets alone */
+    kit_ping(&link);
+    kit_close(&link);
+    tls_policy_unref(policy);
+}
+END_TEST
+
 START_TEST(an_alert_record_is_seven_bytes)
 {
     unsigned char room[7];
@@ -588,6 +623,7 @@ int main(void)
     tcase_add_loop_test(terms, alpn_is_chosen_in_our_order, 0, (int)COUNT_OF(alpn_cases));
     tcase_add_loop_test(ends, a_client_that_leaves_in_mid_handshake_is_no_failure, 0, 2);
     tcase_add_test(ends, a_flight_is_one_send);
+    tcase_add_test(ends, the_keys_of_the_exchange_and_the_chain_are_not_kept);
     tcase_add_test(ends, an_alert_record_is_seven_bytes);
     tcase_add_loop_test(tickets, a_ticket_outlives_a_reload, 0, (int)COUNT_OF(versions));
     tcase_add_loop_test(tickets, a_ticket_of_one_certificate_opens_no_other, 0,
