@@ -30,6 +30,8 @@ enum inherit_kind {
     INHERIT_LEFT_ADMIN = 'l', /* likewise the sockets of admin */
     INHERIT_STOP = 'S',       /* it was told to stop, which is for the whole service */
     INHERIT_NOW = 'N',        /* ... now */
+    /* To whoever has the heir's end then, which has crashed. */
+    INHERIT_TAKEN = 'X', /* its place is another's */
 };
 
 /* What one packet can hold: SCM_MAX_FD of Linux, and all ticket keys of a policy. */
@@ -73,9 +75,10 @@ bool heir_open(struct heir *heir, const struct snapshot *snapshot, unsigned work
                struct predecessors *before, struct error *error) MUST_CHECK;
 
 /* The heir serves on `bindings`: whoever was before may go, and is one of `before` from now on.
- * What operators have set there meanwhile is taken first. */
-void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
-                     const struct bindings *bindings);
+ * What operators have set there meanwhile is taken first. false: it must not, as whoever started it
+ * has crashed, and one of `before` has somebody else serve in its place. */
+bool heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
+                     const struct bindings *bindings, struct error *error) MUST_CHECK;
 void heir_done(struct heir *heir);
 
 #endif

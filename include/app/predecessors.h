@@ -34,6 +34,12 @@ bool predecessors_are_there(const struct predecessors *predecessors);
 void predecessors_tell(const struct predecessors *predecessors, enum inherit_kind kind,
                        const char *text);
 
+/* The process that has replaced them is replaced in its turn, by this one: it leaves everything,
+ * whether it lives to say so or not. false: it has crashed, and one of them has another process
+ * serve in its place. Of the two exactly one will: what is said to a predecessor before that has
+ * decided, decides. Waits for one that is just about to. */
+bool predecessors_replace(const struct predecessors *predecessors) MUST_CHECK;
+
 /* Lets the process at the other end of `fd` know them, too. */
 void predecessors_hand_over(const struct predecessors *predecessors, int fd);
 

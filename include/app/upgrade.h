@@ -31,7 +31,7 @@ struct upgrade_args {
     /* Behind on_ready(): the heir was told to stop, or to stop `now`. */
     void (*on_stop)(void *context, bool now);
     /* Likewise: it has ended as no gateway does that was told to. upgrade_take_held() has what it
-     * would have to have handed on. */
+     * would have to have handed on; if that is nothing, whoever has replaced it may still tell. */
     void (*on_lost)(void *context, const char *reason);
     void *context;
 };
@@ -44,11 +44,15 @@ bool upgrade_start(struct upgrade **ret, const struct upgrade_args *args,
                    struct error *error) MUST_CHECK;
 
 /* The sockets that the heir goes on with are held here, too, until it leaves them: were it to
- * crash, their clients would be reset, and new ones be refused. Hands them out, counted. false: it
- * has left all binds, or will not say what it leaves. */
+ * crash, their clients would be reset, and new ones be refused. When it has, hands them out,
+ * counted, and from then on nobody can say any more that they were left. false: it has left all
+ * binds, or will not say what it leaves. */
 bool upgrade_take_held(struct upgrade *upgrade, struct bindings **bindings,
                        struct endpoints **endpoints) MUST_CHECK;
 void upgrade_let_go(struct upgrade *upgrade);
+
+/* What was held will be another process's: a heir of the one that has crashed must not serve. */
+void upgrade_claim(const struct upgrade *upgrade);
 
 /* Accepts NULL. An heir that is not ready is killed; one that is learns of the end of this process
  * when it has really come. */

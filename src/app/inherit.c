@@ -218,26 +218,41 @@ static void take_late_wishes(const struct heir *heir, const struct snapshot *sna
     (void)fcntl(heir->fd, F_SETFL, 0);
 }
 
-void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
-                     const struct bindings *bindings)
+static bool say_ready(const struct heir *heir, const struct bindings *bindings)
 {
     const struct inherit_packet tells = {.kind = INHERIT_TELLS, .text = ""},
                                 ready = {.kind = INHERIT_READY, .text = ""};
-    bool heard = true;
-    if (heir->fd < 0)
-        return;
-    take_late_wishes(heir, snapshot);
     for (size_t i = 0; heir->bindings != NULL && i < heir->bindings->count; i++) {
-        struct binding *binding = heir->bindings->item[i].binding;
+        const struct binding *binding = heir->bindings->item[i].binding;
         const struct inherit_packet kept = {.kind = INHERIT_KEPT, .text = binding->text};
-        if (!bindings_have(bindings, binding))
-            continue;
-        binding_take_over(binding);
-        heard = heard && inherit_send(heir->fd, &kept);
+        if (bindings_have(bindings, binding) && !inherit_send(heir->fd, &kept))
+            return false;
     }
+    return inherit_send(heir->fd, &tells) && inherit_send(heir->fd, &ready);
+}
+
+static void take_over(const struct heir *heir, const struct bindings *bindings)
+{
+    for (size_t i = 0; heir->bindings != NULL && i < heir->bindings->count; i++)
+        if (bindings_have(bindings, heir->bindings->item[i].binding))
+            binding_take_over(heir->bindings->item[i].binding);
     if (heir->endpoints != NULL)
         endpoints_take_over(heir->endpoints);
-    heard = heard && inherit_send(heir->fd, &tells) && inherit_send(heir->fd, &ready);
+}
+
+bool heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
+                     const struct bindings *bindings, struct error *error)
+{
+    if (heir->fd < 0)
+        return true;
+    take_late_wishes(heir, snapshot);
+    /* Whether it was read, nobody knows; who would serve in place of whoever should have is asked
+     * in any case. */
+    bool heard = say_ready(heir, bindings);
+    if (!predecessors_replace(heir->before))
+        return error_input(error, "the process before has crashed, and another one serves in its "
+                                  "place");
+    take_over(heir, bindings);
     if (heard)
         predecessors_add(heir->before, heir->fd);
     else
@@ -245,6 +260,7 @@ void heir_tell_ready(struct heir *heir, const struct snapshot *snapshot,
     heir->fd = -1;
     if (!heard)
         log_event(LOG_LEVEL_WARNING, "upgrade.alone", "reason=\"the process before is gone\"");
+    return true;
 }
 
 void heir_done(struct heir *heir)

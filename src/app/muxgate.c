@@ -316,7 +316,10 @@ bool muxgate_create(struct muxgate **ret, const struct options *options, struct 
     watchdog_start(&m->watchdog, m->loop, &m->notifier, m->workers, m->worker_count);
     announce(m);
     notify_ready(&m->notifier, m->snapshot->generation);
-    heir_tell_ready(&m->heir, m->snapshot, m->bindings);
+    if (!heir_tell_ready(&m->heir, m->snapshot, m->bindings, error)) {
+        muxgate_free(m);
+        return false;
+    }
     muxgate_watch_predecessors(m);
     activation_report_unused(m->heir.bindings, m->bindings);
     heir_done(&m->heir);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -89,6 +90,36 @@ void predecessors_tell(const struct predecessors *all, enum inherit_kind kind, c
     const struct inherit_packet packet = {.kind = kind, .text = text};
     LIST_EACH(&all->list, node)
     (void)!inherit_send(LIST_ENTRY(node, struct predecessor, link)->fd, &packet);
+}
+
+/* How long one takes that has closed its ears and is about to say why. */
+#define LAST_WORD_MS 10000
+
+/* It listens no more: it has ended, or says why. */
+static bool has_another(int fd)
+{
+    struct pollfd word = {.fd = fd, .events = POLLIN};
+    struct inherit_packet packet;
+    unsigned char buffer[INHERIT_BYTES_MAX];
+    while (poll(&word, 1, LAST_WORD_MS) == 1 && inherit_receive(fd, &packet, buffer)) {
+        for (unsigned i = 0; i < packet.fd_count; i++)
+            (void)close(packet.fds[i]);
+        if (packet.kind == INHERIT_TAKEN)
+            return true;
+    }
+    return false;
+}
+
+bool predecessors_replace(const struct predecessors *all)
+{
+    const struct inherit_packet left = {.kind = INHERIT_LEFT, .text = ""};
+    bool good = true;
+    LIST_EACH(&all->list, node)
+    {
+        int fd = LIST_ENTRY(node, struct predecessor, link)->fd;
+        good = good && (inherit_send(fd, &left) || !has_another(fd));
+    }
+    return good;
 }
 
 void predecessors_hand_over(const struct predecessors *all, int fd)

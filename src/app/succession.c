@@ -274,10 +274,13 @@ static void on_heir_lost(void *context, const char *reason)
     m->rescuing = upgrade_take_held(m->upgrade, &m->rescued, &m->rescued_admin);
     log_event(LOG_LEVEL_ERROR, "upgrade.lost", "reason=\"%s\" rescue=%s", reason,
               m->rescuing ? "true" : "false");
+    if (!m->rescuing)
+        return;
+    if (m->rescues < RESCUES_MOST)
+        upgrade_claim(m->upgrade);
     upgrade_end(m->upgrade);
     m->upgrade = NULL;
-    if (m->rescuing)
-        try_rescue(m);
+    try_rescue(m);
 }
 
 /* --- the signal --------------------------------------------------------------------------------

@@ -106,15 +106,6 @@ void upgrade_let_go(struct upgrade *u)
     let_go_of_admin(u);
 }
 
-bool upgrade_take_held(struct upgrade *u, struct bindings **bindings, struct endpoints **endpoints)
-{
-    if (u->held == NULL || u->held->count == 0)
-        return false;
-    *bindings = bindings_ref(u->held);
-    *endpoints = u->endpoints == NULL ? NULL : endpoints_ref(u->endpoints);
-    return true;
-}
-
 /* --- what the heir says, further ---------------------------------------------------------------
  */
 
@@ -166,6 +157,52 @@ static void take_word(struct upgrade *u, const struct inherit_packet *packet)
         finish(u);
 }
 
+/* --- what is left of one that crashed ----------------------------------------------------------
+ */
+
+static bool take_next(struct upgrade *u)
+{
+    struct inherit_packet packet;
+    unsigned char buffer[INHERIT_BYTES_MAX];
+    if (!inherit_receive(u->fd, &packet, buffer))
+        return false;
+    for (unsigned i = 0; i < packet.fd_count; i++)
+        (void)close(packet.fds[i]);
+    take_word(u, &packet);
+    return true;
+}
+
+/* Of the heir, and of its own heir behind it: that one may be about to serve already. */
+static bool is_held(struct upgrade *u)
+{
+    while (u->held != NULL && u->held->count > 0)
+        if (!take_next(u))
+            return true;
+    return false;
+}
+
+/* Closing its ears is the moment of the decision: what can be sent, is read before. */
+bool upgrade_take_held(struct upgrade *u, struct bindings **bindings, struct endpoints **endpoints)
+{
+    if (!is_held(u))
+        return false;
+    (void)shutdown(u->fd, SHUT_RD);
+    if (!is_held(u))
+        return false;
+    *bindings = bindings_ref(u->held);
+    *endpoints = u->endpoints == NULL ? NULL : endpoints_ref(u->endpoints);
+    return true;
+}
+
+void upgrade_claim(const struct upgrade *u)
+{
+    const struct inherit_packet taken = {.kind = INHERIT_TAKEN, .text = ""};
+    (void)!inherit_send(u->fd, &taken); /* mostly nobody is there to hear it */
+}
+
+/* --- its end -----------------------------------------------------------------------------------
+ */
+
 /* The end of one that serves is told by its death alone: it may be of a version that hangs up. */
 static void on_hang_up(struct upgrade *u)
 {
@@ -180,16 +217,8 @@ static void on_word(struct ev_loop *loop, ev_io *watcher, int events)
     (void)loop;
     (void)events;
     struct upgrade *u = watcher->data;
-    struct inherit_packet packet;
-    unsigned char buffer[INHERIT_BYTES_MAX];
-    if (!inherit_receive(u->fd, &packet, buffer)) {
-        if (errno != EAGAIN && errno != EINTR)
-            on_hang_up(u);
-        return;
-    }
-    for (unsigned i = 0; i < packet.fd_count; i++)
-        (void)close(packet.fds[i]);
-    take_word(u, &packet);
+    if (!take_next(u) && errno != EAGAIN && errno != EINTR)
+        on_hang_up(u);
 }
 
 static void bury(struct upgrade *u, int status)
@@ -209,7 +238,7 @@ static void bury(struct upgrade *u, int status)
     else if (clean)
         upgrade_let_go(u);
     else
-        u->args.on_lost(u->args.context, reason); /* ends it */
+        u->args.on_lost(u->args.context, reason); /* may end it */
 }
 
 static void on_death(struct ev_loop *loop, ev_child *watcher, int events)

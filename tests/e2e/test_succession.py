@@ -356,6 +356,74 @@ def test_an_heir_that_was_replaced_itself_is_not_missed(start):
     gate.check_output()
 
 
+# --- an heir that crashes while its own heir starts -----------------------------------------------
+
+WAITS = "#!/bin/sh\necho heir.waits pid=$$ >&2\nread word <{folder}/go\n"
+
+
+def begin_heir_of(gate, process) -> Heir:
+    """The process starts an heir, which has got all that there is to inherit, and waits at the pipe."""
+    seen = gate.events.count()
+    process.signal(signal.SIGUSR2)
+    heir = Heir(int(gate.event("heir.waits", start=seen).split("pid=")[1]))
+    gate.event("upgrade.start", start=seen)
+    return heir
+
+
+def test_an_heir_whose_place_is_taken_ends_and_serves_nobody(start, copied, tmp_path):  # noqa: F811
+    """The heir of one that crashed was still starting when the old program was started again in its place."""
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True)
+    old = session(gate)
+    second = upgrade(gate)
+    os.mkfifo(tmp_path / "go")
+    copied(WAITS.format(folder=tmp_path) + f"{copied.original} \"$@\" &\n"
+           "echo heir.runs pid=$! >&2\nwait $!\necho heir.ended status=$? >&2\n")
+    late = begin_heir_of(gate, second)
+    fourth = rescued(gate, crash(gate, second))
+    seen = gate.events.count()
+    (tmp_path / "go").write_text("go\n")
+    Heir(int(gate.event("heir.runs", start=seen, seconds=20).split("pid=")[1]))
+    gate.event("heir.ended status=1", start=seen, seconds=20)
+    assert gate.events_with("muxgate: the process before has crashed, and another one serves in its place", start=seen)
+    assert not late.is_alive(10) and not gate.events_with("upgrade.alone")
+    admin_answers(gate, fourth)
+    for _ in range(20):
+        session(gate)
+    old.echo(b"goes on")
+    cleanup_peers()
+    finish(gate, fourth)
+
+
+def test_an_heir_that_serves_already_is_not_doubled(start, copied, tmp_path):  # noqa: F811
+    """The one before crashes with the news unread that its heir serves."""
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True)
+    old = session(gate)
+    second = upgrade(gate)
+    os.mkfifo(tmp_path / "go")
+    copied(WAITS.format(folder=tmp_path) + f"exec {copied.original} \"$@\"\n")
+    third = begin_heir_of(gate, second)
+    second.signal(signal.SIGSTOP)
+    wait.until(lambda: books.state(second.pid) == "T", "it is held")
+    (tmp_path / "go").write_text("go\n")
+    wait.until(lambda: servers_of(gate) and gate.admin.get("/v1/status")["pid"] == third.pid, "the heir serves", 20)
+    seen = crash(gate, second)
+    if "rescue=true" in gate.event("upgrade.lost", start=seen):
+        rescued(gate, seen)  # it is ended with the rest
+        raise AssertionError("two serve")
+    clients = [session(gate) for _ in range(20)]
+    old.echo(b"goes on")
+    third.signal(signal.SIGTERM)
+    gate.event("muxgate.drain", "sessions=20", start=seen)
+    for client in clients:
+        client.close()
+    gate.event("muxgate.waits", start=seen)
+    old.echo(b"is waited for still")
+    old.close()
+    assert gate.wait_exit() == 0
+    assert not third.is_alive(settings.seconds(10))
+    gate.check_output()
+
+
 # --- a worker that is stuck -----------------------------------------------------------------------
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, WAIT_FOR_THREADS = 0x4206, 0x4207, 0x40000000

@@ -49,6 +49,11 @@ def memory(pid: int) -> int:
     return int(_status(pid, "VmRSS").split()[0]) * 1024
 
 
+def state(pid: int) -> str:
+    """Of all its threads together: "R", "S", "T" (stopped)…"""
+    return _status(pid, "State")[0]
+
+
 def user_id(pid: int) -> int:
     return int(_status(pid, "Uid").split()[1])
 
