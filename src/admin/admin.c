@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "desk.h"
 #include "endpoints.h"
 #include "guard.h"
 #include "router.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 /* How long an endpoint that is given up lets its connections finish. */
@@ -216,13 +216,8 @@ static void *run(void *context)
 
 static bool start_thread(struct admin *admin, struct error *error)
 {
-    /* Signals are the control thread's. */
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     admin->running = true; /* before anyone can look */
-    int failure = pthread_create(&admin->thread, NULL, run, admin);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_create(&admin->thread, run, admin);
     if (failure == 0)
         return true;
     admin->running = false;

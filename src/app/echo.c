@@ -2,13 +2,13 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/thread.h"
 #include "io/mailbox.h"
 #include "io/socket.h"
 #include "io/stream.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -125,11 +125,7 @@ static void *run(void *context)
 
 static bool start_thread(struct echo *echo, struct error *error)
 {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&echo->thread, NULL, run, echo);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_create(&echo->thread, run, echo);
     echo->running = failure == 0;
     return echo->running || error_system(error, failure, "cannot start the echo server");
 }

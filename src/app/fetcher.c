@@ -1,10 +1,10 @@
 #include "app/fetcher.h"
 
+#include "base/thread.h"
 #include "io/mailbox.h"
 
 #include <ev.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -121,13 +121,7 @@ static void *run(void *argument)
 
 static int create_thread(struct fetcher *fetcher)
 {
-    /* Signals are the control thread's. */
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&fetcher->thread, NULL, run, fetcher->desk);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure;
+    return thread_create(&fetcher->thread, run, fetcher->desk);
 }
 
 bool fetcher_start(struct fetcher **ret, struct ev_loop *loop,

@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/slab.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -264,12 +264,7 @@ static void *run(void *context)
 
 bool worker_start(struct worker *worker, struct error *error)
 {
-    /* Signals are the control thread's. */
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&worker->thread, NULL, run, worker);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_create(&worker->thread, run, worker);
     worker->running = failure == 0;
     return worker->running || error_system(error, failure, "cannot start a worker thread");
 }

@@ -17,5 +17,6 @@ src_libbase_a_SOURCES = \
 	include/base/slab.h src/base/slab.c \
 	include/base/span.h \
 	include/base/text.h src/base/text.c \
+	include/base/thread.h src/base/thread.c \
 	include/base/units.h src/base/units.c
 EXTRA_DIST += src/base/README

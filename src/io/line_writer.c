@@ -1,6 +1,7 @@
 #include "io/line_writer.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "line_outlet.h"
 
 #include <limits.h>
@@ -279,7 +280,7 @@ bool line_writer_start(struct line_writer **ret, const struct line_target *targe
         destroy(writer);
         return error_memory(error);
     }
-    int failure = pthread_create(&writer->thread, NULL, run, writer);
+    int failure = thread_create(&writer->thread, run, writer);
     if (failure != 0) {
         destroy(writer);
         return error_system(error, failure, "cannot start the log thread");

@@ -1,10 +1,10 @@
 #include "ledger/ledger.h"
 
+#include "base/thread.h"
 #include "file.h"
 #include "lines.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -490,12 +490,7 @@ static void *run(void *context)
 
 static bool start_thread(struct ledger *ledger, struct error *error)
 {
-    /* Signals are the control thread's. */
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&ledger->thread, NULL, run, ledger);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_create(&ledger->thread, run, ledger);
     ledger->running = failure == 0;
     return failure == 0 || error_system(error, failure, "cannot start the ledger's thread");
 }

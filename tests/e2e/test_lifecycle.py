@@ -98,6 +98,18 @@ def test_a_drain_without_sessions_ends_at_once(start):
     assert watch.elapsed() < settings.seconds(2)
 
 
+def test_signals_reach_the_control_thread_alone(start, tmp_path):
+    """One that another thread takes may be kept waiting there: by ThreadSanitizer, for good."""
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True,
+                 top={"ledger": {"file": str(tmp_path / "ledger")}, "log": {"access": str(tmp_path / "log")}})
+    assert gate.admin.get("/v1/status")["state"] == "running", "all threads are there"
+    numbers = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+    deaf = {int(thread): [n for n in numbers if books.blocks(gate.pid, int(thread), n)]
+            for thread in os.listdir(f"/proc/{gate.pid}/task")}
+    assert deaf.pop(gate.pid) == [] and len(deaf) >= 5
+    assert all(found == list(numbers) for found in deaf.values()), deaf
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_stops_at_once(start, number):
     gate = start(pools={"app": servers.EchoServer()})

@@ -54,6 +54,11 @@ def state(pid: int) -> str:
     return _status(pid, "State")[0]
 
 
+def blocks(pid: int, thread: int, number: int) -> bool:
+    """Does this thread leave that signal to others?"""
+    return bool(int(_status(f"{pid}/task/{thread}", "SigBlk"), 16) >> (number - 1) & 1)
+
+
 def user_id(pid: int) -> int:
     return int(_status(pid, "Uid").split()[1])
 
