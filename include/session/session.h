@@ -32,9 +32,13 @@ enum phase {
     PHASE_COUNT
 };
 
-/* Servers already tried for this session, once the first try has failed. */
+/* Servers already tried for this session, once the first try has failed, or while one that is
+ * connected to may still turn us away (approval.c). */
 struct tries {
-    unsigned count, rounds;
+    unsigned count;
+    uint8_t rounds;
+    bool on_approval;
+    struct buffer kept; /* of the client's: for the next server, should this one turn us away */
     struct server
         *servers[]; /* one reference each: another server is never taken for one of them */
 };
@@ -46,7 +50,7 @@ struct notes {
     char *detail;                /* for the log: session_note_detail() */
     struct address *destination; /* from a received PROXY header */
     unsigned char *tlvs;         /* its fields, until the server has been told */
-    struct tries *tries;         /* CONNECT, QUEUE: from the second try on */
+    struct tries *tries;         /* NULL: no try has failed, or none can fail any more */
     struct waiting *waiting;     /* QUEUE: its place in the pool's queue; phase_queue.c's */
     uint32_t handshake_us;       /* UINT32_MAX: not reached */
     uint16_t tlvs_length;
@@ -202,6 +206,8 @@ void phase_queue_expire(struct session *s);
 
 struct pool *connect_pool(const struct session *s);
 struct pool_key connect_key(const struct session *s); /* points into the session */
+struct tries *connect_tries(const struct session *s); /* NULL: there are none */
+struct tries *connect_make_tries(struct session *s);  /* likewise: out of memory */
 void connect_forget_tries(struct session *s);         /* harmless where there were none */
 void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
@@ -226,6 +232,22 @@ void phase_connect_settle(struct session *s);
 void connect_try_another(struct session *s, const char *what, const char *why);
 /* This server it is. */
 void connect_has_settled(struct session *s);
+
+/* --- approval: RELAY with a server that has not said yet whether it takes our certificate --- */
+
+/* How much of the client's is kept for another server; with more the session stays with this one.
+ */
+#define APPROVAL_KEPT_MAX (16u * 1024u)
+
+/* The handshake is done. true: another server may be needed yet. */
+bool approval_begin(struct session *s);
+bool approval_is_due(const struct session *s);
+/* `moved` bytes of the client's have been read just now, into the scratch. */
+void approval_keep(struct session *s, uint64_t moved);
+void approval_look(struct session *s); /* something has come from the server */
+void approval_end(struct session *s);  /* this server it is */
+/* The server has failed. true: it has turned us away, and the tries go on. */
+bool approval_try_another(struct session *s);
 
 /* CONNECT leads here when TLS was agreed with a client whose TLS is passed through. */
 bool phase_starttls_is_due(const struct session *s);

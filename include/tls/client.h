@@ -70,4 +70,13 @@ struct tls_target {
 bool tls_connect(struct stream *ret, struct tls_client *client, int fd,
                  const struct tls_target *target, struct error *error) MUST_CHECK;
 
+/* TLS 1.3: the handshake is over for us, the server has asked who we are, and nothing shows yet
+ * that it takes what it got: no ticket has come. (Nor any bytes: that is for the caller to know.)
+ */
+bool tls_is_on_approval(const struct stream *stream);
+
+/* It does not. It has read nothing of what was sent behind the handshake. stream_fault() has its
+ * words. */
+bool tls_was_turned_away(const struct stream *stream);
+
 #endif

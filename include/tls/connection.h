@@ -23,6 +23,7 @@ struct tls_visit {
     struct tls_sessions *sessions; /* borrowed; where the server's sessions go; NULL: nowhere */
     unsigned char session_key[TLS_SESSION_KEY_BYTES];
     uint64_t verified_us; /* when the server was, if the session that was offered is resumed */
+    bool on_approval;     /* see tls_is_on_approval() */
 };
 
 struct tls_connection {

@@ -21,6 +21,9 @@ enum stream_status tls_judge_socket(struct tls_connection *connection, int numbe
  */
 bool tls_blame_server(struct tls_connection *connection, unsigned long code);
 
+/* Does a server say by it that it refuses our certificate, or that we have none? */
+bool tls_alert_is_about_us(unsigned char alert);
+
 /* Sets the reason, once: the first one counts. */
 void tls_fault_set(struct tls_connection *connection, const char *format, ...) PRINTF(2, 3);
 

@@ -18,6 +18,7 @@ src_libsession_a_SOURCES = \
 	include/session/tally.h src/session/tally.c \
 	include/session/tour.h src/session/tour.c \
 	include/session/turns.h src/session/turns.c \
+	src/session/approval.c \
 	src/session/first_words.c \
 	include/session/gather.h src/session/gather.c \
 	src/session/peek.c \

@@ -42,13 +42,12 @@ struct pool_key connect_key(const struct session *s)
 
 /* --- tries ------------------------------------------------------------------------------------ */
 
-/* NULL before the second one. */
-static struct tries *tries_of(const struct session *s)
+struct tries *connect_tries(const struct session *s)
 {
     return s->notes == NULL ? NULL : s->notes->tries;
 }
 
-static struct tries *make_tries(struct session *s)
+struct tries *connect_make_tries(struct session *s)
 {
     struct notes *notes = session_notes(s);
     if (notes == NULL)
@@ -61,7 +60,7 @@ static struct tries *make_tries(struct session *s)
 
 static bool remember_try(struct session *s)
 {
-    struct tries *tries = make_tries(s);
+    struct tries *tries = connect_make_tries(s);
     if (tries == NULL)
         return false;
     if (tries->count < tries_of_a_round(s)) {
@@ -79,10 +78,11 @@ static void begin_anew(struct tries *tries)
 
 void connect_forget_tries(struct session *s)
 {
-    struct tries *tries = tries_of(s);
+    struct tries *tries = connect_tries(s);
     if (tries == NULL)
         return;
     begin_anew(tries);
+    buffer_release(&tries->kept);
     free(tries);
     s->notes->tries = NULL;
 }
@@ -130,7 +130,7 @@ static void note_failure(struct session *s, int number, const char *why)
 
 static void go_on_trying(struct session *s)
 {
-    struct tries *tries = tries_of(s);
+    struct tries *tries = connect_tries(s);
     if (tries != NULL && tries->count >= tries_of_a_round(s))
         end_round(s, tries);
     else
@@ -220,7 +220,7 @@ static void connect_to_chosen(struct session *s)
 
 static void try_next(struct session *s)
 {
-    struct tries *tries = tries_of(s);
+    struct tries *tries = connect_tries(s);
     struct pool_key key = connect_key(s);
     s->chosen = pool_pick(connect_pool(s), &key, tries == NULL ? NULL : tries->servers,
                           tries == NULL ? 0 : tries->count);
@@ -239,11 +239,13 @@ static void try_next(struct session *s)
 
 void connect_has_settled(struct session *s)
 {
-    server_note_connected(s->chosen);
-    connect_forget_tries(s);
+    bool open = approval_begin(s);
+    if (session_is_over(s))
+        return;
+    if (!open)
+        approval_end(s);
     if (s->notes != NULL) /* earlier tries do not matter any more */
         session_note_text(&s->notes->detail, span_of(NULL, 0));
-    proxy_out_forget(s);
     session_enter(s, PHASE_RELAY);
 }
 

@@ -28,6 +28,8 @@ static struct relay_tools tools_of(struct session *s)
 
 static void broken(struct session *s, enum side side)
 {
+    if (side == SIDE_SERVER && approval_try_another(s))
+        return;
     const char *fault = stream_fault(side == SIDE_CLIENT ? &s->client : &s->server);
     enum end_reason reason = side == SIDE_CLIENT ? END_client_reset : END_server_reset;
     if (side == SIDE_SERVER && fault != NULL)
@@ -157,16 +159,21 @@ static bool pump(struct session *s, enum direction direction)
     struct relay_result result = pump_once(s, direction);
     if (direction == DIRECTION_UP)
         note_inner(s, &s->relay.lane[DIRECTION_UP]);
+    if (direction == DIRECTION_UP && approval_is_due(s))
+        approval_keep(s, s->relay.lane[DIRECTION_UP].bytes - before[DIRECTION_UP]);
     if (has_last_words(s, direction, result)) {
         relay_refuse(&s->relay, direction, s->engine->pipes);
         result = pump_once(s, direction == DIRECTION_UP ? DIRECTION_DOWN : DIRECTION_UP);
     }
     note_ends(s);
     count_bytes(s, before);
-    if (result.status == RELAY_GOES_ON)
-        return true;
-    end_by(s, result);
-    return false;
+    if (result.status != RELAY_GOES_ON) {
+        end_by(s, result);
+        return false;
+    }
+    if (approval_is_due(s))
+        approval_look(s);
+    return true;
 }
 
 /* --- a client taken for silent ---------------------------------------------------------------- */
@@ -240,7 +247,7 @@ static void pump_for(struct session *s, enum side side, int events)
     if (side == SIDE_CLIENT && s->doubtful) {
         if (events & EV_READ)
             doubt(s);
-        if (s->doubtful || session_is_over(s))
+        if (s->doubtful || s->phase != PHASE_RELAY)
             return;
     }
     if ((events & stream->read_waits) && is_read_from(lane))
@@ -261,7 +268,7 @@ bool phase_relay_may_gather(const struct session *s, enum side side)
         &s->relay.lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
     const struct stream *to = side == SIDE_CLIENT ? &s->server : &s->client;
     return s->phase == PHASE_RELAY && !s->doubtful && is_read_from(lane) && !lane->large &&
-           to->nagle == 0 && !is_looked_at(s, side);
+           to->nagle == 0 && !is_looked_at(s, side) && !approval_is_due(s);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */
@@ -283,6 +290,11 @@ static bool is_half_closed(const struct session *s)
     return is_over(&s->relay.lane[DIRECTION_UP]) || is_over(&s->relay.lane[DIRECTION_DOWN]);
 }
 
+static uint64_t approval_limit_ms(const struct session *s)
+{
+    return pool_model(connect_pool(s))->connect_timeout_ms;
+}
+
 static uint64_t silence_limit_ms(const struct session *s)
 {
     const struct model_listener *model = session_model(s);
@@ -294,7 +306,21 @@ static uint64_t silence_limit_ms(const struct session *s)
 /* Lazy: only the deadline is written per message; the timer finds out when it fires. */
 static void moved(struct session *s)
 {
-    session_set_deadline(s, silence_limit_ms(s));
+    uint64_t limit = silence_limit_ms(s);
+    if (approval_is_due(s) && approval_limit_ms(s) < limit)
+        limit = approval_limit_ms(s);
+    session_set_deadline(s, limit);
+}
+
+/* It says nothing, neither yes nor no. true: the silence may go on. */
+static bool approval_expires(struct session *s)
+{
+    uint64_t waited = approval_limit_ms(s), limit = silence_limit_ms(s);
+    approval_end(s);
+    if (waited >= limit)
+        return false;
+    session_set_deadline(s, limit - waited);
+    return true;
 }
 
 void phase_relay_begin(struct session *s)
@@ -308,7 +334,7 @@ void phase_relay_begin(struct session *s)
 
 static void after_pumps(struct session *s)
 {
-    if (session_is_over(s))
+    if (s->phase != PHASE_RELAY) /* over, or at another server */
         return;
     if (s->doubtful && s->relay.lane[DIRECTION_DOWN].bytes > 0)
         believe(s); /* the server has spoken first: it is what it was taken for */
@@ -320,7 +346,7 @@ void phase_relay_step(struct session *s, int client_events, int server_events)
 {
     if (client_events != 0)
         pump_for(s, SIDE_CLIENT, client_events);
-    if (server_events != 0 && !session_is_over(s))
+    if (server_events != 0 && s->phase == PHASE_RELAY)
         pump_for(s, SIDE_SERVER, server_events);
     after_pumps(s);
 }
@@ -348,6 +374,8 @@ void phase_relay_settle(struct session *s)
 
 void phase_relay_expire(struct session *s)
 {
+    if (approval_is_due(s) && approval_expires(s))
+        return;
     if (waits_for_the_rest(s)) {
         /* Fewer fitting bytes at the end of the delay count as plain. */
         believe(s);

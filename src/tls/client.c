@@ -5,6 +5,7 @@
 #include "tls/authorities.h"
 #include "tls/client_private.h"
 #include "tls/connection.h"
+#include "tls/fault.h"
 #include "tls/report.h"
 
 #include <ev.h>
@@ -338,6 +339,19 @@ static bool begin(struct tls_connection *connection, struct tls_client *client,
         return false;
     offer_session(connection, demands, target);
     return true;
+}
+
+bool tls_is_on_approval(const struct stream *stream)
+{
+    const struct tls_connection *connection = stream->state;
+    return connection->visit->on_approval;
+}
+
+bool tls_was_turned_away(const struct stream *stream)
+{
+    const struct tls_connection *connection = stream->state;
+    return connection->visit->on_approval && connection->outcome == STREAM_BROKEN &&
+           tls_alert_is_about_us(connection->alert);
 }
 
 bool tls_connect(struct stream *ret, struct tls_client *client, int fd,

@@ -39,6 +39,25 @@ static const struct words alert_words[] = {
     {SSL_AD_BAD_RECORD_MAC, "the server could not read a record of ours"},
 };
 
+bool tls_alert_is_about_us(unsigned char alert)
+{
+    switch (alert) {
+    case SSL_AD_HANDSHAKE_FAILURE:
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+    case SSL_AD_DECRYPT_ERROR:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static const struct words verify_words[] = {
     {X509_V_ERR_CERT_HAS_EXPIRED, "expired"},
     {X509_V_ERR_CERT_NOT_YET_VALID, "not valid yet"},

@@ -38,7 +38,8 @@ enum tls_file_status tls_means_load_credential(const struct tls_client *client,
 /* Called by the library in the worker that reads: a session came, in or behind the handshake. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
-    const struct tls_visit *visit = tls_connection_of(ssl)->visit;
+    struct tls_visit *visit = tls_connection_of(ssl)->visit;
+    visit->on_approval = false;
     if (visit->sessions == NULL)
         return 0;
     tls_sessions_put(visit->sessions, visit->session_key, session,
@@ -46,8 +47,17 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1; /* the reference is ours now */
 }
 
+/* The server asks who we are: what the context has is the answer. */
+static int on_request(SSL *ssl, void *unused)
+{
+    (void)unused;
+    tls_connection_of(ssl)->visit->on_approval = SSL_version(ssl) >= TLS1_3_VERSION;
+    return 1;
+}
+
 static void set_habits(SSL_CTX *context)
 {
+    SSL_CTX_set_cert_cb(context, on_request, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, on_session);
     tls_connection_prepare(context);

@@ -4,10 +4,11 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
-from harness import certs, cleanup, net, proxy, servers, tls, wait
+from harness import certs, cleanup, net, proxy, servers, settings, tls, wait
 
 NAME = "db.example.com"
 PLAIN = [{"pool": "app"}]
@@ -231,17 +232,137 @@ def test_a_client_certificate_is_shown_to_a_server_that_wants_one(start, authori
     assert (("commonName", "gateway.clients.example.com"),) in server.clients[0]["subject"]
 
 
-@pytest.mark.parametrize("version, ends", [(ssl.TLSVersion.TLSv1_2, "connect_failed"),
-                                           (ssl.TLSVersion.TLSv1_3, "server_reset")])
-def test_without_one_the_log_says_what_the_server_wanted(start, authority, trusting, version, ends):
+@pytest.mark.parametrize("version, wanted", [(ssl.TLSVersion.TLSv1_2, "handshake failure"),
+                                             (ssl.TLSVersion.TLSv1_3, "wants a client certificate")])
+def test_without_one_the_log_says_what_the_server_wanted(start, authority, trusting, version, wanted):
     server = Secure(authority.known(NAME), client_ca=authority.cert, version=version)
     gate = start(PLAIN, pool(server, tls=trusting(), connect_retries=0), tls=None)
     client = gate.connect().send(b"x")
     client.expect_reset()
-    line = gate.ended(client, ends)
     # TLS 1.2 has no alert of that name; in 1.3 it comes behind the client's side of the handshake
-    wanted = "wants a client certificate" if ends == "server_reset" else "handshake failure"
-    assert wanted in line["detail"]
+    assert wanted in gate.ended(client, "connect_failed")["detail"]
+
+
+# --- turned away when the handshake is over for us (TLS 1.3) ------------------------------------
+
+class Banner(Secure):
+    """Speaks first."""
+
+    def handle(self, peer):
+        inner = tls.TlsPeer(peer, self.context, server_side=True)
+        inner.send(b"220 ready")
+        inner.recv_some()
+
+
+@pytest.fixture
+def picky(authority, tmp_path):
+    """picky(…) → a server that takes no certificate of this run's authority, and says so late."""
+    others = certs.Authority(tmp_path / "others").cert
+    return lambda kind=Secure, **how: kind(authority.known(NAME), client_ca=others, **how)
+
+
+@pytest.fixture
+def known(authority, trusting):
+    """The keys of a pool's tls with a certificate of ours."""
+    ours = authority.known("gateway.clients.example.com")
+    return trusting(cert=str(ours.cert), key=str(ours.key))
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("way", ["plain", "terminated", "finished", "16k"])
+def test_who_is_turned_away_late_gets_another_server_with_every_byte(start, secure, picky, authority, known, way):
+    first, good = picky(), secure(client_ca=authority.cert)
+    gate = start(BOTH, pool(first, good, tls=known))
+    client, said = gate.connect(), b"8=FIX.4.4|hello" if way != "16k" else b"x" * (16 << 10)
+    if way == "terminated":
+        client = tls.TlsPeer(client, name="gateway.example.com")
+    client.send(said)
+    if way == "finished":
+        client.finish()
+    assert client.recv(len(said)) == said
+    if way == "finished":
+        client.expect_eof()
+    else:
+        client.echo(b"and on")
+    client.close()
+    line = gate.session(client)
+    assert line["server"] == good.address and line.get("detail", "truncated") == "truncated", line
+    assert line["bytes_in"] == len(said) + (0 if way == "finished" else 6)
+    assert len(first.failures) == 1
+
+
+def test_a_silent_client_gets_another_server_too(start, picky, authority, known):
+    first, good = picky(Banner), Banner(authority.known(NAME), client_ca=authority.cert)
+    gate = start(PLAIN, pool(first, good, tls=known), tls=None, inspect_delay="50ms")
+    client = gate.connect()
+    assert client.recv(9) == b"220 ready"
+    client.close()
+    assert gate.session(client)["server"] == good.address
+
+
+def test_the_next_server_is_told_who_comes(start, secure, picky, authority, known):
+    length = len(proxy.v2("127.0.0.4", 1, "127.0.0.1", 2))
+    first, good = picky(before=length), secure(client_ca=authority.cert, before=length)
+    gate = start(PLAIN, pool(first, good, tls=known, proxy_protocol="v2"), tls=None)
+    client = gate.connect(source="127.0.0.4")
+    client.echo(b"hello")
+    assert good.headers == first.headers and good.headers[0].startswith(proxy.v2("127.0.0.4", 1, "127.0.0.1", 2)[:12])
+
+
+def test_all_turn_away_and_the_health_check_hears_of_it(start, picky, known):
+    servers_ = [picky(), picky()]
+    check = {"interval": "1h", "fall": 2, "type": "tcp"}
+    gate = start(PLAIN, pool(*servers_, tls=known, connect_retries=1, health_check=check), tls=None)
+    client = gate.connect().send(b"x")
+    client.expect_reset()
+    assert "the server does not know who signed our certificate (alert unknown CA)" in gate.ended(client, "connect_failed")["detail"]
+    assert [server.failures.count("CERTIFICATE_VERIFY_FAILED") for server in servers_] == [2, 2], "two rounds"
+    assert 'reason="tls: the server does not know who signed our certificate' in gate.event("server.down")
+
+
+def test_with_more_bytes_than_are_kept_the_session_ends_and_says_why(start, secure, picky, authority, known):
+    """The server reads nothing until all of it has been sent."""
+    first, good = picky(), secure(client_ca=authority.cert)
+    gate = start(PLAIN, pool(first, good, tls=known), tls=None)
+    client = gate.connect().send(b"x" * (64 << 10))
+    client.expect_reset()
+    assert "unknown CA" in gate.ended(client, "server_reset")["detail"] and good.count == 0
+
+
+class Mute(Secure):
+    """Takes who comes, gives no ticket, and says nothing until it is told to."""
+
+    def __init__(self, *args, **how):
+        self.may_speak = threading.Event()
+        super().__init__(*args, **how)
+        self.context.num_tickets = 0
+
+    def handle(self, peer):
+        inner = tls.TlsPeer(peer, self.context, server_side=True)
+        heard = inner.recv_some()
+        self.may_speak.wait(60)
+        inner.send(heard)
+        inner.recv_some()
+
+
+def test_a_server_that_says_neither_yes_nor_no_is_waited_for(start, authority, known):
+    server = Mute(authority.known(NAME), client_ca=authority.cert)
+    gate = start(PLAIN, pool(server, tls=known, connect_timeout="100ms"), tls=None)
+    client = gate.connect().send(b"hello")
+    client.expect_silence(0.4)
+    server.may_speak.set()
+    assert client.recv(5) == b"hello"
+    client.close()
+    assert gate.session(client)["end"] == "client_closed"
+
+
+def test_idle_counts_from_the_last_byte_with_such_a_server_too(start, authority, known):
+    server = Mute(authority.known(NAME), client_ca=authority.cert)
+    gate = start(PLAIN, pool(server, tls=known, connect_timeout="200ms"), tls=None, timeouts={"idle": "500ms"})
+    client = gate.connect().send(b"hello")
+    client.expect_closed()
+    line = gate.ended(client, "idle_timeout")
+    assert 490 <= line["duration_ms"] < settings.seconds(1.5) * 1000
 
 
 @pytest.mark.tsan

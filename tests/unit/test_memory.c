@@ -20,7 +20,7 @@ END_TEST
 START_TEST(what_few_sessions_need_is_held_by_those_alone)
 {
     ck_assert_uint_le(sizeof(struct notes), 120);
-    ck_assert_uint_le(sizeof(struct tries), 8);
+    ck_assert_uint_le(sizeof(struct tries), 16);
 }
 END_TEST
 
