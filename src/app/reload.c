@@ -111,7 +111,6 @@ bool muxgate_commit(struct muxgate *m, const struct change *change, struct text 
 
 static void refuse(struct muxgate *m, const struct error *error, const struct reload *reload)
 {
-    atomic_fetch_add(&m->process.reloads_failed, 1);
     bool reasoned = error->kind != ERROR_NONE;
     log_event(LOG_LEVEL_ERROR, "reload.refused", "generation=%llu kept=true%s%s%s",
               (unsigned long long)m->snapshot->generation, reasoned ? " reason=\"" : "",
@@ -176,9 +175,11 @@ static enum admin_reload try_reload(struct muxgate *m, const struct reload *relo
     if (waits) {
         (void)error_input(&error,
                           "the running configuration waits to be confirmed (muxgatectl confirm)");
-    } else if (may_reload(m, &error) && load_and_take(m, reload, &error)) {
-        atomic_fetch_add(&m->process.reloads_done, 1);
-        return ADMIN_RELOAD_DONE;
+    } else if (may_reload(m, &error)) {
+        bool done = load_and_take(m, reload, &error);
+        atomic_fetch_add(done ? &m->process.reloads_done : &m->process.reloads_failed, 1);
+        if (done)
+            return ADMIN_RELOAD_DONE;
     }
     refuse(m, &error, reload);
     return waits ? ADMIN_RELOAD_CONFLICT : ADMIN_RELOAD_REFUSED;

@@ -1,5 +1,7 @@
 #include "ask.h"
 
+#include <stdio.h>
+
 void ask_explain(const struct client_answer *answer, struct error *error)
 {
     json_t *body = json_loadb(answer->body.data == NULL ? "" : answer->body.data,
@@ -21,6 +23,8 @@ bool ask(struct text *ret, const struct ctl *ctl, const char *method, const char
     bool good = answer.status >= 200 && answer.status < 300;
     if (!good)
         ask_explain(&answer, error);
+    if (!good && ctl->json && answer.body.length > 0)
+        (void)fwrite(answer.body.data, 1, answer.body.length, stdout);
     if (good && ret != NULL)
         *ret = answer.body;
     else

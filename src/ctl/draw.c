@@ -263,7 +263,7 @@ static void add_rule_text(struct table *table, const json_t *rule)
 
 void command_draw_unknown(const json_t *unknown, struct text *ret)
 {
-    static const char *const titles[] = {">COUNT", "LAST",      "LISTENER", "PROTOCOL",
+    static const char *const titles[] = {">COUNT", "LAST",      "LISTENER", "INSIDE", "PROTOCOL",
                                          "SOURCE", "SUGGESTED", "BEGIN",    NULL};
     struct table table;
     table_begin(&table, titles);
@@ -273,6 +273,7 @@ void command_draw_unknown(const json_t *unknown, struct text *ret)
         table_add_member(&table, row, "count");
         add_minute(&table, word(row, "last"));
         add_or_dash(&table, word(row, "listener"));
+        add_or_dash(&table, inside);
         table_add_format(&table, "%s%s", inside[0] == '\0' ? "" : "tls+", word(row, "protocol"));
         add_or_dash(&table, word(row, "source"));
         add_rule_text(&table, json_object_get(row, "suggested"));

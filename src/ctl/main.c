@@ -114,12 +114,25 @@ static enum ctl_status run(struct asked *asked, char **words, unsigned count, st
     }
     bool fits = count - 1 == command->words && (asked->ctl.given & ~command->options) == 0;
     if (!fits) {
-        (void)error_input(error, "write: muxgatectl %s", command->usage);
+        (void)error_input(error, "usage: muxgatectl %s", command->usage);
         return CTL_USAGE;
     }
     asked->ctl.words = (const char *const *)(words + 1);
     asked->ctl.word_count = count - 1;
     return command->run(&asked->ctl, command->name, error);
+}
+
+/* As muxgate has it. Of a cluster of letters `word` may be the one before: there the letter itself
+ * tells. */
+static enum ctl_status complain(int option, const char *word)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt > 0 && optopt < OPTION_JSON)
+        word = letter;
+    (void)fprintf(stderr, "muxgatectl: %s%s%s (-h lists them)\n",
+                  option == ':' ? "" : "unknown option ", word,
+                  option == ':' ? " needs an argument" : "");
+    return CTL_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -130,9 +143,10 @@ int main(int argc, char **argv)
                                             : SOCKET_DEFAULT};
     struct error error = {0};
     int option;
-    while ((option = getopt_long(argc, argv, "s:d:n:Vh", long_options, NULL)) != -1)
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":s:d:n:Vh", long_options, NULL)) != -1)
         if (!take(&asked, option))
-            return CTL_USAGE; /* getopt_long has said why */
+            return complain(option, argv[optind - 1]);
     if (asked.help || asked.version) {
         if (asked.help)
             print_help(stdout);

@@ -93,6 +93,16 @@ def test_nothing_to_confirm_is_a_conflict(trial):
     assert "confirm" not in gate.admin.get("/v1/status")
 
 
+def test_a_reload_that_was_not_tried_has_not_failed(trial):
+    gate, ctl, _ = trial.begin()
+    assert gate.admin.ask("POST", "/v1/reload").status == 409
+    assert ctl("reload").returncode == 1
+    assert gate.admin.metric("reloads_total", result="failed") == 0
+    ctl.good("confirm")
+    gate.write_text("{")
+    assert ctl("reload").returncode == 1 and gate.admin.metric("reloads_total", result="failed") == 1
+
+
 def test_the_documents_for_scripts(trial):
     gate, ctl, _ = trial.begin()
     assert '"confirm": {"until": "' in ctl.good("--json", "status")

@@ -255,16 +255,23 @@ def test_top_fits_a_small_terminal_and_waits_for_a_restart(gate, ctl):
 BAD_LINES = [
     ((), "what to do?"), (("nothing",), 'no command "nothing"'), (("drain",), "drain POOL/SERVER"), (("status", "x"), "status"),
     (("weight", "app/one"), "weight POOL/SERVER N"), (("weight", "app/one", "257"), "0 to 256"), (("weight", "app/one", "x"), "0 to 256"),
-    (("pools", "--limit", "3"), "write: muxgatectl pools"), (("sessions", "-n", "3"), "sessions"), (("sessions", "--limit", "x"), "number"),
-    (("sessions", "--generation", ""), "number"), (("top", "-d", "0"), "-d"), (("top", "-n", "x"), "-n"), (("--nothing",), "--nothing"),
-    (("ledger", "--limit", "3"), "write: muxgatectl ledger"), (("status", "--plain"), "status"), (("unknown", "x"), "write: muxgatectl unknown"),
-    (("confirm", "60s"), "write: muxgatectl confirm"), (("reload", "--confirm", "soon"), "a time like 60s"), (("reload", "--limit", "3"), "--dry-run")]
+    (("pools", "--limit", "3"), "usage: muxgatectl pools"), (("sessions", "-n", "3"), "sessions"), (("sessions", "--limit", "x"), "number"),
+    (("sessions", "--generation", ""), "number"), (("top", "-d", "0"), "-d"), (("top", "-n", "x"), "-n"), (("--nothing",), "muxgatectl: unknown option --nothing"),
+    (("-x",), "muxgatectl: unknown option -x"), (("-s",), "muxgatectl: -s needs an argument"), (("--limit",), "--limit needs an argument"),
+    (("ledger", "--limit", "3"), "usage: muxgatectl ledger"), (("status", "--plain"), "status"), (("unknown", "x"), "usage: muxgatectl unknown"),
+    (("confirm", "60s"), "usage: muxgatectl confirm"), (("reload", "--confirm", "soon"), "a time like 60s"), (("reload", "--limit", "3"), "--dry-run")]
 
 
 @pytest.mark.parametrize("words, said", BAD_LINES)
 def test_a_line_that_is_not_understood_is_a_usage_error(words, said):
     done = program.run(*words)
     assert done.returncode == 2 and done.stdout == "" and said in done.stderr
+
+
+def test_with_json_a_refusal_is_a_document_too(ctl):
+    done = ctl("--json", "kill", "none-such")
+    assert done.returncode == 1 and json.loads(done.stdout)["error"] in done.stderr
+    assert ctl("kill", "none-such").stdout == ""
 
 
 def test_help_and_version(gate):

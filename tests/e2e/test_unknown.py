@@ -77,6 +77,8 @@ def test_what_was_decrypted_names_the_rule_that_it_was_in(gate):
     (entry,) = unknown(gate)
     assert entry["inside"] == "rules[1]" and entry["protocol"] == "unknown" and entry["begin"] == "*"
     assert entry["sni"] == "gate.example.com" and entry["suggested"] == {**ADDRESS, "pool": "app"}
+    (row,) = Ctl(gate.folder / "admin.sock").table("unknown")
+    assert row["INSIDE"] == "rules[1]" and row["PROTOCOL"] == "tls+unknown"
 
 
 def test_several_pools_leave_the_choice_open(start):
@@ -115,7 +117,7 @@ def test_muxgatectl_shows_it(gate):
     assert ctl.table("unknown") == []
     line = refused(gate, b"PASS hunter2\r\n")
     (row,) = ctl.table("unknown")
-    assert row == {"COUNT": "1", "LAST": line["time"][:16] + "Z", "LISTENER": "combined", "PROTOCOL": "unknown",
+    assert row == {"COUNT": "1", "LAST": line["time"][:16] + "Z", "LISTENER": "combined", "INSIDE": "-", "PROTOCOL": "unknown",
                    "SOURCE": net.HOST, "SUGGESTED": '{"match":{"prefix_hex":"5041535320"},"pool":"app"}',
                    "BEGIN": "PASS *\\r\\n (irc or ftp)"}
     assert json.loads(ctl.good("--json", "unknown")) == unknown(gate)

@@ -9,10 +9,13 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DAY    UINT64_C(86400000)
@@ -710,6 +713,31 @@ START_TEST(a_place_that_cannot_be_written_is_refused_at_once)
 }
 END_TEST
 
+/* A folder in its place, then a disk that is full. */
+START_TEST(a_file_that_could_not_be_written_leaves_nothing_beside_it)
+{
+    struct rlimit whole, little;
+    struct error error = {0};
+    char place[128], fresh[160];
+    static const char bytes[4096];
+    (void)snprintf(place, sizeof place, "%s/taken", folder);
+    (void)snprintf(fresh, sizeof fresh, "%s.new", place);
+    ck_assert_int_eq(mkdir(place, 0700), 0);
+    ck_assert(!file_save(place, span_of(bytes, sizeof bytes), &error));
+    ck_assert(access(fresh, F_OK) != 0);
+    ck_assert_int_eq(rmdir(place), 0);
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    little = (struct rlimit){.rlim_cur = 1000, .rlim_max = whole.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &little), 0);
+    ck_assert(!file_save(place, span_of(bytes, sizeof bytes), &error));
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    ck_assert(access(fresh, F_OK) != 0 && access(place, F_OK) != 0);
+    ck_assert(file_save(place, span_of(bytes, sizeof bytes), &error));
+    ck_assert_int_eq(unlink(place), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ledger");
@@ -746,6 +774,7 @@ int main(void)
     tcase_add_test(thread, a_ring_that_is_full_drops_and_counts);
     tcase_add_test(thread, another_file_is_another_ledger_and_without_one_nothing_is_kept);
     tcase_add_test(thread, a_place_that_cannot_be_written_is_refused_at_once);
+    tcase_add_test(thread, a_file_that_could_not_be_written_leaves_nothing_beside_it);
     suite_add_tcase(suite, thread);
     return suite_run(suite);
 }
