@@ -141,7 +141,8 @@ static enum stream_status tls_deliver(struct stream *s, const void *bytes, size_
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
-/* close_notify once; a further SSL_shutdown() would begin to read. */
+/* close_notify once; a further SSL_shutdown() would begin to read. MSG_MORE: the FIN that follows
+ * at once, of shutdown() or close(), takes it along in one segment. */
 static enum stream_status notify(struct stream *s)
 {
     struct tls_connection *connection = s->state;
@@ -151,7 +152,9 @@ static enum stream_status notify(struct stream *s)
         return connection->notified ? STREAM_OK : wait_or_fail(s);
     }
     tls_forget_errors();
+    connection->wire.more = true;
     int result = SSL_shutdown(connection->ssl);
+    connection->wire.more = false;
     if (result < 0) {
         enum stream_status status = judge_write(connection, result, &s->write_waits);
         if (status != STREAM_OK)

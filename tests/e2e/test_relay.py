@@ -6,7 +6,9 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import ssl
+import struct
 import termios
 import threading
 import time
@@ -345,6 +347,37 @@ def test_a_tls_clients_fin_without_close_notify_stays_one(session):
     assert s.server.recv_all() == b"question" and s.server.truncated
     s.server.peer.close()
     assert s.log("client_closed")["detail"] == "truncated"
+
+
+class Segments:
+    """What the kernel tells of a socket's segments (struct tcp_info of linux/tcp.h)."""
+
+    CLOSE_WAIT = 8  # the other side's FIN is there
+
+    def __init__(self, sock):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+        self.state = info[0]
+        self.unacknowledged, = struct.unpack_from("=I", info, 24)
+        self.came, = struct.unpack_from("=I", info, 140)
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_close_notify_and_fin_come_in_one_segment(session, first):
+    s = session("terminate")
+    s.server.send(b"an answer")
+    assert s.client.recv(9) == b"an answer"
+    if first == "client":
+        s.client.finish()
+        s.server.expect_eof()
+    sock = s.client.sock
+    wait.until(lambda: Segments(sock).unacknowledged == 0, "all that the client said is acknowledged")
+    before = Segments(sock).came
+    s.server.close()
+    wait.until(lambda: Segments(sock).state == Segments.CLOSE_WAIT, "the FIN is there")
+    assert Segments(sock).came == before + 1
+    s.client.expect_close_notify()
+    s.client.close()
+    s.log(f"{first}_closed")
 
 
 def test_a_clean_tls_end_is_not_called_truncated(session):
