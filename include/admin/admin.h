@@ -67,6 +67,7 @@ struct admin_args {
     const struct line_writer *log;
     struct ledger *ledger;
     struct unknowns *unknowns;
+    void (*on_left)(void *owner); /* see admin_leave(); control thread */
 };
 
 bool admin_start(struct admin **ret, const struct admin_args *args, struct error *error) MUST_CHECK;
@@ -75,6 +76,10 @@ bool admin_start(struct admin **ret, const struct admin_args *args, struct error
  * (memory) things stay as they are. */
 bool admin_adopt(struct admin *admin, struct snapshot *snapshot,
                  struct endpoints *endpoints) MUST_CHECK;
+
+/* After endpoints without any were adopted, as another process has them: on_left() follows, once,
+ * as soon as everybody who is connected has got what he has asked for, or will not ask. */
+void admin_leave(struct admin *admin);
 
 void admin_stop(struct admin *admin); /* accepts NULL */
 void admin_free(struct admin *admin); /* accepts NULL; after admin_stop() */

@@ -119,19 +119,43 @@ static bool has_job(const struct admin *admin, const struct service *service)
     return false;
 }
 
+static bool may_close(const struct admin *admin, const struct service *service)
+{
+    if (has_job(admin, service))
+        return false;
+    return ev_now(admin->loop) >= service->until || http_is_idle(service->http) ||
+           (admin->leaving && http_owes_nothing(service->http));
+}
+
+static void deliver_left(struct mail *mail, void *owner)
+{
+    CONTAINER_OF(mail, struct admin, left)->args.on_left(owner);
+}
+
+static void tell_left(struct admin *admin)
+{
+    if (!admin->leaving || admin->left.deliver != NULL)
+        return;
+    admin->left.deliver = deliver_left;
+    mailbox_send(admin->args.mailbox, &admin->left);
+}
+
+static void sweep(struct admin *admin)
+{
+    LIST_EACH(&admin->retired, node)
+    if (may_close(admin, LIST_ENTRY(node, struct service, link)))
+        service_free(LIST_ENTRY(node, struct service, link));
+    if (!list_empty(&admin->retired))
+        return;
+    ev_timer_stop(admin->loop, &admin->sweep);
+    tell_left(admin);
+}
+
 static void on_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 {
+    (void)loop;
     (void)events;
-    struct admin *admin = watcher->data;
-    LIST_EACH(&admin->retired, node)
-    {
-        struct service *service = LIST_ENTRY(node, struct service, link);
-        bool late = ev_now(loop) >= service->until;
-        if (!has_job(admin, service) && (late || http_is_idle(service->http)))
-            service_free(service);
-    }
-    if (list_empty(&admin->retired))
-        ev_timer_stop(loop, watcher);
+    sweep(watcher->data);
 }
 
 static bool is_served(const struct admin *admin, const struct endpoint *endpoint)
@@ -188,6 +212,20 @@ bool admin_adopt(struct admin *admin, struct snapshot *snapshot, struct endpoint
     *adopt = (struct adopt_mail){{.deliver = deliver_adopt}, snapshot, endpoints};
     mailbox_send(&admin->mailbox, &adopt->mail);
     return true;
+}
+
+static void deliver_leave(struct mail *mail, void *owner)
+{
+    (void)mail;
+    struct admin *admin = owner;
+    admin->leaving = true;
+    sweep(admin);
+}
+
+void admin_leave(struct admin *admin)
+{
+    admin->leave.deliver = deliver_leave;
+    mailbox_send(&admin->mailbox, &admin->leave);
 }
 
 /* The library cannot be stopped while requests wait. */

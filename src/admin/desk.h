@@ -31,7 +31,8 @@ struct admin {
     struct endpoints *endpoints; /* counted; the current ones */
     struct list services, retired, jobs;
     ev_timer sweep;
-    struct mail stop;
+    struct mail stop, leave, left;
+    bool leaving; /* for good: another process answers from now on */
     uint64_t started_ms;
     unsigned listings; /* lists of sessions, and ledgers, being made */
 };
@@ -42,9 +43,6 @@ struct job {
     struct http_request *request; /* NULL: nobody waits any more */
     ev_timer deadline;
 };
-
-/* Lists of sessions that are made at a time; whoever asks beyond that is told to come back. */
-#define LISTINGS_MAX 4u
 
 /* Nobody waits for longer than this many seconds. */
 #define JOB_SECONDS    5

@@ -26,6 +26,7 @@ struct client {
     int fd;
     ev_tstamp deadline; /* 0: none, we are the ones who are slow */
     bool asking;        /* its request is not whole */
+    bool owed;          /* an answer: to its first request, or to another one that has begun */
 };
 
 struct request {
@@ -124,6 +125,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         return; /* refused with its first request */
     }
     client->fd = info->connect_fd;
+    client->owed = true;
     list_append(&http->clients, &client->link);
     set_deadline(http, client, true, HTTP_REQUEST_SECONDS);
 }
@@ -256,6 +258,7 @@ static struct request *begin(struct http *http, struct MHD_Connection *connectio
     r->http = http;
     r->connection = connection;
     r->client = client;
+    client->owed = true;
     r->shown =
         (struct http_request){.method = method,
                               .path = path,
@@ -329,6 +332,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (r == NULL)
         return;
     set_deadline(r->http, r->client, true, (int)IDLE_SECONDS); /* for the next one */
+    r->client->owed = false;
     if (r->response != NULL)
         MHD_destroy_response(r->response);
     text_release(&r->body);
@@ -395,6 +399,20 @@ void http_retire(struct http *http)
 bool http_is_idle(const struct http *http)
 {
     return list_empty(&http->clients);
+}
+
+static bool is_owed(const struct client *client)
+{
+    char byte;
+    return client->owed || recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool http_owes_nothing(const struct http *http)
+{
+    LIST_EACH(&http->clients, node)
+    if (is_owed(LIST_ENTRY(node, struct client, link)))
+        return false;
+    return true;
 }
 
 void http_close(struct http *http)

@@ -66,6 +66,9 @@ void http_answer(struct http_request *request, const struct http_answer *answer)
 void http_retire(struct http *http);
 bool http_is_idle(const struct http *http); /* no connection is left */
 
+/* Nobody who is connected waits for an answer: each has had one, and has asked nothing since. */
+bool http_owes_nothing(const struct http *http);
+
 /* Every request must have been answered. Accepts NULL. */
 void http_close(struct http *http);
 

@@ -140,7 +140,8 @@ static bool start_admin(struct muxgate *m, struct error *error)
                                     .gauge = &m->gauge,
                                     .log = m->log,
                                     .ledger = m->ledger,
-                                    .unknowns = m->unknowns};
+                                    .unknowns = m->unknowns,
+                                    .on_left = muxgate_on_admin_left};
     return admin_start(&m->admin, &args, error);
 }
 

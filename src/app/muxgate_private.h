@@ -55,6 +55,7 @@ struct muxgate {
     uint64_t generations;     /* numbers given so far */
     bool draining, ending;
     bool reload_due;   /* a HUP came while an heir was starting */
+    bool admin_leaves; /* an heir answers its clients, but for those who have asked here already */
     bool told_to_stop; /* by a signal, not by an heir */
     /* After the crash of an heir that served: another is being started, with these. */
     bool rescuing;
@@ -80,6 +81,7 @@ void muxgate_reopen_log(struct muxgate *m);
 void muxgate_stop(struct muxgate *m);    /* TERM: drains; a second time: ends */
 void muxgate_upgrade(struct muxgate *m); /* USR2 */
 void muxgate_on_worker_empty(void *owner);
+void muxgate_on_admin_left(void *owner);
 void muxgate_watch_predecessors(struct muxgate *m);
 
 /* A reload leaves those bindings of `before` that are not in `now`. */

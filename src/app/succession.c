@@ -60,7 +60,7 @@ static void drain(struct muxgate *m)
  * too: it would be killed as soon as this process, the main one, is gone. */
 static void end_if_done(struct muxgate *m)
 {
-    if (m->empty_workers < m->worker_count || m->rescuing)
+    if (m->empty_workers < m->worker_count || m->rescuing || m->admin_leaves)
         return;
     if (predecessors_are_there(&m->predecessors))
         log_event(LOG_LEVEL_INFO, "muxgate.waits",
@@ -73,6 +73,13 @@ void muxgate_on_worker_empty(void *owner)
 {
     struct muxgate *m = owner;
     m->empty_workers++;
+    end_if_done(m);
+}
+
+void muxgate_on_admin_left(void *owner)
+{
+    struct muxgate *m = owner;
+    m->admin_leaves = false;
     end_if_done(m);
 }
 
@@ -149,8 +156,12 @@ static void leave_admin(struct muxgate *m)
         return;
     endpoints_unref(m->endpoints);
     m->endpoints = none;
-    if (!admin_adopt(m->admin, snapshot_ref(m->snapshot), endpoints_ref(none)))
+    if (admin_adopt(m->admin, snapshot_ref(m->snapshot), endpoints_ref(none)))
+        m->admin_leaves = true;
+    else
         log_event(LOG_LEVEL_ERROR, "admin.failed", "reason=\"out of memory\"");
+    if (m->admin_leaves)
+        admin_leave(m->admin);
 }
 
 static void on_heir_ready(void *context, pid_t heir)

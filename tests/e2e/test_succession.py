@@ -88,6 +88,29 @@ def test_what_is_set_while_an_heir_starts_goes_to_it_too(start, copied, tmp_path
     finish(gate, heir)
 
 
+# --- who has asked the admin interface before -----------------------------------------------------
+
+def test_a_request_that_the_old_process_has_begun_to_read_is_answered_there(start):
+    """It has no session, and nothing else to stay for."""
+    gate = start(PLAIN, {"app": servers.EchoServer()}, tls=None, admin=True)
+    before = books.sockets(gate.pid)
+    with socket.socket(socket.AF_UNIX) as client, socket.socket(socket.AF_UNIX) as idle:
+        for peer in (client, idle):
+            peer.settimeout(settings.seconds(5))
+            peer.connect(str(gate.folder / "admin.sock"))
+        idle.sendall(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.recv(4096).startswith(b"HTTP/1.1 200 ")
+        wait.until(lambda: books.sockets(gate.pid) == before + 2, "both are accepted")
+        client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
+        heir = upgrade(gate)
+        client.sendall(b"\r\n")
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ") and f'"pid": {gate.pid},'.encode() in answer, answer
+        assert gate.wait_exit() == 0
+    admin_answers(gate, heir)
+    finish(gate, heir)
+
+
 # --- the end of a service that is more than one process -------------------------------------------
 
 def session(gate) -> net.Peer:
