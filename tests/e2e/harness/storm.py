@@ -36,18 +36,18 @@ class MoodyServer:
 
     MOODS = ("well", "holding", "resetting", "dead")
 
-    def __init__(self):
+    def __init__(self, host: str = net.HOST, port: int = 0):
         self.breaks, self.wrong = [], []
         self.lock, self.live = threading.Lock(), set()
         self.calm = threading.Event()
         self.calm.set()
-        self.sock, self.port, self.mood = None, net.free_port(), "dead"
+        self.sock, self.host, self.port, self.mood = None, host, port or net.free_port(), "dead"
         self.set_mood("well")
         cleanup.remember(self)
 
     @property
     def address(self):
-        return f"{net.HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def set_mood(self, mood: str):
         before, self.mood = self.mood, mood
@@ -60,7 +60,7 @@ class MoodyServer:
     def _listen(self):
         self.sock = socket.socket()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind((net.HOST, self.port))
+        self.sock.bind((self.host, self.port))
         self.sock.listen(512)
         threading.Thread(target=self._accept, args=(self.sock,), daemon=True).start()
 
