@@ -215,6 +215,7 @@ struct model_pool {
     struct model_pool_tls tls;
     uint64_t connect_timeout_ms;
     unsigned connect_retries;
+    bool tcp_fast_open; /* the client's first bytes go with the SYN */
     unsigned queue_max; /* 0: no queue */
     uint64_t queue_timeout_ms;
     uint64_t slow_start_ms; /* 0: none; likewise below */

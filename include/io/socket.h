@@ -46,9 +46,13 @@ bool socket_connect(int *ret, const struct address *address, bool *ret_done,
 
 /* The same from `origin` (NULL or without an address: from wherever the kernel likes; a UNIX socket
  * always). error->number is EADDRNOTAVAIL where no port is free, EAFNOSUPPORT where the two
- * families differ. */
+ * families differ.
+ *
+ * `fast_open` is for one who has bytes to send at once: TCP Fast Open (RFC 7413). Where the kernel
+ * has the server's cookie, *ret_done, and nothing has gone out yet: the first write begins the
+ * connection and sends what fits with it. It stands once the socket is writable. */
 bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
-                         bool *ret_done, struct error *error) MUST_CHECK;
+                         bool fast_open, bool *ret_done, struct error *error) MUST_CHECK;
 
 /* Connecting to `to` failed with this errno for a reason that lies here: no descriptor, no memory,
  * no port, no right. It says nothing about the server. */
@@ -67,8 +71,9 @@ bool socket_has_address(const struct address *own);
  * watching. false: not yet, or it has failed. */
 bool socket_is_connected(int fd);
 
-/* The same with the first bytes in hand: they go out where the connection stands. (TCP refuses them
- * where it does not.) FIRST_SEND_FAILED: *ret_number is why the connection came to nothing. */
+/* The same with the first bytes in hand: they go out where the connection stands, or with it where
+ * fast_open allows for that. (Else TCP refuses them.) FIRST_SEND_FAILED: *ret_number is why the
+ * connection came to nothing. */
 enum first_send { FIRST_SEND_TAKEN, FIRST_SEND_TOO_EARLY, FIRST_SEND_FAILED };
 enum first_send socket_send_first(int fd, const void *bytes, size_t size, size_t *ret_count,
                                   int *ret_number);

@@ -223,6 +223,7 @@ bool connect_goes_by_sender(const struct session *s, const struct rule *rule);
  * stand yet, they stay there, and nothing has happened. */
 bool first_words_are_due(const struct session *s);
 enum first_send first_words_say(struct session *s, int *ret_number);
+bool first_words_are_out(const struct session *s);  /* CONNECT: with a SYN, so they may arrive */
 bool first_words_were_all(const struct session *s); /* RELAY: nothing is left to begin with */
 
 /* CONNECT, from the timer: it takes long enough to look whether the client is still there. */

@@ -177,6 +177,7 @@ void build_pool(struct build *b, struct model_pool *ret, const char *name, const
     ret->drain_timeout_ms = build_get_duration(pool, KEY_pool_drain_timeout);
     ret->connect_timeout_ms = build_get_duration(pool, KEY_pool_connect_timeout);
     ret->connect_retries = (unsigned)build_get_count(pool, KEY_pool_connect_retries);
+    ret->tcp_fast_open = build_get_boolean(pool, KEY_pool_tcp_fast_open);
     ret->proxy_protocol = protocols[build_get_choice(pool, KEY_pool_proxy_protocol)];
     build_tlvs(b, ret, json_object_get(pool, "pass_tlvs"));
     ret->transparent = build_get_boolean(pool, KEY_pool_transparent);

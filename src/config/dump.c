@@ -239,6 +239,7 @@ static void dump_pool(struct json_writer *w, const struct model_pool *pool)
     dump_health(w, &pool->health);
     dump_duration(w, KEY_pool_connect_timeout, pool->connect_timeout_ms);
     json_put_number(w, "connect_retries", pool->connect_retries);
+    dump_boolean(w, KEY_pool_tcp_fast_open, pool->tcp_fast_open);
     dump_choice(w, KEY_pool_proxy_protocol, pool->proxy_protocol);
     dump_tlvs(w, pool);
     dump_boolean(w, KEY_pool_transparent, pool->transparent);

@@ -23,8 +23,10 @@ static int open_socket(const struct address *address)
 }
 
 /* A UNIX socket whose backlog is full says EAGAIN, and there is nothing to wait for: a failure. */
-static int begin(int fd, const struct address *to, bool *ret_done)
+static int begin(int fd, const struct address *to, bool fast_open, bool *ret_done)
 {
+    if (fast_open && address_is_ip(to))
+        set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
     *ret_done = connect(fd, &to->any, to->length) == 0;
     return *ret_done || errno == EINPROGRESS || errno == EINTR ? 0 : errno;
 }
@@ -97,11 +99,19 @@ static bool tell_no_port(struct error *error, const struct address *to, const st
     return false;
 }
 
+struct errand {
+    const struct address *to;
+    const struct origin *origin;
+    bool fast_open;
+};
+
 /* With `origin` NULL not bound at all. A port that is in use shows when it is bound (somebody
  * listens there) or when it is connected (the same two ends are connected already). */
-static enum attempt attempt(int *ret, const struct address *to, const struct origin *origin,
-                            uint16_t port, bool *ret_done, struct error *error)
+static enum attempt attempt(int *ret, const struct errand *errand, uint16_t port, bool *ret_done,
+                            struct error *error)
 {
+    const struct address *to = errand->to;
+    const struct origin *origin = errand->origin;
     int fd = open_socket(to);
     if (fd < 0) {
         (void)tell(error, errno, to, "cannot open a socket for");
@@ -110,7 +120,7 @@ static enum attempt attempt(int *ret, const struct address *to, const struct ori
     int number = origin == NULL ? 0 : bind_to(fd, origin, port);
     bool bound = number == 0;
     if (bound)
-        number = begin(fd, to, ret_done);
+        number = begin(fd, to, errand->fast_open, ret_done);
     if (number == 0) {
         *ret = fd;
         return ATTEMPT_BEGUN;
@@ -127,30 +137,32 @@ static enum attempt attempt(int *ret, const struct address *to, const struct ori
 
 /* IP_LOCAL_PORT_RANGE would leave the choice to the kernel, but only within its own range
  * (net.ipv4.ip_local_port_range), and silently takes that where ours lies outside. */
-static enum attempt attempt_ports(int *ret, const struct address *to, const struct origin *origin,
-                                  bool *ret_done, struct error *error)
+static enum attempt attempt_ports(int *ret, const struct errand *errand, bool *ret_done,
+                                  struct error *error)
 {
+    const struct origin *origin = errand->origin;
     unsigned count = origin->high - origin->low + 1u;
     unsigned tries = count < PORTS_TRIED_MAX ? count : PORTS_TRIED_MAX;
     unsigned first = (unsigned)((clock_monotonic_us() * UINT64_C(2654435761) >> 7) % count);
     enum attempt result = ATTEMPT_PORT_TAKEN;
     for (unsigned i = 0; i < tries && result == ATTEMPT_PORT_TAKEN; i++)
-        result = attempt(ret, to, origin, (uint16_t)(origin->low + (first + i) % count), ret_done,
-                         error);
+        result =
+            attempt(ret, errand, (uint16_t)(origin->low + (first + i) % count), ret_done, error);
     return result;
 }
 
 bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
-                         bool *ret_done, struct error *error)
+                         bool fast_open, bool *ret_done, struct error *error)
 {
     bool wanted = origin != NULL && (origin->address.length > 0 || origin->transparent);
     if (!wanted || !address_is_ip(to))
         origin = NULL;
     else if (origin->address.any.sa_family != to->any.sa_family)
         return tell_origin(error, EAFNOSUPPORT, origin);
+    const struct errand errand = {to, origin, fast_open};
     enum attempt result = origin != NULL && origin->low != 0
-                              ? attempt_ports(ret, to, origin, ret_done, error)
-                              : attempt(ret, to, origin, 0, ret_done, error);
+                              ? attempt_ports(ret, &errand, ret_done, error)
+                              : attempt(ret, &errand, 0, ret_done, error);
     if (result == ATTEMPT_PORT_TAKEN)
         return tell_no_port(error, to, origin);
     return result == ATTEMPT_BEGUN;
@@ -158,7 +170,7 @@ bool socket_connect_from(int *ret, const struct address *to, const struct origin
 
 bool socket_connect(int *ret, const struct address *address, bool *ret_done, struct error *error)
 {
-    return socket_connect_from(ret, address, NULL, ret_done, error);
+    return socket_connect_from(ret, address, NULL, false, ret_done, error);
 }
 
 bool socket_is_connected(int fd)
@@ -175,8 +187,9 @@ enum first_send socket_send_first(int fd, const void *bytes, size_t size, size_t
     *ret_count = count < 0 ? 0 : (size_t)count;
     if (count > 0)
         return FIRST_SEND_TAKEN;
-    return count == 0 || *ret_number == EAGAIN || *ret_number == EINTR ? FIRST_SEND_TOO_EARLY
-                                                                       : FIRST_SEND_FAILED;
+    bool early = count == 0 || *ret_number == EAGAIN || *ret_number == EINTR ||
+                 *ret_number == EINPROGRESS; /* fast_open: the connection was begun without them */
+    return early ? FIRST_SEND_TOO_EARLY : FIRST_SEND_FAILED;
 }
 
 int socket_connect_result(int fd)

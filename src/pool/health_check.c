@@ -312,7 +312,7 @@ void check_begin(struct check *check)
     struct error error;
     check->step = CHECK_CONNECTING;
     check->said = check->discarded = 0;
-    if (!socket_connect_from(&fd, &check->address, &check->source, &done, &error)) {
+    if (!socket_connect_from(&fd, &check->address, &check->source, false, &done, &error)) {
         fail_call(check, error.number);
         return;
     }

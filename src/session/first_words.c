@@ -43,6 +43,15 @@ enum first_send first_words_say(struct session *s, int *ret_number)
     return said;
 }
 
+/* To a server with TLS there are none: what was sent to one before it turned us away is not meant.
+ */
+bool first_words_are_out(const struct session *s)
+{
+    const struct pool *pool = s->listener->targets[s->rule->index].pool;
+    return s->relay.lane[DIRECTION_UP].bytes > 0 && stream_is_plain(&s->client) &&
+           pool_tls(pool) == NULL;
+}
+
 bool first_words_were_all(const struct session *s)
 {
     return s->relay.lane[DIRECTION_UP].bytes > 0 && !relay_holds_bytes(&s->relay) &&

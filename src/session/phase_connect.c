@@ -152,9 +152,15 @@ static bool end_try(struct session *s)
     return remembered;
 }
 
+/* What has gone out with a SYN may have arrived: no other server must get it, too. */
 static void drop_try(struct session *s)
 {
-    if (end_try(s))
+    bool said = first_words_are_out(s);
+    if (!end_try(s))
+        return;
+    if (said)
+        give_up(s);
+    else
         go_on_trying(s);
 }
 
@@ -195,7 +201,7 @@ static struct origin origin_of(const struct session *s)
 }
 
 static void conclude_try(struct session *s, int number);
-static void conclude_first_words(struct session *s);
+static void conclude_first_words(struct session *s, bool stands);
 static bool may_reach_itself(const struct session *s);
 
 static void connect_to_chosen(struct session *s)
@@ -204,16 +210,19 @@ static void connect_to_chosen(struct session *s)
     bool done;
     struct error error;
     struct origin origin = origin_of(s);
-    session_set_deadline(s, pool_model(connect_pool(s))->connect_timeout_ms);
-    if (!socket_connect_from(&fd, server_address(s->chosen), &origin, &done, &error)) {
+    const struct model_pool *model = pool_model(connect_pool(s));
+    bool words = !may_reach_itself(s) && first_words_are_due(s);
+    bool fast = words && model->tcp_fast_open && address_is_ip(server_address(s->chosen));
+    session_set_deadline(s, model->connect_timeout_ms);
+    if (!socket_connect_from(&fd, server_address(s->chosen), &origin, fast, &done, &error)) {
         try_failed(s, error.number, error.text);
         return;
     }
     stream_outgoing(&s->server, fd, server_address(s->chosen));
-    if (done)
+    if (words && (fast || !done))
+        conclude_first_words(s, !done);
+    else if (done)
         conclude_try(s, 0);
-    else if (!may_reach_itself(s) && first_words_are_due(s))
-        conclude_first_words(s);
     else if (socket_is_connected(fd))
         conclude_try(s, 0);
 }
@@ -316,12 +325,14 @@ static bool may_reach_itself(const struct session *s)
                                  (origin->low != 0 && port >= origin->low && port <= origin->high));
 }
 
-static void conclude_first_words(struct session *s)
+/* `stands`: only a connection takes them. Else they have gone with the SYN, and whether it comes to
+ * a connection is still to be seen. */
+static void conclude_first_words(struct session *s, bool stands)
 {
     int number;
     switch (first_words_say(s, &number)) {
     case FIRST_SEND_TAKEN:
-        if (!session_is_over(s))
+        if (!session_is_over(s) && stands)
             connected(s);
         break;
     case FIRST_SEND_TOO_EARLY:

@@ -530,8 +530,9 @@ START_TEST(of_repeated_maps_all_entries_are_looked_at)
         "\"defaults\":{}}",
         "gate.json:4:1: pools: repeated key (first in line 1)\n"
         "gate.json:4:33: pools.q.weight: unknown key (known here: servers, balance, hash_on, "
-        "health_check, connect_timeout, connect_retries, proxy_protocol, pass_tlvs, tls, "
-        "transparent, source, queue, keepalive, slow_start, drain_timeout, resolve)\n"
+        "health_check, connect_timeout, connect_retries, tcp_fast_open, proxy_protocol, "
+        "pass_tlvs, tls, transparent, source, queue, keepalive, slow_start, drain_timeout, "
+        "resolve)\n"
         "gate.json:5:1: defaults: repeated key (first in line 3)\n");
 }
 END_TEST

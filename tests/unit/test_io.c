@@ -244,7 +244,7 @@ static int connect_from(const char *text, const struct address *to, int *ret_num
     int fd = -1;
     ck_assert(origin_parse(&origin, span_text(text), &error));
     *ret_number = 0;
-    if (!socket_connect_from(&fd, to, &origin, &done, &error))
+    if (!socket_connect_from(&fd, to, &origin, false, &done, &error))
         *ret_number = error.number;
     return fd;
 }
