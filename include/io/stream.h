@@ -53,6 +53,9 @@ struct stream_ops {
     void (*pack)(struct stream *s, const void *bytes, size_t size, struct stream_parcel *parcel);
     enum stream_status (*deliver)(struct stream *s, const void *bytes, size_t size,
                                   struct stream_parcel *parcel, size_t *ret_count);
+    /* See stream_write_much(); NULL: write() does as well. */
+    enum stream_status (*write_much)(struct stream *s, const void *bytes, size_t size,
+                                     unsigned char *work, size_t *ret_count);
     /* Nothing more will be written: FIN, after a close_notify where there is one. STREAM_OK when it
      * is out, STREAM_AGAIN when it must be called again on write_waits. */
     enum stream_status (*finish)(struct stream *s);
@@ -121,6 +124,18 @@ static inline enum stream_status stream_deliver(struct stream *s, const void *by
                                                 struct stream_parcel *parcel, size_t *ret_count)
 {
     return s->ops->deliver(s, bytes, size, parcel, ret_count);
+}
+
+/* `work` of stream_write_much(). */
+#define STREAM_WORK_BYTES (64u * 1024u)
+
+/* The same for many bytes: what they become on their way (records) is gathered in `work`, the
+ * caller's, and sent together. When this returns, nothing is left there. */
+static inline enum stream_status stream_write_much(struct stream *s, const void *bytes, size_t size,
+                                                   unsigned char *work, size_t *ret_count)
+{
+    return s->ops->write_much != NULL ? s->ops->write_much(s, bytes, size, work, ret_count)
+                                      : s->ops->write(s, bytes, size, ret_count);
 }
 
 static inline enum stream_status stream_finish(struct stream *s)

@@ -16,6 +16,7 @@
 #include "session/gather.h"
 #include "session/limits.h"
 #include "session/log_line.h"
+#include "session/relay.h"
 #include "session/snapshot.h"
 #include "session/tally.h"
 #include "session/turns.h"
@@ -23,8 +24,12 @@
 
 #include <ev.h>
 
-/* One read at most; also the most that inspection ever looks at. */
+/* One read at most, except in bulk; also the most that inspection ever looks at. */
 #define SCRATCH_BYTES (64u * 1024u)
+
+/* ... and in bulk. As records it fits into twice what the kernel sends as one (64 KB and the
+ * heads): a little more would be a third send, of that little. */
+#define BULK_BYTES (126u * 1024u)
 
 struct mailbox;
 struct refusals;
@@ -66,7 +71,8 @@ struct engine {
     struct tally *tally;          /* owned */
     ev_prepare turn;              /* before the loop sleeps: queues, then reaping */
     ev_idle restless;             /* active while a queue is not empty: the loop does not sleep */
-    unsigned char *scratch;       /* SCRATCH_BYTES; one read lives here until it is written */
+    unsigned char *scratch;       /* BULK_BYTES; one read lives here until it is written */
+    unsigned char *work;          /* STREAM_WORK_BYTES */
     unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
     struct facts *facts;
     struct span heard; /* what a look found in the kernel, while it is carried out; in `scratch` */
@@ -105,6 +111,16 @@ void engine_end_drained(struct engine *engine, const struct server *server);
 /* A handshake costs as much as fifty small messages, so that they take turns, first come first
  * served: see session/turns.h. */
 void engine_queue_handshake(struct engine *engine, struct list *session);
+
+/* What a relay needs of this worker. */
+static inline struct relay_tools engine_relay_tools(const struct engine *engine)
+{
+    return (struct relay_tools){.scratch = engine->scratch,
+                                .scratch_size = SCRATCH_BYTES,
+                                .bulk_size = BULK_BYTES,
+                                .work = engine->work,
+                                .pipes = engine->pipes};
+}
 
 /* In the next turn, whatever else is ready then. */
 void engine_queue_again(struct engine *engine, struct list *session);

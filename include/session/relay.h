@@ -2,7 +2,8 @@
  *
  * Ownership  lives inside its session; borrows both streams and the worker's scratch and pipes.
  * Memory     a quiet direction holds nothing; what could not be written is held (at most one
- * scratch buffer, or one pipe of PIPE_BYTES), and reading that side stops until it has drained.
+ * read, which is larger in bulk, or one pipe of PIPE_BYTES), and reading that side stops until it
+ * has drained.
  * Ends       FIN ⇄ close_notify after the flush; a reset is told, never turned into an end.
  * Calls      no callbacks: the session pumps on readiness and looks at the answer. */
 #ifndef SESSION_RELAY_H
@@ -24,7 +25,8 @@ struct relay_lane {
     struct buffer held;     /* read, not yet written */
     struct pipe_pair *pipe; /* held bytes of the splice path; NULL when copying */
     uint64_t bytes;         /* moved so far, as payload */
-    uint8_t full_reads;     /* reads in a row that filled the scratch: bulk */
+    uint8_t full_reads;     /* reads in a row that were large: bulk */
+    bool bulk;              /* ... and the sink took all of the last one */
     bool ended;             /* the source has finished */
     bool finished;          /* ... and the sink was told */
     bool large;             /* the last read was no small one */
@@ -47,7 +49,8 @@ struct relay_moved {
 /* What pumping needs of the worker. */
 struct relay_tools {
     unsigned char *scratch;
-    size_t scratch_size;
+    size_t scratch_size, bulk_size; /* so much of it for one read, and in bulk */
+    unsigned char *work;            /* STREAM_WORK_BYTES */
     struct pipes *pipes;
     const struct relay_moved *moved; /* taken for the first read and write; NULL: there is none */
 };

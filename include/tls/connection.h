@@ -42,6 +42,7 @@ struct tls_connection {
     bool notified : 1;     /* ours is out */
     bool starved : 1;      /* what is inside makes no whole record, or is behind the end */
     bool asked : 1;        /* for data, since the handshake */
+    bool wide : 1;         /* the library reads several records at once */
     bool untold : 1;     /* an end or a fault was met behind bytes that were given: tell it next */
     unsigned char alert; /* the fatal alert that came; 0 for none */
     unsigned chores;     /* KeyUpdates and the like since `chores_since_us` */

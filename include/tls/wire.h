@@ -6,6 +6,8 @@
  *   collecting  writes are held until the flush, so that a handshake's flight is one send
  *   later       ... and even longer: what is held goes out with the next write behind it
  *   more        what is written does not end a segment (MSG_MORE): more follows
+ *   batch       ... until more has come together than fits: what is written is gathered there and
+ *               sent with the first write that does not fit, or behind which no more follows
  *   errand      somebody else makes the system calls of one read or write: what he has read is
  * taken from him; what is written is kept for him, and the library told to try again, which then
  * finds what he has sent fetched     input that was read before the library asks for it, so that
@@ -31,22 +33,30 @@ struct tls_errand {
     bool sent; /* ... and now it is said what became of it */
 };
 
+/* Room of somebody else's for the time of some writes. */
+struct tls_batch {
+    unsigned char *room;
+    size_t size, filled;
+};
+
 struct tls_wire {
-    int fd;    /* borrowed */
-    int error; /* errno of the call that failed; 0 */
-    bool dry;
-    bool eof;
-    bool stopped;         /* set by the owner: every further read fails */
-    bool collecting;      /* set by the owner; likewise `later` */
-    bool later;           /* flushes are put off */
-    bool more;            /* more will be written at once; likewise */
-    bool reset;           /* a write has met it; reading alone would show a clean end behind it */
+    int fd;        /* borrowed */
+    int16_t error; /* errno of the call that failed; 0 */
+    bool dry : 1;
+    bool eof : 1;
+    bool stopped : 1;     /* set by the owner: every further read fails */
+    bool collecting : 1;  /* set by the owner; likewise `later` */
+    bool later : 1;       /* flushes are put off */
+    bool more : 1;        /* more will be written at once; likewise */
+    bool reset : 1;       /* a write has met it; reading alone would show a clean end behind it */
     bool refused : 1;     /* ... and the library was told */
     bool fetched_all : 1; /* what was fetched emptied the socket */
     bool owing : 1;       /* the library has a rest of its last write to send */
-    struct buffer held;   /* empty outside handshakes, but for what goes with the first answer */
+    struct buffer held;   /* empty outside handshakes, but for what goes with the first answer and
+                             what a socket did not take of a batch */
     struct buffer fetched;
     struct tls_errand *errand; /* its owner's, during one call of the library; else NULL */
+    struct tls_batch *batch;   /* its owner's; NULL: there is none */
     struct tls_kernel *kernel; /* owned; NULL: there is none, or it is of no use any more */
 };
 
@@ -60,6 +70,11 @@ static inline void tls_wire_ready(struct tls_wire *wire)
 {
     wire->dry = false;
 }
+
+/* What is written from now on is gathered in `batch`, which is empty, where more follows. The end:
+ * what has not been sent comes before whatever is written next. */
+void tls_wire_begin_batch(struct tls_wire *wire, struct tls_batch *batch);
+void tls_wire_end_batch(struct tls_wire *wire);
 
 /* Does this errno say that the peer is gone without a clean end? */
 bool tls_wire_is_reset(int number);

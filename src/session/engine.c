@@ -255,7 +255,8 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     list_init(&engine->again);
     list_init(&engine->doomed);
     list_init(&engine->tours);
-    engine->scratch = malloc(SCRATCH_BYTES);
+    engine->scratch = malloc(BULK_BYTES);
+    engine->work = malloc(STREAM_WORK_BYTES);
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
     engine->gather = gather_create();
@@ -269,9 +270,10 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     ev_prepare_init(&engine->turn, on_prepare);
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
-    if (engine->scratch == NULL || engine->hello_scratch == NULL || engine->facts == NULL ||
-        engine->gather == NULL || engine->pipes == NULL || engine->tls_sessions == NULL ||
-        !tally_create(&engine->tally) || !refusals_create(&engine->refusals, engine)) {
+    if (engine->scratch == NULL || engine->work == NULL || engine->hello_scratch == NULL ||
+        engine->facts == NULL || engine->gather == NULL || engine->pipes == NULL ||
+        engine->tls_sessions == NULL || !tally_create(&engine->tally) ||
+        !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
     }
@@ -299,6 +301,7 @@ void engine_free(struct engine *engine)
     free(engine->facts);
     free(engine->hello_scratch);
     free(engine->scratch);
+    free(engine->work);
     text_release(&engine->line);
     text_release(&engine->values.bytes);
     tally_free(engine->tally);

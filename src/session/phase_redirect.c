@@ -104,7 +104,7 @@ void phase_redirect_expire(struct session *s)
 static bool send_answer(struct session *s)
 {
     struct stream *const sides[2] = {&s->client, &s->server};
-    struct relay_tools tools = {s->engine->scratch, SCRATCH_BYTES, s->engine->pipes, NULL};
+    struct relay_tools tools = engine_relay_tools(s->engine);
     if (s->client.finished)
         return true;
     struct relay_result result = relay_flush(&s->relay, DIRECTION_DOWN, sides, &tools);

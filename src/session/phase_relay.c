@@ -19,9 +19,10 @@
 /* What was moved beforehand is the first pump's. */
 static struct relay_tools tools_of(struct session *s)
 {
-    const struct relay_moved *moved = s->engine->moved;
+    struct relay_tools tools = engine_relay_tools(s->engine);
+    tools.moved = s->engine->moved;
     s->engine->moved = NULL;
-    return (struct relay_tools){s->engine->scratch, SCRATCH_BYTES, s->engine->pipes, moved};
+    return tools;
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */

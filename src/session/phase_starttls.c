@@ -97,7 +97,7 @@ static bool hear(struct session *s)
 static bool say(struct session *s)
 {
     struct stream *const sides[2] = {&s->client, &s->server};
-    struct relay_tools tools = {s->engine->scratch, SCRATCH_BYTES, s->engine->pipes, NULL};
+    struct relay_tools tools = engine_relay_tools(s->engine);
     struct relay_result result = relay_flush(&s->relay, DIRECTION_UP, sides, &tools);
     if (result.status == RELAY_GOES_ON)
         return true;

@@ -81,7 +81,8 @@ static enum step flush_held(struct pump *p)
     while (buffer_length(held) > 0) {
         struct span bytes = buffer_span(held);
         size_t count = 0;
-        enum step step = judge_write(p, stream_write(p->ends.to, bytes.data, bytes.length, &count));
+        enum step step = judge_write(
+            p, stream_write_much(p->ends.to, bytes.data, bytes.length, p->tools->work, &count));
         if (step != STEP_MORE)
             return step;
         buffer_consume(held, count);
@@ -94,7 +95,8 @@ static enum step write_through(struct pump *p, const unsigned char *bytes, size_
 {
     while (count > 0) {
         size_t written = 0;
-        enum step step = judge_write(p, stream_write(p->ends.to, bytes, count, &written));
+        enum step step =
+            judge_write(p, stream_write_much(p->ends.to, bytes, count, p->tools->work, &written));
         if (step == STEP_AGAIN_LATER)
             return hold(p, bytes, count);
         if (step == STEP_FAILED)
@@ -105,20 +107,19 @@ static enum step write_through(struct pump *p, const unsigned char *bytes, size_
     return STEP_MORE;
 }
 
-/* Reads until the scratch is full or the source has nothing more at hand: many small TLS records
+/* Reads until the room is full or the source has nothing more at hand: many small TLS records
  * become one write. */
-static enum stream_status fill_scratch(struct pump *p, size_t *ret_filled)
+static enum stream_status fill_scratch(struct pump *p, size_t room, size_t *ret_filled)
 {
     struct stream *from = p->ends.from;
     size_t filled = 0;
     enum stream_status status;
     do {
         size_t count = 0;
-        status =
-            stream_read(from, p->tools->scratch + filled, p->tools->scratch_size - filled, &count);
+        status = stream_read(from, p->tools->scratch + filled, room - filled, &count);
         if (status == STREAM_OK)
             filled += count;
-    } while (status == STREAM_OK && filled < p->tools->scratch_size && stream_pending(from));
+    } while (status == STREAM_OK && filled < room && stream_pending(from));
     *ret_filled = filled;
     return status;
 }
@@ -141,8 +142,9 @@ struct portion {
 
 static struct portion move_now(struct pump *p)
 {
-    struct portion one = {.room = p->tools->scratch_size, .step = STEP_MORE};
-    one.status = fill_scratch(p, &one.count);
+    size_t room = p->lane->bulk ? p->tools->bulk_size : p->tools->scratch_size;
+    struct portion one = {.room = room, .step = STEP_MORE};
+    one.status = fill_scratch(p, room, &one.count);
     if (one.count > 0)
         one.step = write_through(p, p->tools->scratch, one.count);
     return one;
@@ -156,6 +158,16 @@ static struct portion take_moved(struct pump *p)
     if (moved->count > 0)
         one.step = write_rest(p, moved);
     return one;
+}
+
+/* For a sink that falls behind no more than one small read is to be held. */
+static void note_size(struct relay_lane *lane, bool large)
+{
+    if (!large)
+        lane->full_reads = 0;
+    else if (lane->full_reads < BULK_READS)
+        lane->full_reads++;
+    lane->bulk = lane->full_reads == BULK_READS && !relay_lane_blocked(lane);
 }
 
 static enum step copy_once(struct pump *p)
@@ -176,9 +188,7 @@ static enum step copy_once(struct pump *p)
     if (status != STREAM_OK)
         return judge(p, status, p->ends.from_side);
     bool full = one.count == one.room;
-    lane->full_reads = (uint8_t)(!full                           ? 0
-                                 : lane->full_reads < BULK_READS ? lane->full_reads + 1
-                                                                 : BULK_READS);
+    note_size(lane, full || one.count >= p->tools->scratch_size);
     /* A short read has emptied the socket: the next one would only say EAGAIN. */
     return buffer_length(&lane->held) == 0 && (full || stream_pending(p->ends.from))
                ? STEP_MORE

@@ -163,7 +163,7 @@ enum stream_status tls_judge_socket(struct tls_connection *connection, int numbe
         wire->reset = wire->refused = true;
         return STREAM_RESET;
     }
-    wire->error = number;
+    wire->error = (int16_t)number;
     tls_fault_set(connection, "%s", strerror(number));
     return connection->outcome = STREAM_BROKEN;
 }

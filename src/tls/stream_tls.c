@@ -5,6 +5,25 @@
 #include <ev.h>
 #include <sys/socket.h>
 
+/* What the library reads at once where it is read from in bulk: four whole records, with room for
+ * their heads and tags. (It takes hold when the library next makes its buffer, which it gives back
+ * whenever it has read all that came.) */
+#define WIDE_READ (4u * (SSL3_RT_MAX_PLAIN_LENGTH + 32u))
+
+static void choose_buffer(struct tls_connection *connection, size_t room)
+{
+    bool wide = room >= WIDE_READ;
+    if (wide == connection->wide)
+        return;
+    connection->wide = wide;
+    SSL_set_default_read_buffer_len(connection->ssl, wide ? WIDE_READ : 0);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Reads records until the room is full, or no whole one is left inside and none in the socket. */
 static enum stream_status tls_read(struct stream *s, void *room, size_t size, size_t *ret_count)
 {
@@ -15,6 +34,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
     if (connection->outcome != STREAM_OK)
         return connection->outcome;
     tls_forget_errors();
+    choose_buffer(connection, size);
     do {
         size_t count = 0;
         int result =
@@ -83,10 +103,11 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
         return write_engaged(s, bytes, size, ret_count);
     tls_forget_errors();
     do {
-        size_t count = 0;
-        connection->wire.more = size - done > SSL3_RT_MAX_PLAIN_LENGTH;
+        /* One record at a time: behind one that it still owed the library would make another. */
+        size_t count = 0, piece = least(size - done, SSL3_RT_MAX_PLAIN_LENGTH);
+        connection->wire.more = size - done > piece;
         int result =
-            SSL_write_ex(connection->ssl, (const unsigned char *)bytes + done, size - done, &count);
+            SSL_write_ex(connection->ssl, (const unsigned char *)bytes + done, piece, &count);
         done += count;
         if (result == 1)
             continue;
@@ -98,6 +119,18 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     } while (done < size);
     *ret_count = done;
     return STREAM_OK;
+}
+
+/* One send for several records: the system call costs more than it does to copy them. */
+static enum stream_status tls_write_much(struct stream *s, const void *bytes, size_t size,
+                                         unsigned char *work, size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    struct tls_batch batch = {.room = work, .size = STREAM_WORK_BYTES};
+    tls_wire_begin_batch(&connection->wire, &batch);
+    enum stream_status status = tls_write(s, bytes, size, ret_count);
+    tls_wire_end_batch(&connection->wire);
+    return status;
 }
 
 /* --- with system calls that others make ------------------------------------------------------- */
@@ -257,6 +290,7 @@ const struct stream_ops tls_stream_ops = {
     .read_lent = tls_read_lent,
     .pack = tls_pack,
     .deliver = tls_deliver,
+    .write_much = tls_write_much,
     .finish = tls_finish,
     .pending = tls_pending,
     .unseal = tls_unseal,

@@ -30,6 +30,11 @@ static int read_fetched(struct tls_wire *wire, char *room, size_t size)
     return (int)count;
 }
 
+static void note_error(struct tls_wire *wire, int number)
+{
+    wire->error = (int16_t)number;
+}
+
 static bool has_lent(const struct tls_wire *wire)
 {
     return wire->errand != NULL && wire->errand->lent != NULL;
@@ -56,7 +61,7 @@ void tls_wire_lend(struct tls_wire *wire, struct tls_errand *errand, const struc
     if (lent->got > 0)
         wire->errand = errand;
     else if (lent->got < 0 && !none)
-        wire->error = -lent->got; /* is told once only; an end is told again */
+        note_error(wire, -lent->got); /* is told once only; an end is told again */
 }
 
 void tls_wire_take_back(struct tls_wire *wire)
@@ -70,7 +75,7 @@ void tls_wire_take_back(struct tls_wire *wire)
     wire->dry = false;
     wire->fetched_all = (size_t)lent->got < lent->room;
     if (!buffer_append(&wire->fetched, left))
-        wire->error = ENOMEM;
+        note_error(wire, ENOMEM);
 }
 
 static int wire_read(BIO *bio, char *room, int size)
@@ -98,7 +103,7 @@ static int wire_read(BIO *bio, char *room, int size)
         return (int)count;
     }
     if (count == 0 && wire->reset) {
-        wire->error = ECONNRESET;
+        note_error(wire, ECONNRESET);
         return -1;
     }
     if (count == 0) {
@@ -109,7 +114,7 @@ static int wire_read(BIO *bio, char *room, int size)
         wire->dry = true;
         BIO_set_retry_read(bio);
     } else {
-        wire->error = errno;
+        note_error(wire, errno);
     }
     return -1;
 }
@@ -122,7 +127,7 @@ static int refuse(BIO *bio, struct tls_wire *wire)
     else if (tls_wire_is_reset(errno))
         wire->reset = wire->refused = true;
     else
-        wire->error = errno;
+        note_error(wire, errno);
     return -1;
 }
 
@@ -156,28 +161,77 @@ static bool send_held(BIO *bio, struct tls_wire *wire)
     return true;
 }
 
-/* What was held and `bytes` behind it in one segment. What it returns counts `bytes` alone. */
-static int send_with_held(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
+/* What of the batch did not go out with the first `sent` bytes of it. */
+static bool keep_rest(struct tls_wire *wire, size_t sent)
 {
-    struct span held = buffer_span(&wire->held);
-    struct iovec parts[2] = {{(void *)(uintptr_t)held.data, held.length},
+    struct tls_batch *batch = wire->batch;
+    struct span left = span_of(batch->room + sent, batch->filled - sent);
+    batch->filled = 0;
+    if (buffer_append(&wire->held, left))
+        return true;
+    note_error(wire, ENOMEM);
+    return false;
+}
+
+static bool has_batch(const struct tls_wire *wire)
+{
+    return wire->batch != NULL && wire->batch->filled > 0;
+}
+
+/* What goes before anything else: never both of them. */
+static struct span front_of(const struct tls_wire *wire)
+{
+    return has_batch(wire) ? span_of(wire->batch->room, wire->batch->filled)
+                           : buffer_span(&wire->held);
+}
+
+/* So many bytes of it are out. */
+static bool consume_front(struct tls_wire *wire, size_t count)
+{
+    if (has_batch(wire))
+        return keep_rest(wire, count);
+    buffer_consume(&wire->held, count);
+    if (buffer_length(&wire->held) == 0)
+        buffer_release(&wire->held);
+    return true;
+}
+
+/* What was held or gathered and `bytes` behind it in one call. What it returns counts `bytes`
+ * alone. */
+static int send_together(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
+{
+    struct span front = front_of(wire);
+    struct iovec parts[2] = {{(void *)(uintptr_t)front.data, front.length},
                              {(void *)(uintptr_t)bytes, size}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = COUNT_OF(parts)};
     ssize_t count;
     do
-        count = sendmsg(wire->fd, &message, MSG_NOSIGNAL);
+        count = sendmsg(wire->fd, &message, MSG_NOSIGNAL | (wire->more ? MSG_MORE : 0));
     while (count < 0 && errno == EINTR);
-    wire->owing = count != (ssize_t)(held.length + size);
+    int number = errno;
+    size_t taken = count < 0 ? 0 : (size_t)count;
+    wire->owing = taken != front.length + size;
+    if (!consume_front(wire, taken < front.length ? taken : front.length))
+        return -1;
+    errno = number;
     if (count < 0)
         return refuse(bio, wire);
-    if ((size_t)count > held.length) {
-        buffer_release(&wire->held);
-        return (int)((size_t)count - held.length);
-    }
-    buffer_consume(&wire->held, (size_t)count);
-    if (!send_held(bio, wire))
-        return -1;
-    return send_some(bio, wire, bytes, size);
+    if (taken > front.length)
+        return (int)(taken - front.length);
+    return send_held(bio, wire) ? send_some(bio, wire, bytes, size) : -1;
+}
+
+/* Is there room for it, and more to come? Not behind what the socket has refused: nothing more is
+ * made into records then that it may refuse, too. */
+static bool batch_takes(struct tls_wire *wire, const char *bytes, size_t size)
+{
+    struct tls_batch *batch = wire->batch;
+    if (batch == NULL || !wire->more || wire->owing || buffer_length(&wire->held) > 0 ||
+        batch->size - batch->filled < size)
+        return false;
+    memcpy(batch->room + batch->filled, bytes, size);
+    batch->filled += size;
+    return true;
 }
 
 /* The library keeps the record as well, and gives it again. */
@@ -216,14 +270,18 @@ static int wire_write(BIO *bio, const char *bytes, int size)
     BIO_clear_retry_flags(bio);
     if (tls_wire_is_engaged(wire))
         return size; /* no record of the library's fits any more: see tls/kernel.h */
+    if (wire->error == ENOMEM)
+        return -1; /* something was lost */
     if (wire->collecting) {
         if (buffer_append(&wire->held, span_of(bytes, (size_t)size)))
             return size;
-        wire->error = ENOMEM;
+        note_error(wire, ENOMEM);
         return -1;
     }
-    if (buffer_length(&wire->held) > 0)
-        return send_with_held(bio, wire, bytes, (size_t)size);
+    if (batch_takes(wire, bytes, (size_t)size))
+        return size;
+    if (buffer_length(&wire->held) > 0 || has_batch(wire))
+        return send_together(bio, wire, bytes, (size_t)size);
     if (wire->errand != NULL && wire->errand->parcel != NULL)
         return (wire->errand->sent ? deliver : pack)(bio, wire, bytes, (size_t)size);
     return send_some(bio, wire, bytes, (size_t)size);
@@ -310,15 +368,26 @@ bool tls_wire_fetch(struct tls_wire *wire)
         return false;
     ssize_t count = recv(wire->fd, room, sizeof room, 0);
     if (count < 0 && errno != EAGAIN && errno != EINTR)
-        wire->error = errno; /* is told once only */
+        note_error(wire, errno); /* is told once only */
     if (count <= 0)
         return false;
     if (!buffer_append(&wire->fetched, span_of(room, (size_t)count))) {
-        wire->error = ENOMEM;
+        note_error(wire, ENOMEM);
         return false;
     }
     wire->fetched_all = (size_t)count < sizeof room;
     return true;
+}
+
+void tls_wire_begin_batch(struct tls_wire *wire, struct tls_batch *batch)
+{
+    wire->batch = batch;
+}
+
+void tls_wire_end_batch(struct tls_wire *wire)
+{
+    (void)keep_rest(wire, 0); /* if not, no further write comes behind the gap */
+    wire->batch = NULL;
 }
 
 void tls_wire_flush(struct tls_wire *wire)

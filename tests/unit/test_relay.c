@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define SCRATCH (64u * 1024u)
+#define BULK    (126u * 1024u)
 
 /* client ══ [sides[0]  relay  sides[1]] ══ server */
 struct bench {
@@ -53,7 +54,11 @@ static void bench_start(struct bench *b, unsigned pipes)
     stream_plain(&b->sides[1], inner[1]);
     b->pair[0] = &b->sides[0];
     b->pair[1] = &b->sides[1];
-    b->tools = (struct relay_tools){malloc(SCRATCH), SCRATCH, pipes_create(pipes), NULL};
+    b->tools = (struct relay_tools){.scratch = malloc(BULK),
+                                    .scratch_size = SCRATCH,
+                                    .bulk_size = BULK,
+                                    .work = malloc(STREAM_WORK_BYTES),
+                                    .pipes = pipes_create(pipes)};
 }
 
 static void bench_stop(struct bench *b)
@@ -61,6 +66,7 @@ static void bench_stop(struct bench *b)
     relay_release(&b->relay, b->tools.pipes);
     pipes_free(b->tools.pipes);
     free(b->tools.scratch);
+    free(b->tools.work);
     stream_close(&b->sides[0], false);
     stream_close(&b->sides[1], false);
     if (b->client >= 0)
@@ -230,6 +236,43 @@ END_TEST
 START_TEST(bulk_arrives_whole_by_splicing)
 {
     stream_both_ways(2, true);
+}
+END_TEST
+
+/* The read and the write of one pump at a time, of what the sink takes at once or not at all. */
+static size_t largest_read(bool take)
+{
+    struct bench b;
+    static char block[4 * BULK];
+    size_t largest = 0;
+    bench_start(&b, 0);
+    for (int i = 0; i < 400 && !(take && largest > 2 * SCRATCH); i++) {
+        uint64_t before = b.relay.lane[DIRECTION_UP].bytes;
+        (void)send(b.client, block, sizeof block, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)turn(&b, 5);
+        size_t moved = (size_t)(b.relay.lane[DIRECTION_UP].bytes - before);
+        largest = moved > largest ? moved : largest;
+        if (take)
+            while (recv(b.server, block, sizeof block, MSG_DONTWAIT) > 0)
+                ;
+    }
+    if (!take)
+        largest = buffer_length(&b.relay.lane[DIRECTION_UP].held);
+    bench_stop(&b);
+    return largest;
+}
+
+START_TEST(bulk_is_read_in_larger_portions_where_it_is_copied)
+{
+    ck_assert_uint_gt(largest_read(true), 2 * SCRATCH); /* two reads a pump */
+}
+END_TEST
+
+START_TEST(what_is_held_for_a_sink_that_stalls_is_one_portion)
+{
+    size_t held = largest_read(false);
+    ck_assert_uint_gt(held, 0);
+    ck_assert_uint_le(held, BULK);
 }
 END_TEST
 
@@ -404,6 +447,8 @@ int main(void)
                         COUNT_OF(moved_cases));
     tcase_add_test(tests, bulk_arrives_whole_by_copying);
     tcase_add_test(tests, bulk_arrives_whole_by_splicing);
+    tcase_add_test(tests, bulk_is_read_in_larger_portions_where_it_is_copied);
+    tcase_add_test(tests, what_is_held_for_a_sink_that_stalls_is_one_portion);
     tcase_add_test(tests, a_quiet_bulk_direction_holds_no_pipe);
     tcase_add_test(tests, a_limit_is_kept_and_what_was_taken_comes_back);
     tcase_add_test(tests, sources_are_counted_by_address_and_ipv6_by_its_64);

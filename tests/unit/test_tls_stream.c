@@ -250,13 +250,30 @@ static size_t least(size_t a, size_t b)
 }
 
 /* One try each way for the server; counts what was refused for want of room. */
+/* In the portions of a relay in bulk, or whatever there is. */
+static bool in_portions;
+
+#define PORTION (126u * 1024u)
+
+static enum stream_status write_next(const unsigned char *bytes, size_t left, size_t *ret_count)
+{
+    static unsigned char work[STREAM_WORK_BYTES];
+    if (!in_portions)
+        return stream_write(&peers.server, bytes, left, ret_count);
+    enum stream_status status =
+        stream_write_much(&peers.server, bytes, least(left, PORTION), work, ret_count);
+    memset(work, 0, sizeof work);
+    return status;
+}
+
 static void turn_server(struct pump *out, struct pump *in, unsigned *again)
 {
+    size_t room = in_portions ? PORTION : 50000;
     size_t count = 0;
     stream_ready(&peers.server);
     if (out->written < BULK) {
         enum stream_status status =
-            stream_write(&peers.server, out->bytes + out->written, BULK - out->written, &count);
+            write_next(out->bytes + out->written, BULK - out->written, &count);
         if (status == STREAM_AGAIN) {
             ck_assert_int_eq(peers.server.write_waits, EV_WRITE);
             (*again)++;
@@ -269,7 +286,7 @@ static void turn_server(struct pump *out, struct pump *in, unsigned *again)
         if (in->read == BULK)
             return;
         enum stream_status status =
-            stream_read(&peers.server, in->got + in->read, least(BULK - in->read, 50000), &count);
+            stream_read(&peers.server, in->got + in->read, least(BULK - in->read, room), &count);
         if (status == STREAM_AGAIN)
             break;
         ck_assert_int_eq(status, STREAM_OK);
@@ -293,7 +310,8 @@ START_TEST(bulk_both_ways_through_narrow_sockets_arrives_whole)
     struct pump to_client, to_server;
     unsigned again = 0;
     int narrow = 4096;
-    connect_with(versions[_i]);
+    in_portions = _i >= 2;
+    connect_with(versions[_i % 2]);
     SSL_set_mode(peers.client, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     setsockopt(peers.client_fd, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
     setsockopt(peers.server.fd, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
@@ -729,7 +747,7 @@ int main(void)
     tcase_add_test(ends, a_key_update_after_our_finish_does_no_harm);
     tcase_add_loop_test(ends, close_with_reset_resets_the_client, 0, 2);
     tcase_add_loop_test(ends, a_broken_record_is_told_and_stays, 0, 2);
-    tcase_add_loop_test(bytes, bulk_both_ways_through_narrow_sockets_arrives_whole, 0, 2);
+    tcase_add_loop_test(bytes, bulk_both_ways_through_narrow_sockets_arrives_whole, 0, 4);
     tcase_add_loop_test(bytes, a_close_notify_waits_its_turn, 0, 2);
     tcase_add_test(bytes, data_behind_the_handshake_is_pending);
     tcase_add_loop_test(bytes, records_that_came_together_are_read_together, 0, 2);

@@ -264,6 +264,128 @@ START_TEST(what_does_not_fit_into_the_parcel_is_sent_as_ever)
 }
 END_TEST
 
+/* --- gathered --------------------------------------------------------------------------------- */
+
+static unsigned char batch_room[8];
+
+static void write_more(const char *text, bool more)
+{
+    wire.more = more;
+    ck_assert_int_eq(BIO_write(bio, text, (int)strlen(text)), (int)strlen(text));
+}
+
+/* Each send is a message here. */
+static void count_sends(void)
+{
+    int fds[2];
+    (void)close(wire.fd);
+    (void)close(peer);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+    wire.fd = fds[0];
+    peer = fds[1];
+}
+
+START_TEST(what_is_gathered_is_sent_once_with_what_ends_it_or_does_not_fit)
+{
+    struct tls_batch batch = {.room = batch_room, .size = sizeof batch_room};
+    count_sends();
+    tls_wire_begin_batch(&wire, &batch);
+    write_more("one ", true);
+    write_more("two ", true); /* the room is full */
+    ck_assert_str_eq(heard(), "");
+    write_more("three ", true);
+    ck_assert_str_eq(heard(), "one two three ");
+    write_more("four ", true);
+    write_more("end", false);
+    ck_assert_str_eq(heard(), "four end");
+    write_more("alone", false);
+    ck_assert_str_eq(heard(), "alone");
+    tls_wire_end_batch(&wire);
+    write_more("after", true); /* nothing is gathered any more */
+    ck_assert_str_eq(heard(), "after");
+    ck_assert_ptr_null(wire.held.body);
+}
+END_TEST
+
+START_TEST(behind_what_is_held_nothing_is_gathered)
+{
+    struct tls_batch batch = {.room = batch_room, .size = sizeof batch_room};
+    count_sends();
+    wire.collecting = wire.later = true;
+    ck_assert_int_eq(BIO_write(bio, "ticket ", 7), 7);
+    wire.collecting = wire.later = false;
+    tls_wire_begin_batch(&wire, &batch);
+    write_more("one ", true);
+    ck_assert_str_eq(heard(), "ticket one ");
+    write_more("two ", true);
+    write_more("end", false);
+    tls_wire_end_batch(&wire);
+    ck_assert_str_eq(heard(), "two end");
+    ck_assert_ptr_null(wire.held.body);
+}
+END_TEST
+
+START_TEST(what_is_gathered_and_never_ended_goes_with_the_next_write)
+{
+    struct tls_batch batch = {.room = batch_room, .size = sizeof batch_room};
+    count_sends();
+    tls_wire_begin_batch(&wire, &batch);
+    write_more("one ", true);
+    tls_wire_end_batch(&wire);
+    memset(batch_room, 'x', sizeof batch_room);
+    write_more("end", false);
+    ck_assert_str_eq(heard(), "one end");
+    ck_assert_ptr_null(wire.held.body);
+}
+END_TEST
+
+/* As the library has it: it tries again with the rest of the record that was not taken. */
+START_TEST(what_is_gathered_and_not_taken_is_kept_in_order)
+{
+    enum { RECORD = 5000, BATCH = 3, MOST = 400 };
+    static unsigned char room[BATCH * RECORD], sent[MOST * RECORD], got[MOST * RECORD];
+    size_t have = 0, at = 0, blocked = 0;
+    for (size_t i = 0; i < sizeof sent; i++)
+        sent[i] = (unsigned char)(i * 7 + i / 251);
+    while (have < sizeof sent) {
+        struct tls_batch batch = {.room = room, .size = sizeof room};
+        int written = 1;
+        tls_wire_begin_batch(&wire, &batch);
+        for (size_t i = 0; i <= BATCH && written > 0 && at < sizeof sent; i++) {
+            size_t left = RECORD - at % RECORD;
+            wire.more = i < BATCH && at + left < sizeof sent;
+            written = BIO_write(bio, sent + at, (int)left);
+            ck_assert(written > 0 || BIO_should_write(bio));
+            at += written > 0 ? (size_t)written : 0;
+        }
+        tls_wire_end_batch(&wire);
+        memset(room, 0, sizeof room);
+        blocked += written <= 0;
+        ck_assert_uint_le(buffer_length(&wire.held), sizeof room);
+        ssize_t count =
+            recv(peer, got + have, sizeof got - have < 7777 ? sizeof got - have : 7777, 0);
+        have += count > 0 ? (size_t)count : 0;
+    }
+    ck_assert_uint_gt(blocked, 0);
+    ck_assert_int_eq(memcmp(sent, got, sizeof sent), 0);
+    ck_assert_ptr_null(wire.held.body);
+}
+END_TEST
+
+START_TEST(a_reset_met_with_what_was_gathered_is_told)
+{
+    struct tls_batch batch = {.room = batch_room, .size = sizeof batch_room};
+    (void)shutdown(peer, SHUT_RDWR);
+    tls_wire_begin_batch(&wire, &batch);
+    write_more("one ", true);
+    wire.more = false;
+    ck_assert_int_lt(BIO_write(bio, "end", 3), 0);
+    ck_assert(!BIO_should_retry(bio));
+    ck_assert(wire.refused);
+    tls_wire_end_batch(&wire);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls wire");
@@ -283,5 +405,10 @@ int main(void)
     tcase_add_test(tests, what_was_not_sent_of_a_parcel_the_wire_sends);
     tcase_add_test(tests, a_parcel_that_met_a_reset_is_refused);
     tcase_add_test(tests, what_does_not_fit_into_the_parcel_is_sent_as_ever);
+    tcase_add_test(tests, what_is_gathered_is_sent_once_with_what_ends_it_or_does_not_fit);
+    tcase_add_test(tests, behind_what_is_held_nothing_is_gathered);
+    tcase_add_test(tests, what_is_gathered_and_never_ended_goes_with_the_next_write);
+    tcase_add_test(tests, what_is_gathered_and_not_taken_is_kept_in_order);
+    tcase_add_test(tests, a_reset_met_with_what_was_gathered_is_told);
     return suite_run(suite);
 }
