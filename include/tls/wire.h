@@ -9,12 +9,14 @@
  *   batch       ... until more has come together than fits: what is written is gathered there and
  *               sent with the first write that does not fit, or behind which no more follows
  *   errand      somebody else makes the system calls of one read or write: what he has read is
- * taken from him; what is written is kept for him, and the library told to try again, which then
- * finds what he has sent fetched     input that was read before the library asks for it, so that
- * the socket is not ready again and again while its handshake waits for its turn eof, error  a FIN
- * and a reset are told apart, whatever OpenSSL makes of them kernel      the keys of the sending
- * direction are noted; once the kernel encrypts, what the library writes is dropped Nothing that
- * was held is ever overtaken. No signal is raised by a broken pipe. */
+ *               taken from him; what is written is kept for him, and the library told to try
+ *               again, which then finds what he has sent
+ *   fetched     input that was read before the library asks for it, so that the socket is not
+ *               ready again and again while its handshake waits for its turn
+ *   eof, error  a FIN and a reset are told apart, whatever OpenSSL makes of them
+ *   kernel      the keys of the sending direction are noted; once the kernel encrypts, what the
+ *               library writes is dropped
+ * Nothing that was held is ever overtaken. No signal is raised by a broken pipe. */
 #ifndef TLS_WIRE_H
 #define TLS_WIRE_H
 

@@ -35,14 +35,17 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
         return connection->outcome;
     tls_forget_errors();
     choose_buffer(connection, size);
+    bool more = true;
     do {
         size_t count = 0;
         int result =
             SSL_read_ex(connection->ssl, (unsigned char *)room + have, size - have, &count);
-        connection->starved = false;
         have += count;
-        if (result == 1)
+        if (result == 1) {
+            more = SSL_has_pending(connection->ssl) == 1 || !connection->wire.dry;
+            connection->starved = !more;
             continue;
+        }
         enum stream_status status = tls_judge(connection, result, &s->read_waits);
         connection->starved = status == STREAM_AGAIN || status == STREAM_EOF;
         if (status == STREAM_EOF)
@@ -52,7 +55,7 @@ static enum stream_status tls_read(struct stream *s, void *room, size_t size, si
         /* Behind these bytes came the end: the socket will not announce it a second time. */
         connection->untold = status != STREAM_AGAIN;
         break;
-    } while (have < size && (SSL_has_pending(connection->ssl) || !connection->wire.dry));
+    } while (have < size && more);
     *ret_count = have;
     return STREAM_OK;
 }
@@ -92,16 +95,11 @@ static enum stream_status write_engaged(struct stream *s, const void *bytes, siz
     return STREAM_OK;
 }
 
-static enum stream_status tls_write(struct stream *s, const void *bytes, size_t size,
-                                    size_t *ret_count)
+static enum stream_status write_records(struct stream *s, const void *bytes, size_t size,
+                                        size_t *ret_count)
 {
     struct tls_connection *connection = s->state;
     size_t done = 0;
-    if (connection->outcome != STREAM_OK)
-        return connection->outcome;
-    if (tls_wire_is_engaged(&connection->wire))
-        return write_engaged(s, bytes, size, ret_count);
-    tls_forget_errors();
     do {
         /* One record at a time: behind one that it still owed the library would make another. */
         size_t count = 0, piece = least(size - done, SSL3_RT_MAX_PLAIN_LENGTH);
@@ -119,6 +117,18 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     } while (done < size);
     *ret_count = done;
     return STREAM_OK;
+}
+
+static enum stream_status tls_write(struct stream *s, const void *bytes, size_t size,
+                                    size_t *ret_count)
+{
+    struct tls_connection *connection = s->state;
+    if (connection->outcome != STREAM_OK)
+        return connection->outcome;
+    if (tls_wire_is_engaged(&connection->wire))
+        return write_engaged(s, bytes, size, ret_count);
+    tls_forget_errors();
+    return write_records(s, bytes, size, ret_count);
 }
 
 /* One send for several records: the system call costs more than it does to copy them. */
@@ -166,8 +176,10 @@ static enum stream_status tls_deliver(struct stream *s, const void *bytes, size_
 {
     struct tls_wire *wire = &((struct tls_connection *)s->state)->wire;
     struct tls_errand errand = {.parcel = parcel, .sent = true};
-    wire->errand = parcel->length > 0 ? &errand : NULL;
-    enum stream_status status = tls_write(s, bytes, size, ret_count);
+    if (parcel->length == 0)
+        return tls_write(s, bytes, size, ret_count);
+    wire->errand = &errand;
+    enum stream_status status = write_records(s, bytes, size, ret_count);
     wire->errand = NULL;
     return status;
 }

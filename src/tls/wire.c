@@ -318,17 +318,22 @@ bool tls_wire_engage(struct tls_wire *wire)
     return wire->kernel != NULL;
 }
 
+static int flush_wire(BIO *bio, struct tls_wire *wire)
+{
+    BIO_clear_retry_flags(bio);
+    return wire->later || send_held(bio, wire) ? 1 : -1;
+}
+
+/* Asked a dozen times per record for what there is none of here. */
 static long wire_ctrl(BIO *bio, int command, long number, void *pointer)
 {
-    struct tls_wire *wire = BIO_get_data(bio);
     switch (command) {
     case BIO_CTRL_FLUSH:
-        BIO_clear_retry_flags(bio);
-        return wire->later || send_held(bio, wire) ? 1 : -1;
+        return flush_wire(bio, BIO_get_data(bio));
     case BIO_CTRL_EOF:
-        return wire->eof;
+        return ((const struct tls_wire *)BIO_get_data(bio))->eof;
     case CTRL_SET_KTLS:
-        note_keys(wire, number != 0, pointer);
+        note_keys(BIO_get_data(bio), number != 0, pointer);
         return 0;
     default:
         return 0;
