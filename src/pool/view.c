@@ -89,10 +89,18 @@ static bool add_named(struct view_draft *draft, const struct member *member, str
     return good;
 }
 
+/* Without its scratch, which workers may be writing to. */
 bool view_add_member(struct view_draft *draft, const struct member *member, struct error *error)
 {
-    server_ref(member->server);
-    return add_named(draft, member, error);
+    const struct member copy = {.server = member->server,
+                                .name = member->name,
+                                .item = member->item,
+                                .configured = member->configured,
+                                .backup = member->backup,
+                                .state = member->state,
+                                .most = member->most};
+    server_ref(copy.server);
+    return add_named(draft, &copy, error);
 }
 
 static bool add_address(struct view_draft *draft, unsigned item, const struct pool_address *found,
