@@ -23,6 +23,11 @@ void endpoints_check(const struct model_admin *model, struct problems *problems)
 bool endpoints_open(struct endpoints **ret, const struct model *model,
                     const struct endpoints *previous, struct error *error) MUST_CHECK;
 
+/* A UNIX socket that was kept gets its new rights: as the last step that may fail, as it is in
+ * force at once. */
+bool endpoints_set_rights(const struct endpoints *endpoints, const struct model *model,
+                          struct error *error) MUST_CHECK;
+
 /* Would it go on with the one of `previous` (may be NULL)? */
 bool endpoints_keep_http(const struct endpoints *previous, const struct model_admin *model);
 bool endpoints_keep_local(const struct endpoints *previous, const struct model_admin *model);

@@ -166,7 +166,7 @@ static bool keep_or_open_local(struct endpoints *e, const struct model *model,
         return open_local(&e->local, model, error);
     }
     e->local = endpoint_ref(previous->local);
-    return e->local->mode == model->admin.socket_mode || set_rights(e->local, model, error);
+    return true;
 }
 
 static bool keep_or_open_http(struct endpoints *e, const struct model *model,
@@ -199,8 +199,6 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     bool wanted = model->admin.socket != NULL || model->admin.has_http;
     bool good = (!wanted || http_is_there(error)) &&
                 (copy_hosts(e, &model->admin.hosts) || error_memory(error));
-    /* The UNIX socket last: a kept one gets its new rights at once, and must not where the rest
-     * fails. */
     if (good && keep_or_open_http(e, model, previous, error) &&
         keep_or_open_local(e, model, previous, error)) {
         *ret = e;
@@ -209,6 +207,16 @@ bool endpoints_open(struct endpoints **ret, const struct model *model,
     if (good)
         error_prefix(error, "admin");
     endpoints_unref(e);
+    return false;
+}
+
+bool endpoints_set_rights(const struct endpoints *endpoints, const struct model *model,
+                          struct error *error)
+{
+    if (endpoints->local == NULL || endpoints->local->mode == model->admin.socket_mode ||
+        set_rights(endpoints->local, model, error))
+        return true;
+    error_prefix(error, "admin");
     return false;
 }
 

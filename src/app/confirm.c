@@ -60,7 +60,8 @@ static bool prepare(const struct muxgate *m, struct change *ret, struct error *e
                           m->worker_count, error) &&
         endpoints_open(&ret->endpoints, model, m->endpoints, error) &&
         endpoints_copy_token(ret->endpoints, previous->endpoints, error) &&
-        pool_set_prepare_again(ret->snapshot->pools, error))
+        pool_set_prepare_again(ret->snapshot->pools, error) &&
+        endpoints_set_rights(ret->endpoints, model, error))
         return true;
     endpoints_unref(ret->endpoints);
     bindings_unref(ret->bindings);

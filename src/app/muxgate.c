@@ -233,6 +233,7 @@ static bool bind_and_drop(struct muxgate *m, struct error *error)
     return heir_open(&m->heir, m->snapshot, m->worker_count, &m->predecessors, error) &&
            binder_bind(&m->bindings, m->snapshot, m->heir.bindings, m->worker_count, error) &&
            endpoints_open(&m->endpoints, model, m->heir.endpoints, error) &&
+           endpoints_set_rights(m->endpoints, model, error) &&
            privileges_drop(model->user, model->group, load_is_transparent(model), error) &&
            endpoints_read_token(m->endpoints, &model->admin, error) &&
            access_log_start(&m->log, &model->log, m->worker_count, error) &&

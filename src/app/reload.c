@@ -124,7 +124,10 @@ static bool take(struct muxgate *m, struct change *change, const struct reload *
                  struct error *error)
 {
     struct previous previous = {0};
-    if (reload->confirm_ms > 0 && !muxgate_keep_previous(m, &previous, change, error)) {
+    const struct model *model = change->snapshot->config.model;
+    if ((reload->confirm_ms > 0 && !muxgate_keep_previous(m, &previous, change, error)) ||
+        !endpoints_set_rights(change->endpoints, model, error)) {
+        previous_release(&previous);
         change_release(change);
         return false;
     }

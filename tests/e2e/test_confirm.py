@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import tempfile
 from pathlib import Path
 
@@ -346,24 +347,28 @@ def test_what_could_not_be_opened_again_is_not_given_up_on_trial(build, shared_f
     (shared_folder / "own").mkdir()
     shutil.chown(shared_folder / "own", "nobody")
     listeners, admin, (place, refusal) = only_root(what, shared_folder)
+    local = shared_folder / "own" / "admin.sock"
     always = {"http": "127.0.0.1:@admin", "token_file": str(shared_folder / "token")}
     (shared_folder / "token").write_text("0123456789abcdef0123\n")
     (shared_folder / "token").chmod(0o600)
     shutil.chown(shared_folder / "token", "nobody")
     after = build(PLAIN, {"app": servers.EchoServer()}, tls=None, top={"user": "nobody"}, admin=always)
     if what == "admin.http":
-        after["admin"] = {"socket": str(shared_folder / "own" / "admin.sock")}
+        after["admin"] = {"socket": str(local)}
     before = {**after, "listeners": {**after["listeners"], **listeners}, "admin": {**after["admin"], **admin}}
     gate = Gate(shared_folder, before)
-    asked = Admin(shared_folder / "own" / "admin.sock") if what == "admin.http" else gate.admin_http
+    asked = Admin(local) if what == "admin.http" else gate.admin_http
     token = {"Authorization": "Bearer 0123456789abcdef0123"}
 
     def reload(how=""):
         return asked.ask("POST", f"/v1/reload{how}", headers=token)
+    if what == "admin.http":
+        after["admin"]["socket_mode"] = "0600"
     gate.write(after)
     gate.file.chmod(0o644)
     answer = reload("?confirm=1h")
     assert answer.status == 422, answer.text
+    assert not local.exists() or stat.S_IMODE(local.stat().st_mode) == 0o660, "nor has that a new mode"
     assert len(answer.json["errors"]) == 1 and "no way back from a trial: " in answer.json["errors"][0]
     assert f"could not listen again on {place}: {refusal}" in answer.json["errors"][0]
     status = asked.get("/v1/status")

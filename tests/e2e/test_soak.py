@@ -16,6 +16,7 @@ import pytest
 from harness import books, certs, names, net, settings, storm, wait
 from test_upgrade import Heir
 
+pytestmark = pytest.mark.tsan
 SECONDS = float(os.environ.get("SOAK_SECONDS") or 10)
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
 EXCUSE = ("server_reset", "server_closed")  # … by a server that did it on purpose at that time
