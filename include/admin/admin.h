@@ -84,4 +84,7 @@ void admin_leave(struct admin *admin);
 void admin_stop(struct admin *admin); /* accepts NULL */
 void admin_free(struct admin *admin); /* accepts NULL; after admin_stop() */
 
+/* The version of the library that it is built with; NULL: it is not built in. */
+const char *admin_library(void);
+
 #endif

@@ -33,4 +33,7 @@ bool names_start(struct names **ret, struct ev_loop *loop, struct pool_set *set,
                  void *context, struct error *error) MUST_CHECK;
 void names_stop(struct names *names); /* accepts NULL */
 
+/* c-ares' version; NULL: names are looked up when a configuration is read, and not followed. */
+const char *names_library(void);
+
 #endif

@@ -75,4 +75,7 @@ enum walk rules_walk_trace(const struct rules *rules, const struct facts *facts,
 const char *rules_why_not(const struct rules *rules, const struct facts *facts,
                           const struct rule *rule);
 
+/* PCRE2's version; NULL: rules have no regular expressions. */
+const char *rules_regex_library(void);
+
 #endif

@@ -308,3 +308,8 @@ void admin_free(struct admin *admin)
     ev_loop_destroy(admin->loop);
     free(admin);
 }
+
+const char *admin_library(void)
+{
+    return http_library();
+}

@@ -350,6 +350,11 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+const char *http_library(void)
+{
+    return MHD_get_version();
+}
+
 bool http_is_there(struct error *error)
 {
     (void)error;

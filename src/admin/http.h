@@ -58,6 +58,7 @@ struct http_args {
 
 /* Built with libmicrohttpd? */
 bool http_is_there(struct error *error) MUST_CHECK;
+const char *http_library(void); /* its version; NULL: no */
 
 bool http_open(struct http **ret, const struct http_args *args, struct error *error) MUST_CHECK;
 void http_answer(struct http_request *request, const struct http_answer *answer);

@@ -1,6 +1,11 @@
 /* http without libmicrohttpd: there is none, and the key in the file is refused. */
 #include "http.h"
 
+const char *http_library(void)
+{
+    return NULL;
+}
+
 bool http_is_there(struct error *error)
 {
     return error_input(error, "this muxgate was built without it (configure --with-admin)");

@@ -1,9 +1,12 @@
 /* muxgate: TLS and plain connections on one TCP port, in front of one pool of plain servers. */
 #include "muxgate-config.h"
 
+#include "admin/admin.h"
 #include "app/explain.h"
 #include "app/muxgate.h"
 #include "io/batch.h"
+#include "pool/names.h"
+#include "route/rules.h"
 #include "tls/tls.h"
 
 #include <signal.h>
@@ -12,10 +15,20 @@
 
 #define EXIT_USAGE 2
 
+/* The library of a part that can be left out. */
+static void print_part(const char *part, const char *library, const char *version)
+{
+    (void)printf("%s: %s%s%s\n", part, version == NULL ? "not built in" : library,
+                 version == NULL ? "" : " ", version == NULL ? "" : version);
+}
+
 static bool print_version(void)
 {
-    return printf("muxgate %s\n%s\nio_uring: %s\nkernel TLS: %s\n", PACKAGE_VERSION,
-                  tls_library_version(), batch_support(), tls_kernel()) > 0;
+    (void)printf("muxgate %s\n%s\n", PACKAGE_VERSION, tls_library_version());
+    print_part("admin", "libmicrohttpd", admin_library());
+    print_part("names", "c-ares", names_library());
+    print_part("regex", "PCRE2", rules_regex_library());
+    return printf("io_uring: %s\nkernel TLS: %s\n", batch_support(), tls_kernel()) > 0;
 }
 
 static bool run(const struct options *options, struct error *error)

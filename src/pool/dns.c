@@ -274,3 +274,8 @@ void dns_wait(struct dns *const *all, size_t count, uint64_t at_most_ms)
             return;
     }
 }
+
+const char *dns_library(void)
+{
+    return ares_version(NULL);
+}

@@ -32,4 +32,6 @@ void dns_attach(struct dns *dns, struct ev_loop *loop);
 /* ... or, not attached, until all questions are answered or the time is over. */
 void dns_wait(struct dns *const *all, size_t count, uint64_t at_most_ms);
 
+const char *dns_library(void); /* c-ares' version */
+
 #endif

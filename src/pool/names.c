@@ -258,6 +258,11 @@ void names_stop(struct names *names)
     free(names);
 }
 
+const char *names_library(void)
+{
+    return dns_library();
+}
+
 #else
 
 struct names {
@@ -281,6 +286,11 @@ bool names_start(struct names **ret, struct ev_loop *loop, struct pool_set *set,
 void names_stop(struct names *names)
 {
     free(names);
+}
+
+const char *names_library(void)
+{
+    return NULL;
 }
 
 #endif

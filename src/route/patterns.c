@@ -126,6 +126,14 @@ enum verdict pattern_ask(const struct pattern *pattern, struct span bytes, bool 
     return !final && could_still_match(pattern, bytes, result) ? VERDICT_MORE : VERDICT_NO;
 }
 
+#define TEXT_OF(number)    TEXT_OF_IT(number)
+#define TEXT_OF_IT(number) #number
+
+const char *pattern_library(void)
+{
+    return TEXT_OF(PCRE2_MAJOR) "." TEXT_OF(PCRE2_MINOR);
+}
+
 #else
 
 bool pattern_compile(struct pattern **ret, const char *text, struct error *error)
@@ -152,6 +160,11 @@ enum verdict pattern_ask(const struct pattern *pattern, struct span bytes, bool 
     (void)bytes;
     (void) final;
     return VERDICT_NO;
+}
+
+const char *pattern_library(void)
+{
+    return NULL;
 }
 
 #endif

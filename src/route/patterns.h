@@ -25,4 +25,7 @@ bool pattern_is_anchored(const struct pattern *pattern);
 /* `final`: nothing follows these bytes; then MORE is not an answer. */
 enum verdict pattern_ask(const struct pattern *pattern, struct span bytes, bool final);
 
+/* PCRE2's version; NULL: there are none. */
+const char *pattern_library(void);
+
 #endif

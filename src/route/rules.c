@@ -380,3 +380,8 @@ enum walk rules_walk_recalled(const struct rules *rules, const struct facts *fac
     }
     return walk;
 }
+
+const char *rules_regex_library(void)
+{
+    return pattern_library();
+}

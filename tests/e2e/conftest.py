@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import certs, cleanup, net, settings
+from harness import certs, cleanup, net, parts, settings
 from harness.gate import Gate
 from harness.servers import Listener
 
@@ -97,6 +97,8 @@ def launch(request, tmp_path):
     gates = request.node.gates = []
 
     def start(config=None, **how):
+        if parts.missing(config):
+            pytest.skip(parts.missing(config))
         folder = tmp_path / f"gate{len(gates)}"
         folder.mkdir()
         gate = Gate(folder, _plain(config) if config else None, **how)

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from harness import certs, net, servers, tls
+from harness import certs, net, parts, servers, tls
 from harness.gate import run
 
 PLAIN = [{"pool": "app"}]
@@ -16,6 +16,8 @@ PLAIN = [{"pool": "app"}]
 def check(tmp_path):
     """check(text or object, *options) → the run of muxgate -c FILE -t."""
     def with_file(config, *options):
+        if parts.missing(config):
+            pytest.skip(parts.missing(config))
         path = tmp_path / "gate.json"
         path.write_text(config if isinstance(config, str) else json.dumps(config, indent=2) + "\n")
         return run("-c", path, *(options or ["-t"]))
@@ -432,6 +434,8 @@ def test_a_dump_needs_nothing_that_the_file_names(check, tmp_path):
 def test_version_and_help():
     done = run("-V")
     assert done.returncode == 0 and done.stdout.startswith("muxgate ") and "OpenSSL" in done.stdout
+    for part, library in (("admin", "libmicrohttpd"), ("names", "c-ares"), ("regex", "PCRE2")):
+        assert re.search(rf"^{part}: ({library} [0-9.]+|not built in)$", done.stdout, re.MULTILINE)
     assert re.search(r"\nkernel TLS: (available|not available|not used|not used with this OpenSSL) \(.+\)\n$", done.stdout)
     done = run("-h")
     assert done.returncode == 0

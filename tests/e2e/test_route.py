@@ -3,7 +3,6 @@
 import pytest
 
 from harness import fix, servers, tls
-from harness.gate import StartError
 from harness.wait import Stopwatch
 
 AT_ONCE = 2.0
@@ -174,14 +173,8 @@ REGEX = [
 
 
 def start_with_regex(start, pattern, inspect_delay):
-    """Regular expressions are a matter of the build."""
-    try:
-        return start([{"match": {"regex": pattern}, "pool": "one"}, {"pool": "two"}], names("one", "two"), tls=None,
-                     inspect_delay=inspect_delay)
-    except StartError as refused:
-        if "built without PCRE2" in refused.stderr:
-            pytest.skip("built without PCRE2")
-        raise
+    return start([{"match": {"regex": pattern}, "pool": "one"}, {"pool": "two"}], names("one", "two"), tls=None,
+                 inspect_delay=inspect_delay)
 
 
 @pytest.mark.parametrize("pattern, data, matches", REGEX)
