@@ -22,8 +22,8 @@ void naming_tell(void *context, const struct names_event *event)
         break;
     case NAMES_CUT:
         log_event(LOG_LEVEL_WARNING, "resolve.cut",
-                  "pool=%s server=\"%s\" servers=%u reason=\"the name has more addresses than are "
-                  "taken\"",
+                  "pool=%s server=\"%s\" servers=%u reason=\"there are more addresses than are "
+                  "taken of a name, or of all names of a pool\"",
                   event->pool, event->server, event->servers);
         break;
     }

@@ -1,5 +1,6 @@
 /* Lists of servers as the network names them. */
 #include "resolve.h"
+#include "view.h"
 
 #include "io/socket.h"
 
@@ -151,6 +152,16 @@ void named_release(struct named_list *list)
     free(list->items);
     free(list->texts);
     *list = (struct named_list){0};
+}
+
+size_t found_room(const struct view *view, const struct model_pool *model, unsigned item)
+{
+    size_t taken = 0;
+    for (unsigned i = 0; i < view->count; i++) {
+        unsigned other = view->items[i].item;
+        taken += other != item && resolve_is_name(&model->servers[other]);
+    }
+    return taken < FOUND_MAX_POOL ? FOUND_MAX_POOL - taken : 0;
 }
 
 int resolve_family(const struct model_pool *pool)

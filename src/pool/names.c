@@ -169,8 +169,11 @@ static void on_answer(void *context, const struct dns_answer *answer)
         note_failure(f, "out of memory");
         return;
     }
+    size_t room = found_room(pool_view(f->pool), f->pool->model, f->item);
+    bool cut = answer->list->cut || list.count > room;
+    list.count = list.count > room ? room : list.count;
     take(f, &list);
-    note_cut(f, answer->list->cut);
+    note_cut(f, cut);
     named_release(&list);
 }
 

@@ -76,6 +76,9 @@ static bool add_found(struct view_draft *draft, unsigned item, const struct foun
     struct named_list named;
     if (!named_create(&named, list, &draft->model->servers[item]))
         return error_memory(error);
+    size_t room = found_room(draft->view, draft->model, item);
+    if (resolve_is_name(&draft->model->servers[item]) && named.count > room)
+        named.count = room; /* told when it is asked again (names.c) */
     bool added = view_add_item(draft, item, named.items, named.count, error);
     named_release(&named);
     return added;

@@ -10,6 +10,8 @@
  * many are collected as a whole answer can hold, so that the same ones are left out each time. */
 #define FOUND_MAX     256u
 #define COLLECTED_MAX 4096u
+/* And of all names of a pool: each pick looks at every server. */
+#define FOUND_MAX_POOL 1024u
 
 struct found {
     struct address address;
@@ -42,6 +44,10 @@ struct named_list {
 bool named_create(struct named_list *ret, const struct found_list *list,
                   const struct model_server *model) MUST_CHECK; /* false: memory */
 void named_release(struct named_list *list);
+
+/* How many servers a name may have beside those that the view has of the pool's other names. */
+struct view;
+size_t found_room(const struct view *view, const struct model_pool *model, unsigned item);
 
 /* Must the network be asked? */
 static inline bool resolve_is_name(const struct model_server *server)

@@ -144,6 +144,23 @@ def test_an_answer_too_large_for_one_packet_comes_whole_and_is_bounded(start, dn
     assert not gate.events_with("resolve.changed"), "the same 256 each time"
 
 
+def test_all_names_of_a_pool_together_are_bounded(start, dns):
+    hosts = {f"n{k}.test": [f"127.{k}.{n // 100}.{n % 100 + 1}" for n in range(200)] for k in range(1, 7)}
+    port, resolver = net.free_port(), dns(hosts)
+    fixed = [f"127.0.9.{n}:{port}" for n in range(1, 4)]
+    gate = start(PLAIN, pool(fixed + [f"{name}:{port}" for name in hosts], resolver, interval="100ms"), tls=None, admin=True)
+
+    def found():
+        servers_ = gate.admin.get("/v1/pools")[0]["servers"]
+        return [sum(server["name"].startswith(f"{name}:") for server in servers_) for name in ("127.0.9.1", *hosts)]
+    assert "servers=24" in gate.event("resolve.cut", "n6.test")
+    assert found() == [1, 200, 200, 200, 200, 200, 24]
+    resolver.change(hosts | {"n1.test": hosts["n1.test"][:100]})
+    wait.until(lambda: found() == [1, 100, 200, 200, 200, 200, 124], "the room is used")
+    assert len(gate.events_with("resolve.cut")) == 1
+    assert not gate.events_with("resolve.failed")
+
+
 # --- servers that come and go --------------------------------------------------------------------
 
 def held(gate, answer):
