@@ -6,13 +6,16 @@
  * SLAB_MOST and a process that could not reserve the addresses are served by malloc().
  *
  * Ownership  a block is the caller's until slab_free() or slab_resize(), which any thread may call:
- * what was another thread's goes back to its heap, which takes it in when it next runs short.
- * Blocks outlive their thread; its heap goes to the next thread that enters. Memory     sizes are
- * rounded up to 16 bytes up to 1 KiB, by an eighth at most above. Spans of 64 KiB whose last block
- *            has come back are given back, but for one per size and thread, and 1 MiB in all.
- * Faults     a block that is given back twice, or was written to after that, ends the process where
- * it is seen. Threads    slab_start() once, before there are other threads; the others from any
- * thread.
+ *            another thread's goes back to its heap, which takes it in when it next runs short.
+ *            Blocks outlive their thread; its heap goes to the next thread that enters.
+ *
+ * Memory     sizes are rounded up to 16 bytes up to 1 KiB, by an eighth at most above. Spans of 64
+ *            KiB whose last block has come back are given back, but for one per size and thread,
+ *            and 1 MiB in all.
+ *
+ * Faults     a block given back twice, or written to after that, ends the process where it is seen.
+ *
+ * Threads    slab_start() once, before there are other threads; the others from any thread.
  */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
@@ -24,8 +27,7 @@
 
 #define SLAB_MOST ((size_t)24576)
 
-/* Where it says no (a limit of addresses, a 32-bit machine), malloc() serves everything. Again:
- * nothing happens. */
+/* Where it says no (a limit of addresses, a 32-bit machine), malloc() serves everything. */
 bool slab_start(void);
 
 /* For the calling thread. Entering may fail, and twice is once; leave before the thread ends. */
