@@ -42,9 +42,13 @@ static enum verdict target_probe(struct span rest)
 
 enum verdict probe_http(struct span bytes)
 {
+    enum verdict verdict = VERDICT_NO;
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        if (span_begins(bytes, methods[i]))
+        enum verdict one = probe_literal(bytes, methods[i]);
+        if (one == VERDICT_YES)
             return target_probe(span_skip(bytes, methods[i].length));
+        if (one == VERDICT_MORE)
+            verdict = VERDICT_MORE;
     }
-    return probe_literals(bytes, methods, COUNT_OF(methods));
+    return verdict;
 }

@@ -15,6 +15,9 @@
 /* Do the bytes begin with this? MORE for a proper beginning of it. */
 static inline enum verdict probe_literal(struct span bytes, struct span literal)
 {
+    /* Most connections are of another kind, which the first byte tells: no call for them. */
+    if (bytes.length > 0 && literal.length > 0 && bytes.data[0] != literal.data[0])
+        return VERDICT_NO;
     struct span common = span_first(literal, bytes.length);
     if (!span_begins(bytes, common))
         return VERDICT_NO;

@@ -14,6 +14,9 @@ struct tally {
     struct tally_traffic lost_traffic; /* stands in when memory is out; never shown */
     struct tally_ends *hashed[HASH_SIZE];
     struct tally_traffic *hashed_traffic[HASH_SIZE];
+    /* Most sessions count where the one before did; NULL before there was one. */
+    struct tally_traffic *last_traffic;
+    struct tally_ends *last_ends;
     unsigned ends_count, traffic_count;
 };
 
@@ -86,14 +89,22 @@ static struct tally_traffic *add_traffic(struct tally *tally, const char *listen
     return row;
 }
 
+static bool is_traffic(const struct tally_traffic *row, const char *listener, const char *rule,
+                       const char *protocol)
+{
+    return row->protocol == protocol && strcmp(row->rule, rule) == 0 &&
+           strcmp(row->listener, listener) == 0;
+}
+
 struct tally_traffic *tally_traffic_of(struct tally *tally, const char *listener, const char *rule,
                                        const char *protocol)
 {
+    if (tally->last_traffic != NULL && is_traffic(tally->last_traffic, listener, rule, protocol))
+        return tally->last_traffic;
     struct tally_traffic **bucket = &tally->hashed_traffic[hash_of(listener, rule, protocol, 0)];
     for (struct tally_traffic *row = *bucket; row != NULL; row = row->same_hash)
-        if (row->protocol == protocol && strcmp(row->rule, rule) == 0 &&
-            strcmp(row->listener, listener) == 0)
-            return row;
+        if (is_traffic(row, listener, rule, protocol))
+            return tally->last_traffic = row;
     bool other = strcmp(listener, TALLY_OTHER) == 0;
     if (tally->traffic_count >= TALLY_ROWS_MAX && !other)
         return tally_traffic_of(tally, TALLY_OTHER, TALLY_OTHER, protocol);
@@ -150,11 +161,13 @@ static struct tally_ends *add_ends(struct tally *tally, const struct tally_ends 
 
 static struct tally_ends *find_ends(struct tally *tally, const struct tally_ends *wanted)
 {
+    if (tally->last_ends != NULL && is_row(tally->last_ends, wanted))
+        return tally->last_ends;
     struct tally_ends **bucket = &tally->hashed[hash_of(wanted->listener, wanted->rule,
                                                         wanted->protocol, (unsigned)wanted->end)];
     for (struct tally_ends *row = *bucket; row != NULL; row = row->same_hash)
         if (is_row(row, wanted))
-            return row;
+            return tally->last_ends = row;
     if (tally->ends_count >= TALLY_ROWS_MAX && strcmp(wanted->listener, TALLY_OTHER) != 0)
         return NULL;
     return add_ends(tally, wanted, bucket);
