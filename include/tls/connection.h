@@ -35,17 +35,19 @@ struct tls_connection {
     struct tls_staples *staples;     /* counted, in the handshake; NULL: nothing is stapled */
     char *fault;                     /* owned; a person's words; NULL for none */
     struct client_cert *client_cert; /* owned; once established; NULL: the client gave none */
-    enum stream_status outcome : 8;  /* not STREAM_OK: broken or reset, and stays so */
+    enum stream_status outcome : 3;  /* not STREAM_OK: broken or reset, and stays so */
     bool established : 1;
-    bool unknown_name : 1; /* strict_sni, and no certificate for the name: it is refused */
-    bool close_notify : 1; /* the peer's has come */
-    bool notified : 1;     /* ours is out */
-    bool starved : 1;      /* what is inside makes no whole record, or is behind the end */
-    bool asked : 1;        /* for data, since the handshake */
-    bool wide : 1;         /* the library reads several records at once */
-    bool untold : 1;     /* an end or a fault was met behind bytes that were given: tell it next */
-    unsigned char alert; /* the fatal alert that came; 0 for none */
-    unsigned chores;     /* KeyUpdates and the like since `chores_since_us` */
+    bool unknown_name : 1;   /* strict_sni, and no certificate for the name: it is refused */
+    bool close_notify : 1;   /* the peer's has come */
+    bool notified : 1;       /* ours is out */
+    bool starved : 1;        /* what is inside makes no whole record, or is behind the end */
+    bool asked : 1;          /* for data, since the handshake */
+    bool wide : 1;           /* the library reads several records at once */
+    unsigned small_left : 4; /* records of the burst that are to be small */
+    bool untold : 1;      /* an end or a fault was met behind bytes that were given: tell it next */
+    unsigned char alert;  /* the fatal alert that came; 0 for none */
+    uint8_t chores;       /* KeyUpdates and the like since `chores_since_us` */
+    uint32_t large_at_ms; /* when more than one segment was written last; 0: never */
     uint64_t chores_since_us;
 };
 

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "tls/connection.h"
 #include "tls/fault.h"
 
@@ -95,6 +96,31 @@ static enum stream_status write_engaged(struct stream *s, const void *bytes, siz
     return STREAM_OK;
 }
 
+/* The first records of a burst fit into one segment each, as many as TCP sends before it has heard
+ * of any: a client on a slow or lossy line can read each as it comes, where a large one is of no
+ * use before its last byte. A burst begins behind a second without more than a segment. */
+#define SMALL_RECORD  1369u
+#define SMALL_RECORDS 10u
+#define BURST_OVER_MS 1000u
+
+static void note_burst(struct tls_connection *connection, size_t size)
+{
+    if (size <= SMALL_RECORD)
+        return;
+    uint32_t now = (uint32_t)(clock_monotonic_us() / 1000) | 1u;
+    if (connection->large_at_ms == 0 || now - connection->large_at_ms > BURST_OVER_MS)
+        connection->small_left = SMALL_RECORDS;
+    connection->large_at_ms = now;
+}
+
+/* What is tried again, or was packed before, must not be less than it was. */
+static size_t record_size(const struct tls_connection *connection)
+{
+    bool large = connection->small_left == 0 || connection->wire.owing ||
+                 connection->wire.errand != NULL;
+    return large ? SSL3_RT_MAX_PLAIN_LENGTH : SMALL_RECORD;
+}
+
 static enum stream_status write_records(struct stream *s, const void *bytes, size_t size,
                                         size_t *ret_count)
 {
@@ -102,11 +128,13 @@ static enum stream_status write_records(struct stream *s, const void *bytes, siz
     size_t done = 0;
     do {
         /* One record at a time: behind one that it still owed the library would make another. */
-        size_t count = 0, piece = least(size - done, SSL3_RT_MAX_PLAIN_LENGTH);
+        size_t count = 0, piece = least(size - done, record_size(connection));
         connection->wire.more = size - done > piece;
         int result =
             SSL_write_ex(connection->ssl, (const unsigned char *)bytes + done, piece, &count);
         done += count;
+        if (result == 1 && connection->small_left > 0)
+            connection->small_left--;
         if (result == 1)
             continue;
         enum stream_status status = judge_write(connection, result, &s->write_waits);
@@ -128,6 +156,7 @@ static enum stream_status tls_write(struct stream *s, const void *bytes, size_t 
     if (tls_wire_is_engaged(&connection->wire))
         return write_engaged(s, bytes, size, ret_count);
     tls_forget_errors();
+    note_burst(connection, size);
     return write_records(s, bytes, size, ret_count);
 }
 

@@ -242,8 +242,8 @@ static int pack(BIO *bio, struct tls_wire *wire, const char *bytes, size_t size)
         memcpy(parcel->room, bytes, size);
         parcel->bytes = parcel->room;
         parcel->length = size;
-        wire->owing = true;
     }
+    wire->owing = true;
     BIO_set_retry_write(bio);
     return -1;
 }
