@@ -54,6 +54,7 @@ uint16_t address_port(const struct address *a);
 void address_set_port(struct address *a, uint16_t port);
 void address_normalise(struct address *a);
 bool address_is_ip(const struct address *a);
+bool address_is_loopback(const struct address *a); /* 127.0.0.0/8, ::1 */
 bool address_equal(const struct address *a, const struct address *b);
 
 /* sockaddr as the kernel gave it → normalised address. */

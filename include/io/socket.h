@@ -54,6 +54,9 @@ bool socket_connect(int *ret, const struct address *address, bool *ret_done,
 bool socket_connect_from(int *ret, const struct address *to, const struct origin *origin,
                          bool fast_open, bool *ret_done, struct error *error) MUST_CHECK;
 
+/* A socket that could be connected to `to`, unbound. -1: errno tells. */
+int socket_open(const struct address *to);
+
 /* Connecting to `to` failed with this errno for a reason that lies here: no descriptor, no memory,
  * no port, no right. It says nothing about the server. */
 bool socket_fault_is_ours(int number, const struct address *to);

@@ -13,7 +13,7 @@
 #include "io/pipes.h"
 #include "ledger/ledger.h"
 #include "session/crew.h"
-#include "session/gather.h"
+#include "session/departures.h"
 #include "session/limits.h"
 #include "session/log_line.h"
 #include "session/relay.h"
@@ -62,18 +62,20 @@ struct engine {
     struct ev_loop *loop;
     struct generation *current; /* NULL before the first snapshot and after stopping */
     struct list generations, acceptors, sessions, doomed;
-    struct list handshakes;       /* sessions whose handshake waits for its turn */
-    struct turns turns;           /* ... and when that is */
-    struct gather *gather;        /* owned; sessions that are read from at the end of the turn */
-    struct list again;            /* sessions with input inside that nobody will announce */
-    ev_async bell;                /* a limit that others share has changed */
-    struct list tours;            /* looks at all sessions, asked for by others */
-    struct tally *tally;          /* owned */
-    ev_prepare turn;              /* before the loop sleeps: queues, then reaping */
-    ev_idle restless;             /* active while a queue is not empty: the loop does not sleep */
-    unsigned char *scratch;       /* BULK_BYTES; one read lives here until it is written */
-    unsigned char *work;          /* STREAM_WORK_BYTES */
-    unsigned char *hello_scratch; /* CLIENT_HELLO_MAX */
+    struct list handshakes;        /* sessions whose handshake waits for its turn */
+    struct turns turns;            /* ... and when that is */
+    struct gather *gather;         /* owned; sessions that are read from at the end of the turn */
+    struct departures *departures; /* owned; ... or connected to their server */
+    bool departing;                /* ... which happens now */
+    struct list again;             /* sessions with input inside that nobody will announce */
+    ev_async bell;                 /* a limit that others share has changed */
+    struct list tours;             /* looks at all sessions, asked for by others */
+    struct tally *tally;           /* owned */
+    ev_prepare turn;               /* before the loop sleeps: queues, then reaping */
+    ev_idle restless;              /* active while a queue is not empty: the loop does not sleep */
+    unsigned char *scratch;        /* BULK_BYTES; one read lives here until it is written */
+    unsigned char *work;           /* STREAM_WORK_BYTES */
+    unsigned char *hello_scratch;  /* CLIENT_HELLO_MAX */
     struct facts *facts;
     struct span heard; /* what a look found in the kernel, while it is carried out; in `scratch` */
     const struct relay_moved *moved; /* for the session at work, beforehand; NULL: nothing was */
@@ -124,6 +126,9 @@ static inline struct relay_tools engine_relay_tools(const struct engine *engine)
 
 /* In the next turn, whatever else is ready then. */
 void engine_queue_again(struct engine *engine, struct list *session);
+
+/* Something waits for the end of this turn, or of the next one: that comes without an event. */
+void engine_stay_awake(struct engine *engine);
 
 /* For sessions and acceptors: counts one in and out of a generation. */
 void engine_enter_generation(struct generation *generation);

@@ -13,6 +13,7 @@
 
 #include "session/relay.h"
 
+struct batch;
 struct gather;
 struct session;
 
@@ -21,6 +22,11 @@ void gather_free(struct gather *gather); /* accepts NULL; nobody waits */
 
 /* A side can be read from. true: it will be, by gather_serve(). false: now, by the caller. */
 bool gather_take(struct gather *gather, struct session *s, enum side side);
+
+/* The ring, for others of the engine that have calls to make together, between two of gather's own
+ * calls; NULL: there is none. Who has found it of no more use says so. */
+struct batch *gather_batch(struct gather *gather);
+void gather_lose_batch(struct gather *gather);
 
 /* Before the loop sleeps. */
 void gather_serve(struct gather *gather);

@@ -68,7 +68,7 @@ struct session {
     struct tally_traffic *traffic;   /* borrowed: where it counts */
     struct list link;                /* engine's sessions, later its doomed */
     /* A listener's undecided while inspected; those who wait for a handshake; later the engine's
-     * handshakes, again or gather. */
+     * handshakes, again, departures or gather. */
     struct list queue;
 
     struct stream client, server; /* owned */
@@ -137,6 +137,9 @@ void session_take_turn(struct session *s);
  * the other, beforehand. Harmless where the session is over. */
 void session_take_events(struct session *s, int client_events, int server_events);
 void session_take_moved(struct session *s, enum side side, const struct relay_moved *moved);
+
+/* CONNECT, from the departures: see phase_connect_take(). */
+void session_take_connection(struct session *s, int fd, int number);
 
 /* Frees a doomed session: the engine's reaper only. */
 void session_free(struct session *s);
@@ -213,6 +216,13 @@ void phase_connect_begin(struct session *s);
 void phase_connect_step(struct session *s, int client_events, int server_events);
 void phase_connect_expire(struct session *s);
 void phase_connect_turn(struct session *s); /* of the handshake with the server */
+
+/* For the departures: whether the server that was chosen may be connected to at the end of the
+ * turn; whether it is to be yet; and what became of that, as a socket (taken over; -1: there is
+ * none) and an errno (0: it is connected, ECANCELED: not yet). */
+bool phase_connect_may_wait(const struct session *s);
+bool phase_connect_departs(const struct session *s);
+void phase_connect_take(struct session *s, int fd, int number);
 
 /* The rule's pool chooses by the CompID of a FIX Logon: it is waited for, within the inspect delay.
  */

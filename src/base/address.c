@@ -39,6 +39,13 @@ void address_normalise(struct address *a)
     *a = from_v4(ip, ntohs(a->v6.sin6_port));
 }
 
+bool address_is_loopback(const struct address *a)
+{
+    if (a->any.sa_family == AF_INET)
+        return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return a->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
 bool address_is_ip(const struct address *a)
 {
     return a->length > 0 && (a->any.sa_family == AF_INET || a->any.sa_family == AF_INET6);

@@ -37,6 +37,22 @@ void batch_send(struct batch *batch, unsigned slot, int fd, const void *bytes, s
     (void)size;
 }
 
+void batch_connect(struct batch *batch, unsigned slot, int fd, const struct sockaddr *to,
+                   unsigned length)
+{
+    (void)batch;
+    (void)slot;
+    (void)fd;
+    (void)to;
+    (void)length;
+}
+
+bool batch_run_connects(struct batch *batch)
+{
+    (void)batch;
+    return false;
+}
+
 bool batch_run(struct batch *batch)
 {
     (void)batch;

@@ -17,7 +17,7 @@ static void set_option(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
-static int open_socket(const struct address *address)
+int socket_open(const struct address *address)
 {
     return socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
@@ -112,7 +112,7 @@ static enum attempt attempt(int *ret, const struct errand *errand, uint16_t port
 {
     const struct address *to = errand->to;
     const struct origin *origin = errand->origin;
-    int fd = open_socket(to);
+    int fd = socket_open(to);
     if (fd < 0) {
         (void)tell(error, errno, to, "cannot open a socket for");
         return ATTEMPT_FAILED;
@@ -252,7 +252,7 @@ bool socket_can_be_transparent(void)
 
 bool socket_has_address(const struct address *own)
 {
-    int fd = open_socket(own);
+    int fd = socket_open(own);
     bool there = fd < 0 || bind(fd, &own->any, own->length) == 0 || errno != EADDRNOTAVAIL;
     if (fd >= 0)
         (void)close(fd);

@@ -142,11 +142,16 @@ static void report_empty(struct engine *engine)
 
 /* --- turns ------------------------------------------------------------------------------------ */
 
+void engine_stay_awake(struct engine *engine)
+{
+    ev_idle_start(engine->loop, &engine->restless);
+}
+
 static void enqueue(struct engine *engine, struct list *queue, struct list *session)
 {
     list_remove(session);
     list_append(queue, session);
-    ev_idle_start(engine->loop, &engine->restless);
+    engine_stay_awake(engine);
 }
 
 void engine_queue_handshake(struct engine *engine, struct list *session)
@@ -190,7 +195,23 @@ static void serve_queues(struct engine *engine)
     serve_handshakes(engine);
     if (!list_empty(&engine->tours))
         tour_take_turn(engine);
-    if (list_empty(&engine->again) && list_empty(&engine->handshakes) && list_empty(&engine->tours))
+}
+
+/* Each may lead to the other: what is said meets a server that turns a session away. */
+static void see_off(struct engine *engine)
+{
+    while (departures_wait(engine->departures)) {
+        engine->departing = true;
+        departures_serve(engine->departures);
+        engine->departing = false;
+        gather_serve(engine->gather);
+    }
+}
+
+static void rest(struct engine *engine)
+{
+    if (list_empty(&engine->again) && list_empty(&engine->handshakes) &&
+        list_empty(&engine->tours) && !departures_wait(engine->departures))
         ev_idle_stop(engine->loop, &engine->restless);
 }
 
@@ -209,7 +230,11 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     struct engine *engine = watcher->data;
     gather_serve(engine->gather);
+    see_off(engine); /* before handshakes, which take long */
     serve_queues(engine);
+    see_off(engine);
+    departures_end_turn(engine->departures);
+    rest(engine);
     reap(engine);
     report_empty(engine);
 }
@@ -260,6 +285,7 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->hello_scratch = malloc(CLIENT_HELLO_MAX);
     engine->facts = calloc(1, sizeof *engine->facts);
     engine->gather = gather_create();
+    engine->departures = departures_create(engine->gather);
     engine->pipes = pipes_create(args->most_pipes);
     engine->tls_sessions = tls_sessions_create();
     ev_async_init(&engine->bell, on_bell);
@@ -271,8 +297,8 @@ bool engine_create(struct engine **ret, const struct engine_args *args)
     engine->turn.data = engine;
     ev_prepare_start(engine->loop, &engine->turn);
     if (engine->scratch == NULL || engine->work == NULL || engine->hello_scratch == NULL ||
-        engine->facts == NULL || engine->gather == NULL || engine->pipes == NULL ||
-        engine->tls_sessions == NULL || !tally_create(&engine->tally) ||
+        engine->facts == NULL || engine->gather == NULL || engine->departures == NULL ||
+        engine->pipes == NULL || engine->tls_sessions == NULL || !tally_create(&engine->tally) ||
         !refusals_create(&engine->refusals, engine)) {
         engine_free(engine);
         return false;
@@ -295,6 +321,7 @@ void engine_free(struct engine *engine)
     ev_idle_stop(engine->loop, &engine->restless);
     reap(engine);
     retire_current(engine);
+    departures_free(engine->departures);
     gather_free(engine->gather);
     pipes_free(engine->pipes);
     tls_sessions_free(engine->tls_sessions);

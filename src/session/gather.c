@@ -72,6 +72,16 @@ static bool prepare(struct gather *gather)
     return !gather->alone;
 }
 
+struct batch *gather_batch(struct gather *gather)
+{
+    return !gather->alone && prepare(gather) ? gather->batch : NULL;
+}
+
+void gather_lose_batch(struct gather *gather)
+{
+    be_alone(gather);
+}
+
 /* --- one round -------------------------------------------------------------------------------- */
 
 /* Of a session that is ready on both sides one is moved here, and the other behind it: what the one

@@ -20,6 +20,7 @@ src_libsession_a_SOURCES = \
 	include/session/turns.h src/session/turns.c \
 	src/session/approval.c \
 	src/session/first_words.c \
+	include/session/departures.h src/session/departures.c \
 	include/session/gather.h src/session/gather.c \
 	src/session/peek.c \
 	src/session/phase_connect.c \

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ROUND_PAUSE_MS 1000u
 
@@ -204,7 +205,7 @@ static void conclude_try(struct session *s, int number);
 static void conclude_first_words(struct session *s, bool stands);
 static bool may_reach_itself(const struct session *s);
 
-static void connect_to_chosen(struct session *s)
+static void connect_now(struct session *s)
 {
     int fd;
     bool done;
@@ -213,7 +214,6 @@ static void connect_to_chosen(struct session *s)
     const struct model_pool *model = pool_model(connect_pool(s));
     bool words = !may_reach_itself(s) && first_words_are_due(s);
     bool fast = words && model->tcp_fast_open && address_is_ip(server_address(s->chosen));
-    session_set_deadline(s, model->connect_timeout_ms);
     if (!socket_connect_from(&fd, server_address(s->chosen), &origin, fast, &done, &error)) {
         try_failed(s, error.number, error.text);
         return;
@@ -225,6 +225,40 @@ static void connect_to_chosen(struct session *s)
         conclude_try(s, 0);
     else if (socket_is_connected(fd))
         conclude_try(s, 0);
+}
+
+static void connect_to_chosen(struct session *s)
+{
+    session_set_deadline(s, pool_model(connect_pool(s))->connect_timeout_ms);
+    if (!departures_take(s->engine->departures, s))
+        connect_now(s);
+}
+
+bool phase_connect_may_wait(const struct session *s)
+{
+    const struct model_pool *model = pool_model(connect_pool(s));
+    return !model->transparent && model->source.address.length == 0 && !model->tcp_fast_open &&
+           address_is_loopback(server_address(s->chosen));
+}
+
+bool phase_connect_departs(const struct session *s)
+{
+    return s->phase == PHASE_CONNECT && s->chosen != NULL && !stream_is_open(&s->server);
+}
+
+/* What says nothing about the server is done again, by the calls that can tell what it is. */
+void phase_connect_take(struct session *s, int fd, int number)
+{
+    const struct address *to = server_address(s->chosen);
+    if (number == EAGAIN || number == EINTR || socket_fault_is_ours(number, to)) {
+        if (fd >= 0)
+            (void)close(fd);
+        connect_now(s);
+        return;
+    }
+    stream_outgoing(&s->server, fd, to);
+    if (number != ECANCELED)
+        conclude_try(s, number);
 }
 
 static void try_next(struct session *s)
@@ -404,7 +438,7 @@ void phase_connect_expire(struct session *s)
 {
     if (s->chosen == NULL)
         try_next(s);
-    else if (stream_is_plain(&s->server))
+    else if (phase_connect_departs(s) || stream_is_plain(&s->server))
         try_failed(s, ETIMEDOUT, NULL);
     else
         tls_failed(s, "no TLS handshake in time");

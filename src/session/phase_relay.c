@@ -123,12 +123,14 @@ static void count_bytes(const struct session *s, const uint64_t before[2])
 }
 
 /* The first decrypted bytes still lie in the scratch after the pump that moved them, if it read but
- * once. */
-static void note_inner(struct session *s, const struct relay_lane *up)
+ * once, or where they were read beforehand. */
+static void note_inner(struct session *s, const struct relay_lane *up,
+                       const struct relay_moved *moved)
 {
     if (s->inner_known || !s->terminates || up->bytes == 0 || up->bytes > SCRATCH_BYTES)
         return;
-    inspect_note_first_bytes(s, span_of(s->engine->scratch, (size_t)up->bytes));
+    inspect_note_first_bytes(s, moved == NULL ? span_of(s->engine->scratch, (size_t)up->bytes)
+                                              : span_of(moved->bytes, moved->count));
 }
 
 /* A client in doubt is not read from: what is held for the server (a PROXY header) goes out alone.
@@ -157,9 +159,10 @@ static bool has_last_words(const struct session *s, enum direction direction,
 static bool pump(struct session *s, enum direction direction)
 {
     uint64_t before[2] = BYTES(s);
+    const struct relay_moved *moved = s->engine->moved;
     struct relay_result result = pump_once(s, direction);
     if (direction == DIRECTION_UP)
-        note_inner(s, &s->relay.lane[DIRECTION_UP]);
+        note_inner(s, &s->relay.lane[DIRECTION_UP], moved);
     if (direction == DIRECTION_UP && approval_is_due(s))
         approval_keep(s, s->relay.lane[DIRECTION_UP].bytes - before[DIRECTION_UP]);
     if (has_last_words(s, direction, result)) {
@@ -255,21 +258,12 @@ static void pump_for(struct session *s, enum side side, int events)
         (void)pump(s, out);
 }
 
-/* Who speaks in a TLS session is looked for in the scratch, where its first bytes do not lie then.
- */
-static bool is_looked_at(const struct session *s, enum side side)
-{
-    return side == SIDE_CLIENT && s->terminates && !s->inner_known &&
-           s->relay.lane[DIRECTION_UP].bytes == 0;
-}
-
 bool phase_relay_may_gather(const struct session *s, enum side side)
 {
     const struct relay_lane *lane =
         &s->relay.lane[side == SIDE_CLIENT ? DIRECTION_UP : DIRECTION_DOWN];
-    const struct stream *to = side == SIDE_CLIENT ? &s->server : &s->client;
     return s->phase == PHASE_RELAY && !s->doubtful && is_read_from(lane) && !lane->large &&
-           to->nagle == 0 && !is_looked_at(s, side) && !approval_is_due(s);
+           !approval_is_due(s);
 }
 
 /* --- the phase -------------------------------------------------------------------------------- */
@@ -328,9 +322,12 @@ void phase_relay_begin(struct session *s)
 {
     moved(s);
     /* The client's first bytes are known to be here, unless it is a silent one, or they have gone
-     * out already: what may have come behind them the loop will announce. */
-    if (!first_words_were_all(s))
-        (void)pump(s, DIRECTION_UP);
+     * out already: what may have come behind them the loop will announce. Who has come in a crowd
+     * says them with the others. */
+    if (first_words_were_all(s) ||
+        (s->engine->departing && gather_take(s->engine->gather, s, SIDE_CLIENT)))
+        return;
+    (void)pump(s, DIRECTION_UP);
 }
 
 static void after_pumps(struct session *s)

@@ -111,6 +111,15 @@ void session_take_moved(struct session *s, enum side side, const struct relay_mo
     after_step(s);
 }
 
+void session_take_connection(struct session *s, int fd, int number)
+{
+    if (phase_connect_departs(s))
+        phase_connect_take(s, fd, number);
+    else if (fd >= 0)
+        (void)close(fd);
+    after_step(s);
+}
+
 void session_take_turn(struct session *s)
 {
     if (s->phase == PHASE_HANDSHAKE)
@@ -210,7 +219,7 @@ static ev_tstamp next_alarm(const struct session *s)
     ev_tstamp now = ev_now(s->engine->loop), alarm = s->deadline;
     if (s->resting)
         alarm = sooner(alarm, now + LOOK_AGAIN_SECONDS);
-    if (s->phase == PHASE_CONNECT && !s->client_watched)
+    if (s->phase == PHASE_CONNECT && !s->client_watched && !phase_connect_departs(s))
         alarm = sooner(alarm, now + CONNECT_SETTLE_SECONDS);
     if (s->phase == PHASE_RELAY && !s->settled)
         alarm = sooner(alarm, now + SETTLE_SECONDS);

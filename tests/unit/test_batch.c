@@ -6,6 +6,8 @@
 
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -120,10 +122,103 @@ START_TEST(ends_and_faults_are_told_as_the_calls_tell_them)
 }
 END_TEST
 
+/* --- connections ------------------------------------------------------------------------------ */
+
+static int listen_with(int backlog, struct sockaddr_in *ret)
+{
+    socklen_t length = sizeof *ret;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)ret, length), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret, &length), 0);
+    if (backlog >= 0)
+        ck_assert_int_eq(listen(fd, backlog), 0);
+    return fd;
+}
+
+static int connect_as(unsigned slot, const struct sockaddr_in *to)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    batch_connect(batch, slot, fd, (const struct sockaddr *)to, sizeof *to);
+    return fd;
+}
+
+START_TEST(many_connect_at_once_each_with_its_own_outcome)
+{
+    struct sockaddr_in open, shut;
+    int fds[BATCH_MOST];
+    if (batch == NULL)
+        return;
+    int server = listen_with(1000, &open), deaf = listen_with(-1, &shut);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < BATCH_MOST; i++)
+            fds[i] = connect_as(i, i % 3 == 1 ? &shut : &open);
+        ck_assert(batch_run_connects(batch));
+        for (unsigned i = 0; i < BATCH_MOST; i++) {
+            ck_assert_int_eq(batch_result(batch, i), i % 3 == 1 ? -ECONNREFUSED : 0);
+            if (i % 3 != 1)
+                ck_assert_int_eq(send(fds[i], "x", 1, MSG_NOSIGNAL), 1);
+            (void)close(fds[i]);
+        }
+    }
+    (void)close(server);
+    (void)close(deaf);
+}
+END_TEST
+
+/* The queue of the server is full, so that the kernel does not answer. */
+START_TEST(nothing_waits_for_a_connection)
+{
+    struct sockaddr_in to;
+    int fds[8];
+    unsigned stood = 0;
+    char room[4];
+    int pairs[2];
+    if (batch == NULL)
+        return;
+    int server = listen_with(1, &to);
+    for (unsigned i = 0; i < 8; i++)
+        fds[i] = connect_as(i, &to);
+    ck_assert(batch_run_connects(batch));
+    for (unsigned i = 0; i < 8; i++) {
+        int result = batch_result(batch, i), number = 0;
+        socklen_t length = sizeof number;
+        ck_assert(result == 0 || result == -ECANCELED);
+        ck_assert_int_eq(getsockopt(fds[i], SOL_SOCKET, SO_ERROR, &number, &length), 0);
+        ck_assert_int_eq(number, 0);
+        stood += result == 0;
+    }
+    ck_assert_uint_ge(stood, 1);
+    ck_assert_uint_lt(stood, 8);
+    /* The ring has forgotten them, and is as good as before. */
+    pair(pairs);
+    batch_send(batch, 7, pairs[0], "abc", 3);
+    ck_assert(batch_run(batch));
+    ck_assert_int_eq(batch_result(batch, 7), 3);
+    ck_assert_int_eq(recv(pairs[1], room, sizeof room, MSG_DONTWAIT), 3);
+    close_pair(pairs);
+    /* Their sockets go on by themselves: the kernel says hello again once there is room. */
+    for (unsigned i = 0; i < stood; i++)
+        (void)close(accept(server, NULL, NULL));
+    for (unsigned i = 0; i < 8; i++) {
+        struct pollfd p = {.fd = fds[i], .events = POLLOUT};
+        if (batch_result(batch, i) != -ECANCELED)
+            continue;
+        ck_assert_int_eq(poll(&p, 1, 10000), 1);
+        ck_assert_int_eq(p.revents & (POLLOUT | POLLERR), POLLOUT);
+        break;
+    }
+    for (unsigned i = 0; i < 8; i++)
+        (void)close(fds[i]);
+    (void)close(server);
+}
+END_TEST
+
 START_TEST(a_run_of_nothing_is_one)
 {
     if (batch != NULL)
-        ck_assert(batch_run(batch));
+        ck_assert(batch_run(batch) && batch_run_connects(batch));
     batch_free(NULL);
 }
 END_TEST
@@ -136,6 +231,8 @@ int main(void)
     tcase_add_test(c, a_full_round_moves_everyones_bytes_to_their_place);
     tcase_add_test(c, nothing_waits_for_a_peer);
     tcase_add_test(c, ends_and_faults_are_told_as_the_calls_tell_them);
+    tcase_add_test(c, many_connect_at_once_each_with_its_own_outcome);
+    tcase_add_test(c, nothing_waits_for_a_connection);
     tcase_add_test(c, a_run_of_nothing_is_one);
     suite_add_tcase(suite, c);
     return suite_run(suite);
