@@ -53,8 +53,9 @@ def host(need):
 
 @pytest.fixture
 def serve(start, host):
-    def make(listeners, **keys):
-        return start(PLAIN, {"app": {"servers": listeners, **keys}}, tls=None, bind="*:@combined", wrapper=host.wrapper)
+    def make(listeners, listener=None, **keys):
+        return start(PLAIN, {"app": {"servers": listeners, **keys}}, tls=None, bind="*:@combined", wrapper=host.wrapper,
+                     **(listener or {}))
     return make
 
 
@@ -100,7 +101,7 @@ def test_more_than_a_syn_holds_comes_once_and_in_order(host, serve):
 def test_a_server_that_speaks_first_is_connected_to_all_the_same(host, serve):
     """Nothing is there to go with a SYN, so that none may wait for it."""
     server = host.listen()
-    gate = serve([server], tcp_fast_open=True)
+    gate = serve([server], {"inspect_delay": "200ms"}, tcp_fast_open=True)
     visit(host, gate, server)
     client = host.connect(gate)
     peer = server.accept()
