@@ -7,7 +7,7 @@ import select
 import pytest
 
 from harness import net, servers, tls
-from test_gather import PLAIN, Stopped, message
+from test_gather import PLAIN, Stopped, leave, message
 from test_syscalls import Calls
 
 CROWD = 100  # more than one round
@@ -20,15 +20,6 @@ def come(gate, count=CROWD, say=message):
         for number, client in enumerate(clients):
             client.send(say(number))
     return clients
-
-
-def leave(gate, clients):
-    for client in clients:
-        client.finish()
-        client.expect_eof()
-    for client in clients:
-        line = gate.ended(client, "client_closed")
-        assert line["bytes_in"] == line["bytes_out"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

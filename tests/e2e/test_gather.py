@@ -53,6 +53,15 @@ def crowd(gate, count=CROWD):
     return clients
 
 
+def leave(gate, clients):
+    for client in clients:
+        client.finish()
+        client.expect_eof()
+    for client in clients:
+        line = gate.ended(client, "client_closed")
+        assert line["bytes_in"] == line["bytes_out"]
+
+
 def secured(peer, context=None):
     return tls.TlsPeer(peer, context or tls.client_context(), name="gateway.example.com")
 
@@ -70,12 +79,7 @@ def test_every_message_goes_to_its_own_server_and_back(gate):
                 client.send(message(number + turn, 1 + (number * 37 + turn) % 4000))
         for number, client in enumerate(clients):
             assert client.recv(1 + (number * 37 + turn) % 4000) == message(number + turn, 1 + (number * 37 + turn) % 4000)
-    for client in clients:
-        client.finish()
-        client.expect_eof()
-    for client in clients:
-        line = gate.ended(client, "client_closed")
-        assert line["bytes_in"] == line["bytes_out"]
+    leave(gate, clients)
 
 
 def test_what_does_not_fit_is_read_on(gate):
