@@ -165,7 +165,13 @@ class Gate:
             self.events.thread.join(5)
             raise StartError(status, "\n".join(self.events.items))
         self.ready_line = line
+        if settings.defers_signals():  # and was seen to lose one that came before its first wait
+            wait.until(self._waits, "the control thread waits", 5)
         self.rebase()
+
+    def _waits(self):
+        with open(f"/proc/{self.pid}/wchan", encoding="ascii") as file:
+            return "epoll" in file.read()
 
     def rebase(self):
         """The books to which the gateway must return begin here."""

@@ -23,6 +23,15 @@ def sanitized() -> bool:
     return b"__asan_init" in code or b"__tsan_init" in code
 
 
+@functools.lru_cache(maxsize=None)
+def defers_signals() -> bool:
+    """ThreadSanitizer runs a handler only when its thread next waits in a call that it knows."""
+    try:
+        return b"__tsan_init" in Path(binary()).read_bytes()
+    except OSError:
+        return False
+
+
 def slow() -> float:
     """Deadlines are multiplied by this, sizes divided."""
     return float(os.environ.get("MUXGATE_TEST_SLOW") or (4 if sanitized() else 1))
